@@ -1,0 +1,127 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+
+export const subgraphNames = ['agents', 'marketplace', 'certification', 'telemetry', 'federation'] as const
+export type SubgraphName = (typeof subgraphNames)[number]
+
+export const poolNames = ['foundation', 'intelligence', 'federation', 'community', 'analytics'] as const
+export type PoolName = (typeof poolNames)[number]
+
+export const scopes = [
+  'agents:write',
+  'agents:deploy',
+  'marketplace:write',
+  'certification:request',
+  'certification:review',
+  'telemetry:write',
+  'org:admin',
+] as const
+
+const list = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').flatMap((part) => part.trim() || []))
+const optionalUrl = z.preprocess((value) => value || undefined, z.url().optional())
+const connection = z.preprocess((value) => value || undefined, z.string().startsWith('postgres').optional())
+const json = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value, context) => {
+    if (typeof value !== 'string' || value === '') return undefined
+    try {
+      return JSON.parse(value) as unknown
+    } catch {
+      context.addIssue('expected JSON')
+      return undefined
+    }
+  }, schema.optional())
+
+const environment = z.object({
+  DATA_DIR: z.string().default('.data'),
+  KEYS_DIR: z.string().optional(),
+  CACHE_DIR: z.string().optional(),
+  XDG_CACHE_HOME: z.string().optional(),
+  HOST: z.string().default('127.0.0.1'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  HOME_ORGANIZATION: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower-case letters, digits and hyphens')
+    .default('ossa'),
+  DATABASE_URL: connection,
+  DATABASE_URL_AGENTS: connection,
+  DATABASE_URL_MARKETPLACE: connection,
+  DATABASE_URL_CERTIFICATION: connection,
+  DATABASE_URL_TELEMETRY: connection,
+  DATABASE_URL_FEDERATION: connection,
+  DATABASE_URL_EVENTLOG: connection,
+  DATABASE_ADMIN_URL: connection,
+  ROLE_PASSWORDS: json(z.record(z.string(), z.string())),
+  KAFKA_BROKERS: list,
+  KAFKA_PARTITIONS: z.coerce.number().int().min(1).max(1000).default(6),
+  KAFKA_REPLICATION: z.coerce.number().int().min(1).max(9).default(1),
+  GATEWAY_URL: z.url().default('http://127.0.0.1:4000/graphql'),
+  SUBGRAPH_URL_AGENTS: optionalUrl,
+  SUBGRAPH_URL_MARKETPLACE: optionalUrl,
+  SUBGRAPH_URL_CERTIFICATION: optionalUrl,
+  SUBGRAPH_URL_TELEMETRY: optionalUrl,
+  SUBGRAPH_URL_FEDERATION: optionalUrl,
+  AGENT_POOLS: json(z.record(z.string(), z.url())),
+  AGENT_ENDPOINT_ALLOW: list,
+  JWKS_URL: optionalUrl,
+  JWT_ISSUER: z.string().default('community'),
+  JWT_AUDIENCE: z.string().default('community'),
+  CHROME_PATH: z.string().optional(),
+  CI: z.string().optional(),
+})
+
+export type Config = ReturnType<typeof readConfig>
+
+/** The only reader of the environment. Throws one line per variable that is wrong. */
+export function readConfig(env: Record<string, string | undefined> = process.env) {
+  const parsed = environment.safeParse(env)
+  if (!parsed.success)
+    throw new Error(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
+    )
+  const e = parsed.data
+  return {
+    dataDir: resolve(e.DATA_DIR),
+    /** Absent: tokens can't be verified by the embedded issuer, subgraph calls are not signed. */
+    keysDir: e.KEYS_DIR,
+    cacheDir: e.CACHE_DIR ?? join(e.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'community'),
+    host: e.HOST,
+    logLevel: e.LOG_LEVEL,
+    homeOrganization: e.HOME_ORGANIZATION,
+    databaseUrl: e.DATABASE_URL,
+    databaseUrls: {
+      agents: e.DATABASE_URL_AGENTS ?? e.DATABASE_URL,
+      marketplace: e.DATABASE_URL_MARKETPLACE ?? e.DATABASE_URL,
+      certification: e.DATABASE_URL_CERTIFICATION ?? e.DATABASE_URL,
+      telemetry: e.DATABASE_URL_TELEMETRY ?? e.DATABASE_URL,
+      federation: e.DATABASE_URL_FEDERATION ?? e.DATABASE_URL,
+      eventlog: e.DATABASE_URL_EVENTLOG ?? e.DATABASE_URL,
+    },
+    databaseAdminUrl: e.DATABASE_ADMIN_URL ?? e.DATABASE_URL,
+    rolePasswords: e.ROLE_PASSWORDS ?? {},
+    /** Empty: the event log is a table in Postgres. */
+    kafkaBrokers: e.KAFKA_BROKERS,
+    kafkaPartitions: e.KAFKA_PARTITIONS,
+    kafkaReplication: e.KAFKA_REPLICATION,
+    gatewayUrl: e.GATEWAY_URL,
+    subgraphUrls: {
+      agents: e.SUBGRAPH_URL_AGENTS,
+      marketplace: e.SUBGRAPH_URL_MARKETPLACE,
+      certification: e.SUBGRAPH_URL_CERTIFICATION,
+      telemetry: e.SUBGRAPH_URL_TELEMETRY,
+      federation: e.SUBGRAPH_URL_FEDERATION,
+    },
+    /** Base URL of each pool's process, by pool name. */
+    agentPools: e.AGENT_POOLS ?? {},
+    /** CIDR ranges inside the machine's own networks that agents may live in. */
+    agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
+    jwksUrl: e.JWKS_URL,
+    jwtIssuer: e.JWT_ISSUER,
+    jwtAudience: e.JWT_AUDIENCE,
+    chromePath: e.CHROME_PATH,
+    ci: e.CI !== undefined && e.CI !== '' && e.CI !== 'false',
+  }
+}

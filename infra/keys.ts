@@ -1,0 +1,114 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JSONWebKeySet,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
+
+export type KeyPurpose = 'issuer' | 'internal' | 'cursor' | 'certificate'
+
+export type SignOptions = { audience: string; issuer?: string; subject?: string; ttlSeconds: number }
+
+export type Keys = {
+  /** A compact JWS with `iat` and `exp`. */
+  sign(claims: JWTPayload, options: SignOptions): Promise<string>
+  /** Throws jose's errors; `exp` and `aud` are mandatory, only EdDSA is accepted. */
+  verify(token: string, options: { audience: string; issuer?: string }): Promise<JWTPayload>
+  /** The newest private key, for signatures that are not JWTs. */
+  signingKey: { kid: string; jwk: JWK }
+  publicJwks(): JSONWebKeySet
+}
+
+/**
+ * Ed25519 keys of one purpose: files `<purpose>-<created>-<kid>.jwk` in `dir`. The newest signs, all verify, so that
+ * adding a file rotates and deleting an old one ends its validity. Made on first use.
+ */
+export async function openKeys(dir: string, purpose: KeyPurpose): Promise<Keys> {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  let jwks = await readKeys(dir, purpose)
+  if (jwks.length === 0) {
+    await createFirstKey(dir, purpose)
+    jwks = await readKeys(dir, purpose)
+  }
+  const newest = jwks.at(-1)
+  if (!newest?.kid) throw new Error(`no usable ${purpose} key in ${dir}`)
+  const kid = newest.kid
+  const privateKey = await importJWK(newest, 'EdDSA')
+  const publicKeys: JSONWebKeySet = { keys: jwks.map(({ d: _private, ...rest }) => rest) }
+  const keySet = createLocalJWKSet(publicKeys)
+  return {
+    async sign(claims, { audience, issuer, subject, ttlSeconds }) {
+      const nowSeconds = Math.floor(Date.now() / 1000)
+      const jwt = new SignJWT(claims)
+        .setProtectedHeader({ alg: 'EdDSA', kid })
+        .setAudience(audience)
+        .setIssuedAt(nowSeconds)
+        .setExpirationTime(nowSeconds + ttlSeconds)
+      if (issuer !== undefined) jwt.setIssuer(issuer)
+      if (subject !== undefined) jwt.setSubject(subject)
+      return await jwt.sign(privateKey)
+    },
+    async verify(token, { audience, issuer }) {
+      const { payload } = await jwtVerify(token, keySet, {
+        algorithms: ['EdDSA'],
+        audience,
+        requiredClaims: ['exp', 'aud'],
+        ...(issuer === undefined ? {} : { issuer }),
+      })
+      return payload
+    },
+    signingKey: { kid, jwk: newest },
+    publicJwks: () => publicKeys,
+  }
+}
+
+async function readKeys(dir: string, purpose: KeyPurpose): Promise<JWK[]> {
+  const names = (await readdir(dir)).filter((name) => name.startsWith(`${purpose}-`) && name.endsWith('.jwk'))
+  return await Promise.all(
+    names.toSorted().map(async (name) => JSON.parse(await readFile(join(dir, name), 'utf8')) as JWK),
+  )
+}
+
+// Several processes start at once on a new data folder: the lock file's creator makes the key, the others wait for it.
+async function createFirstKey(dir: string, purpose: KeyPurpose): Promise<void> {
+  const lock = join(dir, `${purpose}.lock`)
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const handle = await open(lock, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return null
+      throw error
+    })
+    if (handle === null) {
+      await sleep(50)
+      if ((await readKeys(dir, purpose)).length > 0) return
+      continue
+    }
+    try {
+      if ((await readKeys(dir, purpose)).length === 0) await writeKey(dir, purpose)
+    } finally {
+      await handle.close()
+      await rm(lock, { force: true })
+    }
+    return
+  }
+  throw new Error(`${lock} was left by a process that died; remove it`)
+}
+
+async function writeKey(dir: string, purpose: KeyPurpose): Promise<void> {
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  const kid = await calculateJwkThumbprint(jwk)
+  const file = join(dir, `${purpose}-${Date.now()}-${kid.slice(0, 12)}.jwk`)
+  const handle = await open(`${file}.new`, 'wx', 0o600)
+  await handle.writeFile(JSON.stringify({ ...jwk, kid, alg: 'EdDSA', use: 'sig' }))
+  await handle.close()
+  await rename(`${file}.new`, file)
+}

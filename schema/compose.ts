@@ -1,0 +1,76 @@
+/**
+ * `compose.ts` writes supergraph.graphql from the five subgraph schemas. `--check` writes nothing and fails where the
+ * committed file is not what they compose to, or where the last commit breaks clients without declaring it.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  assertCompositionSuccess,
+  composeServices,
+  transformSupergraphToPublicSchema,
+} from '@theguild/federation-composition'
+import { buildASTSchema, findBreakingChanges, lexicographicSortSchema, parse, print } from 'graphql'
+
+export const subgraphNames = ['agents', 'marketplace', 'certification', 'telemetry', 'federation'] as const
+
+const folder = import.meta.dirname
+const supergraphFile = join(folder, 'supergraph.graphql')
+
+/** The supergraph's SDL; throws every composition error, each naming the subgraphs concerned. */
+export function composeSupergraph(): string {
+  const composition = composeServices(
+    subgraphNames.map((name) => ({
+      name,
+      typeDefs: parse(readFileSync(join(folder, `${name}.graphql`), 'utf8')),
+      url: `http://127.0.0.1:${4001 + subgraphNames.indexOf(name)}/graphql`,
+    })),
+  )
+  assertCompositionSuccess(
+    composition,
+    (failed) =>
+      `the subgraphs do not compose:\n${failed.errors.map((error) => `- ${error.message}`).join('\n')}`,
+  )
+  return `${print(parse(composition.supergraphSdl))}\n`
+}
+
+/** What a client of `before` would miss in `after`. */
+export function breakingChanges(before: string, after: string): string[] {
+  const api = (sdl: string) =>
+    lexicographicSortSchema(buildASTSchema(transformSupergraphToPublicSchema(parse(sdl))))
+  return findBreakingChanges(api(before), api(after)).map((change) => change.description)
+}
+
+// Compares with the last landed state: HEAD while the schema is being edited, HEAD's parent once it is committed.
+function undeclaredBreakingChanges(current: string): string[] {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const at = (revision: string) => git('show', `${revision}:./supergraph.graphql`)
+  try {
+    const committed = at('HEAD')
+    if (committed !== current) return breakingChanges(committed, current)
+    const declared = git('log', '-1', '--format=%(trailers:key=Breaking-Change,valueonly)').trim()
+    return declared ? [] : breakingChanges(at('HEAD^'), current)
+  } catch {
+    return [] // No git history here, or the file is new: there is nothing to break.
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
+  const current = composeSupergraph()
+  if (!values.check) writeFileSync(supergraphFile, current)
+  else if (readFileSync(supergraphFile, 'utf8') !== current) {
+    console.error('schema/supergraph.graphql is not what the subgraphs compose to: run `pnpm run compose`')
+    process.exitCode = 1
+  }
+  const broken = undeclaredBreakingChanges(current)
+  if (broken.length > 0) {
+    console.error(`this breaks clients:\n${broken.map((line) => `- ${line}`).join('\n')}`)
+    console.error(
+      'declare it in the commit message with a trailer `Breaking-Change: <why>`, or deprecate first',
+    )
+    if (values.check) process.exitCode = 1
+  }
+}
