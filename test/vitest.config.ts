@@ -1,8 +1,19 @@
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const root = resolve(import.meta.dirname, '..')
 const node_modules = '**/node_modules/**'
+
+// The e2e files share one world: the graph as the foundation left it, then the plan, then the browser, then what kills.
+const order = ['test/e2e/graph', 'test/e2e/', 'test/browser/', 'test/fault/']
+
+class InOrder extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = (file: TestSpecification) => order.findIndex((prefix) => file.moduleId.includes(prefix))
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 /**
  * unit: pure, no process but the test's own · integration (`*.integration.test.ts`): real Postgres, Kafka and sockets ·
@@ -11,6 +22,7 @@ const node_modules = '**/node_modules/**'
 export default defineConfig({
   test: {
     root,
+    sequence: { sequencer: InOrder },
     reporters: ['default', resolve(import.meta.dirname, 'summary.ts')],
     projects: [
       {
@@ -18,7 +30,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{gateway,infra,schema,subgraphs,test}/**/*.test.ts'],
-          exclude: [node_modules, '**/*.integration.test.ts', 'test/{e2e,browser}/**'],
+          exclude: [node_modules, '**/*.integration.test.ts', 'test/{e2e,browser,fault}/**'],
         },
       },
       {
@@ -36,7 +48,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/{e2e,browser}/**/*.test.ts'],
+          include: ['test/{e2e,browser,fault}/**/*.test.ts'],
+          globalSetup: [resolve(import.meta.dirname, 'e2e/setup.ts')],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { readConfig } from './config.ts'
+
+test('a subgraph without a database of its own uses the common one', () => {
+  const config = readConfig({ DATABASE_URL: 'postgres://a/b', DATABASE_URL_AGENTS: 'postgres://c/d' })
+  expect(config.databaseUrls.agents).toBe('postgres://c/d')
+  expect(config.databaseUrls.telemetry).toBe('postgres://a/b')
+})
+
+test('every variable that is wrong is named', () => {
+  const wrong = {
+    KAFKA_PARTITIONS: 'many',
+    AGENT_POOLS: '{',
+    DATABASE_URL: 'mysql://x',
+    HOME_ORGANIZATION: 'Ossa!',
+  }
+  expect(() => readConfig(wrong)).toThrow(
+    /HOME_ORGANIZATION: expected lower-case.*\nDATABASE_URL: .*\nKAFKA_PARTITIONS: .*\nAGENT_POOLS: expected JSON/,
+  )
+})
