@@ -75,6 +75,15 @@ const environment = z.object({
 
 export type Config = ReturnType<typeof readConfig>
 
+/** What Node and the tools it calls need of this process's environment; settings of ours are passed on one by one. */
+export const inheritedEnvironment = (env: Record<string, string | undefined> = process.env) =>
+  Object.fromEntries(
+    ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'].flatMap((name) => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )
+
 /** The only reader of the environment. Throws one line per variable that is wrong. */
 export function readConfig(env: Record<string, string | undefined> = process.env) {
   const parsed = environment.safeParse(env)

@@ -4,10 +4,22 @@ import { subgraphNames } from './compose.ts'
 /** The rows that stand behind a subgraph's types: `Type: './file.ts#RowType'`, relative to the subgraph's folder. */
 const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = {
   agents: {},
-  marketplace: {},
-  certification: {},
+  marketplace: {
+    Agent: './store.ts#Reference',
+    Organization: './store.ts#Reference',
+    Publisher: './store.ts#Reference',
+    Category: './store.ts#CategoryRow',
+    Listing: './store.ts#ListingRow',
+    ListingConnection: './context.ts#ListingPage',
+    ListingRating: './store.ts#RatingRow',
+  },
+  certification: {
+    Agent: './context.ts#Reference',
+    Certification: './store.ts#CertificationRow',
+    GateResult: './store.ts#GateRow',
+  },
   telemetry: {},
-  federation: {},
+  federation: { Organization: './store.ts#OrganizationRow', Member: './store.ts#MemberRow' },
 }
 
 // Resolver types of each subgraph, `subgraphs/<name>/schema.generated.ts`; never committed.

@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
-  assertCompositionSuccess,
   composeServices,
+  compositionHasErrors,
   transformSupergraphToPublicSchema,
 } from '@theguild/federation-composition'
 import { buildASTSchema, findBreakingChanges, lexicographicSortSchema, parse, print } from 'graphql'
@@ -27,11 +27,10 @@ export function composeSupergraph(): string {
       url: `http://127.0.0.1:${4001 + subgraphNames.indexOf(name)}/graphql`,
     })),
   )
-  assertCompositionSuccess(
-    composition,
-    (failed) =>
-      `the subgraphs do not compose:\n${failed.errors.map((error) => `- ${error.message}`).join('\n')}`,
-  )
+  if (compositionHasErrors(composition))
+    throw new Error(
+      `the subgraphs do not compose:\n${composition.errors.map((error) => `- ${error.message}`).join('\n')}`,
+    )
   return `${print(parse(composition.supergraphSdl))}\n`
 }
 

@@ -1,0 +1,19 @@
+import { randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
+
+/** A port nobody listens on, below the range from which the system takes ports for outgoing connections. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const port = randomInt(10_000, 32_000)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no free port between 10000 and 32000')
+}
+
+export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  const server = createServer()
+  return await new Promise((answer) => {
+    server.once('error', () => answer(false))
+    server.listen({ port, host, exclusive: true }, () => server.close(() => answer(true)))
+  })
+}

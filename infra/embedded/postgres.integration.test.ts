@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { isAlive, parentOf } from '../../test/processes.ts'
+import { createLog } from '../log.ts'
+import { startPostgres } from './postgres.ts'
+
+const log = createLog('test', 'error')
+
+async function folderOfItsOwn(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'community-postgres-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function ask(url: string, statement: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query({ text: statement, rowMode: 'array' })).rows.flat()
+  } finally {
+    await client.end()
+  }
+}
+
+test('what was committed is there after the supervisor was killed, and the server does not outlive it', async () => {
+  const folder = await folderOfItsOwn()
+  const supervisor = spawn(process.execPath, ['--input-type=module', '-e', supervisorScript(folder)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const line = await new Promise<string>((first) =>
+    supervisor.stdout.once('data', (data) => first(String(data))),
+  )
+  const { adminUrl, pid } = JSON.parse(line) as { adminUrl: string; pid: number }
+  await ask(adminUrl, 'create table kept as select 42 as answer')
+  supervisor.kill('SIGKILL')
+  await expect.poll(() => isAlive(pid), { timeout: 15_000 }).toBe(false)
+
+  const again = await startPostgres({ folder, log })
+  expect(await ask(again.adminUrl, 'select answer from kept')).toEqual([42])
+  await again.stop()
+})
+
+test('a server that lost its leash is ended by the next start', async () => {
+  const folder = await folderOfItsOwn()
+  const first = await startPostgres({ folder, log })
+  const leashPid = parentOf(first.pid)
+  process.kill(leashPid, 'SIGKILL')
+  const second = await startPostgres({ folder, log })
+  expect(isAlive(first.pid)).toBe(false)
+  expect(await ask(second.adminUrl, 'select 1')).toEqual([1])
+  await second.stop()
+  await first.stop()
+})
+
+test('a standby follows the primary, and again after a restart', async () => {
+  const folder = await folderOfItsOwn()
+  for (const round of [1, 2]) {
+    const server = await startPostgres({ folder, log, standbys: 1 })
+    await ask(server.adminUrl, `create table round_${round} as select ${round} as n`)
+    const standbyUrl = server.adminUrl.replace(`:${server.port}/`, `:${server.standbys[0]?.port}/`)
+    await expect
+      .poll(() => ask(standbyUrl, `select n, pg_is_in_recovery() from round_${round}`).catch(() => []), {
+        timeout: 20_000,
+      })
+      .toEqual([round, true])
+    await server.stop()
+  }
+})
+
+const supervisorScript = (folder: string) => `
+  const { startPostgres } = await import(${JSON.stringify(join(import.meta.dirname, 'postgres.ts'))})
+  const { createLog } = await import(${JSON.stringify(join(import.meta.dirname, '../log.ts'))})
+  const { adminUrl, pid } = await startPostgres({ folder: ${JSON.stringify(folder)}, log: createLog('test', 'error') })
+  console.log(JSON.stringify({ adminUrl, pid }))
+  setInterval(() => undefined, 1000)
+`

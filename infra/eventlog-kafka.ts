@@ -1,0 +1,307 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs, {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  type Kafka as KafkaClient,
+  type KafkaMessage,
+  type logCreator,
+} from 'kafkajs'
+import type { EventLog, LogRecord, Positions, Tail } from './eventlog.ts'
+import { startPositions } from './eventlog-positions.ts'
+import type { Log } from './log.ts'
+
+const { Kafka, logLevel } = kafkajs
+
+export type KafkaEventLogOptions = {
+  brokers: readonly string[]
+  partitions: number
+  replication: number
+  log: Log
+}
+
+const retentionMs = 7 * 24 * 3_600_000
+const electionTimeoutMs = 30_000
+const reopenMs = 500
+
+export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
+  const { brokers, partitions, replication, log } = options
+  const kafka = new Kafka({
+    clientId: 'community',
+    brokers: [...brokers],
+    connectionTimeout: 3_000,
+    requestTimeout: 15_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 8 },
+    logLevel: logLevel.WARN,
+    logCreator: logTo(log),
+  })
+  const admin = kafka.admin()
+  await admin.connect()
+  const producer = freshProducers(kafka)
+  const tails = new Set<Tail>()
+
+  return {
+    append: (topic, events) => producer.append(topic, events),
+
+    async tail({ topics, from, signal }, onRecord) {
+      const positions = startPositions(from, await boundsOf(admin, topics))
+      const tail = await follow(kafka, admin, positions, onRecord, log)
+      tails.add(tail)
+      tail.done.then(
+        () => tails.delete(tail),
+        () => tails.delete(tail),
+      )
+      const stop = () => void tail.stop()
+      signal?.addEventListener('abort', stop, { once: true })
+      if (signal?.aborted) stop()
+      return tail
+    },
+
+    async ends(topics) {
+      return startPositions('latest', await boundsOf(admin, topics))
+    },
+
+    async ensureTopics(topics) {
+      const present = new Set(await admin.listTopics())
+      const missing = topics.filter((topic) => !present.has(topic))
+      if (missing.length > 0)
+        // On several brokers kafkajs throws when it is to wait for leaders: some do not know the topic yet.
+        await admin.createTopics({
+          waitForLeaders: false,
+          topics: missing.map((topic) => ({
+            topic,
+            numPartitions: partitions,
+            replicationFactor: replication,
+            configEntries: [
+              { name: 'retention.ms', value: String(retentionMs) },
+              { name: 'min.insync.replicas', value: String(Math.max(1, replication - 1)) },
+            ],
+          })),
+        })
+      await boundsOf(admin, topics)
+    },
+
+    async close() {
+      await Promise.all([...tails].map((tail) => tail.stop()))
+      await producer.close()
+      await admin.disconnect()
+    },
+  }
+}
+
+/**
+ * An idempotent producer, made anew after a failed append: the broker may have stored a batch that we think failed,
+ * and would take the next one, of the same sequence number, for the same.
+ */
+function freshProducers(kafka: KafkaClient) {
+  const open = async () => {
+    const producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 },
+    })
+    await producer.connect()
+    return producer
+  }
+  let current: ReturnType<typeof open> | null = null
+  return {
+    async append(topic: string, events: Parameters<EventLog['append']>[1]) {
+      if (events.length === 0) return
+      current ??= open()
+      const used = current
+      try {
+        const producer = await used
+        await producer.send({
+          topic,
+          acks: -1,
+          timeout: 10_000,
+          messages: events.map(({ key, headers, value }) => ({ key, headers, value })),
+        })
+      } catch (error) {
+        if (current === used) current = null
+        await used.then((producer) => producer.disconnect()).catch(() => undefined)
+        throw error
+      }
+    },
+    async close() {
+      const producer = await current
+      current = null
+      await producer?.disconnect()
+    },
+  }
+}
+
+async function follow(
+  kafka: KafkaClient,
+  admin: Admin,
+  positions: Positions,
+  onRecord: (record: LogRecord) => Promise<void> | void,
+  log: Log,
+): Promise<Tail> {
+  const stopping = new AbortController()
+  const aborted = new Promise<void>((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+  const consume = async (fetched: EachBatchPayload) => {
+    const { topic, partition, messages } = fetched.batch
+    for (const message of messages) {
+      if (stopping.signal.aborted || fetched.isStale()) return
+      const offset = BigInt(message.offset)
+      const expected = BigInt(positions[topic]?.[partition] ?? 0)
+      if (offset > expected)
+        log.error(
+          { topic, partition, offset: message.offset, expected: String(expected) },
+          'records were deleted unread',
+        )
+      // What a rejoin fetches again is passed over.
+      if (offset >= expected) {
+        try {
+          await onRecord(recordOf(topic, partition, message))
+        } catch (error) {
+          return stopping.abort(new TailFailure(error))
+        }
+        positions[topic] ??= {}
+        positions[topic][partition] = String(offset + 1n)
+      }
+      fetched.resolveOffset(message.offset)
+      await fetched.heartbeat()
+    }
+  }
+
+  const first = await openConsumer(kafka, admin, positions, consume, log)
+  const run = async () => {
+    let open: OpenConsumer | null = first
+    while (!stopping.signal.aborted) {
+      try {
+        open ??= await openConsumer(kafka, admin, positions, consume, log)
+        await Promise.race([open.crashed, aborted])
+      } catch (error) {
+        if (open) log.warn({ err: error }, 'the event log is not reachable, tailing goes on when it is')
+        await open?.close()
+        open = null
+        await sleep(reopenMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+      }
+    }
+    await open?.close()
+    if (stopping.signal.reason instanceof TailFailure) throw stopping.signal.reason.cause
+  }
+  const done = run()
+  // Whoever waits for `done` sees the failure; a tail that nobody waits for must not end the process.
+  done.catch(() => undefined)
+  return {
+    done,
+    async stop() {
+      stopping.abort()
+      await done.catch(() => undefined)
+    },
+  }
+}
+
+class TailFailure extends Error {
+  constructor(cause: unknown) {
+    super('the tail can not go on', { cause })
+  }
+}
+
+type OpenConsumer = {
+  /** Rejects when kafkajs gives up. */
+  crashed: Promise<never>
+  close: () => Promise<void>
+}
+
+/**
+ * kafkajs knows no assignment by hand: a consumer group of its own, never committed, moved to our positions whenever it
+ * joins. A crashed consumer is replaced: one that kafkajs restarts while the broker is away never comes back (seen).
+ */
+async function openConsumer(
+  kafka: KafkaClient,
+  admin: Admin,
+  positions: Positions,
+  eachBatch: (fetched: EachBatchPayload) => Promise<void>,
+  log: Log,
+): Promise<OpenConsumer> {
+  const groupId = `community-tail-${randomUUID()}`
+  const consumer = kafka.consumer({
+    groupId,
+    allowAutoTopicCreation: false,
+    maxWaitTimeInMs: 500,
+    sessionTimeout: 15_000,
+    heartbeatInterval: 2_000,
+    metadataMaxAge: 30_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4, restartOnFailure: async () => false },
+  })
+  const { promise: crashed, reject: crash } = Promise.withResolvers<never>()
+  crashed.catch(() => undefined)
+  const close = async () => {
+    // What a killed process leaves behind has no members and no commits: brokers drop such groups by themselves.
+    try {
+      await consumer.disconnect()
+      await admin.deleteGroups([groupId])
+    } catch (error) {
+      log.debug({ err: error, groupId }, 'a consumer group is left to the broker')
+    }
+  }
+  consumer.on(consumer.events.CRASH, ({ payload }) => crash(payload.error))
+  consumer.on(consumer.events.GROUP_JOIN, () => seekAll(consumer, positions))
+  try {
+    await consumer.connect()
+    await consumer.subscribe({ topics: Object.keys(positions), fromBeginning: true })
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { crashed, close }
+}
+
+const recordOf = (topic: string, partition: number, message: KafkaMessage): LogRecord => ({
+  topic,
+  partition,
+  offset: message.offset,
+  key: message.key?.toString() ?? '',
+  headers: Object.fromEntries(
+    Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
+  ),
+  value: message.value?.toString() ?? '',
+})
+
+function seekAll(consumer: Consumer, positions: Positions): void {
+  for (const [topic, byPartition] of Object.entries(positions))
+    for (const [partition, offset] of Object.entries(byPartition))
+      consumer.seek({ topic, partition: Number(partition), offset })
+}
+
+async function boundsOf(admin: Admin, topics: readonly string[]) {
+  const bounds = await Promise.all(
+    topics.map(async (topic) => {
+      const offsets = await onceElected(topic, () => admin.fetchTopicOffsets(topic))
+      return offsets.map(({ partition, low, high }) => ({ topic, partition: String(partition), low, high }))
+    }),
+  )
+  return bounds.flat()
+}
+
+// A new topic's leaders are in the metadata a moment before the brokers know that they lead.
+async function onceElected<T>(topic: string, ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + electionTimeoutMs
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const passing = error instanceof kafkajs.KafkaJSError && error.retriable
+      if (!passing || Date.now() > deadline) throw new Error(`${topic} has no leader`, { cause: error })
+      await sleep(100)
+    }
+  }
+}
+
+const logTo =
+  (log: Log): logCreator =>
+  () =>
+  ({ level, log: { message, logger: _logger, timestamp: _timestamp, ...fields } }) => {
+    // kafkajs retries by itself; what it gives up is thrown, and told by whoever catches it.
+    if (level <= logLevel.WARN) log.debug(fields, `kafkajs: ${message}`)
+  }

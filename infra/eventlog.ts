@@ -1,0 +1,63 @@
+import type { Config } from './config.ts'
+import type { Log } from './log.ts'
+
+/** The next offset to read, by topic and partition. */
+export type Positions = Record<string, Record<string, string>>
+
+export type OutgoingEvent = { key: string; headers: Record<string, string>; value: string }
+
+export type LogRecord = {
+  topic: string
+  partition: number
+  /** A bigint's digits; grows within a partition. */
+  offset: string
+  key: string
+  headers: Record<string, string>
+  /** JSON text, not parsed. */
+  value: string
+}
+
+export type TailOptions = {
+  topics: readonly string[]
+  /** A partition that `Positions` does not name is read from its beginning. */
+  from: Positions | 'earliest' | 'latest'
+  signal?: AbortSignal
+}
+
+export type Tail = {
+  stop: () => Promise<void>
+  /** Resolves when stopped, rejects with what `onRecord` threw. */
+  done: Promise<void>
+}
+
+export type EventLog = {
+  /** Resolves when the log has them for good. Order is kept per key. Throws having stored all, some or none. */
+  append: (topic: string, events: readonly OutgoingEvent[]) => Promise<void>
+  /**
+   * Calls `onRecord` for one record after the other, in order within a partition. Resolves once it is positioned: of
+   * what is appended afterwards nothing is missed. Throws PositionGone where the log no longer has a position.
+   */
+  tail: (options: TailOptions, onRecord: (record: LogRecord) => Promise<void> | void) => Promise<Tail>
+  /** Where the next record of each partition will be. */
+  ends: (topics: readonly string[]) => Promise<Positions>
+  ensureTopics: (topics: readonly string[]) => Promise<void>
+  close: () => Promise<void>
+}
+
+/** Kafka where brokers are configured, else the table `eventlog.record` in Postgres. */
+export async function openEventLog(config: Config, log: Log): Promise<EventLog> {
+  if (config.kafkaBrokers.length > 0) {
+    const { openKafkaEventLog } = await import('./eventlog-kafka.ts')
+    return await openKafkaEventLog({
+      brokers: config.kafkaBrokers,
+      partitions: config.kafkaPartitions,
+      replication: config.kafkaReplication,
+      log,
+    })
+  }
+  const url = config.databaseUrls.eventlog
+  if (url === undefined)
+    throw new Error('neither KAFKA_BROKERS nor DATABASE_URL is set: there is no event log')
+  const { openPostgresEventLog } = await import('./eventlog-postgres.ts')
+  return openPostgresEventLog({ url, partitions: config.kafkaPartitions, log })
+}

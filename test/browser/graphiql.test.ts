@@ -1,0 +1,63 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Browser, chromium as playwright } from 'playwright-core'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { ask } from '../client.ts'
+
+const world = inject('world')
+const screenshots = join(import.meta.dirname, 'screenshots')
+
+let browser: Browser
+
+beforeAll(async () => {
+  await mkdir(screenshots, { recursive: true })
+  browser = await launch()
+})
+
+afterAll(async () => {
+  await browser.close()
+})
+
+test('GraphiQL runs a query, with no request to another origin', async () => {
+  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } })
+  const foreign: string[] = []
+  const origin = new URL(world.graphqlUrl).origin
+  page.on('request', (request) => {
+    const { protocol } = new URL(request.url())
+    if (protocol.startsWith('http') && new URL(request.url()).origin !== origin) foreign.push(request.url())
+  })
+  const query = '{ agentPools { name capacity agents { totalCount } } }'
+  await page.goto(`${origin}/graphiql?query=${encodeURIComponent(query)}`)
+  await page.getByRole('button', { name: /execute query/i }).click()
+  await page.locator('.result-window').getByText('foundation').waitFor({ timeout: 30_000 })
+  await page.screenshot({ path: join(screenshots, 'query.png') })
+  expect(await page.locator('.result-window').innerText()).toContain('"capacity": 40')
+  expect(foreign).toEqual([])
+})
+
+test('GraphiQL shows a live subscription', async () => {
+  const { data } = await ask<{ startPlan: { id: string } }>(
+    world.graphqlUrl,
+    'mutation { startPlan(definition: "phase3-150agent-deployment") { id } }',
+    {},
+    world.token,
+  )
+  const planId = data?.startPlan.id
+  const page = await browser.newPage({ viewport: { width: 1400, height: 900 } })
+  const subscription = `subscription { deploymentStatus(planId: "${planId}") { version transition plan { status progress { done total } } step { id status } } }`
+  await page.goto(`${new URL(world.graphqlUrl).origin}/graphiql?query=${encodeURIComponent(subscription)}`)
+  await page.getByRole('button', { name: /execute query/i }).click()
+  await page.locator('.result-window').getByText('deploymentStatus').waitFor({ timeout: 30_000 })
+  await page.screenshot({ path: join(screenshots, 'subscription-first.png') })
+  await page.locator('.result-window').getByText('PLAN_CONVERGED').waitFor({ timeout: 240_000 })
+  await page.screenshot({ path: join(screenshots, 'subscription-last.png') })
+  expect(await page.locator('.result-window').innerText()).toContain('"status": "CONVERGED"')
+})
+
+/** An installed Chrome by CHROME_PATH, else the one from npm with the libraries that a bare machine lacks. */
+async function launch(): Promise<Browser> {
+  if (process.env.CHROME_PATH) return await playwright.launch({ executablePath: process.env.CHROME_PATH })
+  process.env.AWS_EXECUTION_ENV ??= 'AWS_Lambda_nodejs22.x'
+  const { default: chromium } = await import('@sparticuz/chromium')
+  return await playwright.launch({ executablePath: await chromium.executablePath(), args: chromium.args })
+}

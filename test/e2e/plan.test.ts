@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto'
+import kafkajs from 'kafkajs'
+import pg from 'pg'
+import { expect, inject, test } from 'vitest'
+import { type Answer, ask, watch } from '../client.ts'
+
+const world = inject('world')
+const planId = 'phase3-150agent-deployment'
+const topic = 'ossa.agents.events.v1'
+
+type Status = {
+  deploymentStatus: {
+    version: number
+    transition: string | null
+    step: { id: string; status: string } | null
+    plan: { id: string; status: string; progress: { done: number; total: number } }
+  }
+}
+
+const deploymentStatus = /* GraphQL */ `
+  subscription ($planId: ID!) {
+    deploymentStatus(planId: $planId) {
+      version
+      transition
+      step { id status }
+      plan { id status progress { done total } }
+    }
+  }
+`
+
+const versionOf = (result: Answer<Status>) => result.data?.deploymentStatus.version ?? Number.NaN
+const streamOf = (result: Answer<Status>) =>
+  result.extensions?.stream as { kind: string; cursor: string; version: number }
+
+test('a subscriber sees every transition of the phase-3 plan once and in order, as Postgres and the event log have them', async () => {
+  const token = world.token
+  const started = await ask<{ startPlan: { id: string } }>(
+    world.graphqlUrl,
+    'mutation ($definition: String!) { startPlan(definition: $definition) { id } }',
+    { definition: planId },
+    token,
+  )
+  expect(started).toMatchObject({ data: { startPlan: { id: planId } } })
+
+  await using live = watch<Status>(world.wsUrl, deploymentStatus, { planId })
+  const last = await live.until(
+    (result) => result.data?.deploymentStatus.transition === 'PLAN_CONVERGED',
+    240_000,
+  )
+  const [snapshot, ...deltas] = live.received
+  expect(snapshot?.data?.deploymentStatus).toMatchObject({
+    step: null,
+    transition: null,
+    plan: { id: planId },
+  })
+  expect(live.received.map((result) => streamOf(result).kind)).toEqual([
+    'SNAPSHOT',
+    ...deltas.map(() => 'DELTA'),
+  ])
+  const first = versionOf(snapshot!)
+  expect(deltas.map(versionOf)).toEqual(deltas.map((_, index) => first + index + 1))
+  expect(last.data?.deploymentStatus.plan).toEqual({
+    id: planId,
+    status: 'CONVERGED',
+    progress: { done: 285, total: 285 },
+  })
+
+  const total = versionOf(last)
+  expect(await transitionsInPostgres()).toBe(total)
+  expect(await transitionsInTheLog()).toEqual(Array.from({ length: total }, (_, index) => index + 1))
+
+  const agents = await ask<{ agents: { totalCount: number } }>(
+    world.graphqlUrl,
+    '{ agents(filter: { status: [ACTIVE] }) { totalCount } }',
+  )
+  expect(agents).toEqual({ data: { agents: { totalCount: 150 } } })
+})
+
+test('a client that comes back with a cursor gets exactly what it missed', async () => {
+  await using whole = watch<Status>(world.wsUrl, deploymentStatus, { planId })
+  await whole.until((result) => streamOf(result).kind === 'SNAPSHOT', 30_000)
+  const again = await ask<{ startPlan: { id: string } }>(
+    world.graphqlUrl,
+    'mutation ($definition: String!) { startPlan(definition: $definition) { id } }',
+    { definition: planId },
+    world.token,
+  )
+  const id = again.data?.startPlan.id
+  expect(id).toBe(`${planId}-2`)
+  await using first = watch<Status>(world.wsUrl, deploymentStatus, { planId: id })
+  const middle = await first.until((result) => versionOf(result) >= 10, 60_000)
+  await first.until((result) => result.data?.deploymentStatus.plan.status === 'CONVERGED', 120_000)
+
+  const resumed = deploymentStatus
+    .replace('$planId: ID!', '$planId: ID!, $after: String')
+    .replace('(planId: $planId)', '(planId: $planId, after: $after)')
+  await using second = watch<Status>(world.wsUrl, resumed, { planId: id, after: streamOf(middle).cursor })
+  await second.until((result) => result.data?.deploymentStatus.plan.status === 'CONVERGED', 60_000)
+  const missed = first.received.filter((result) => versionOf(result) > versionOf(middle))
+  expect(second.received.map((result) => result.data)).toEqual(missed.map((result) => result.data))
+})
+
+test('a forged cursor is refused in words', async () => {
+  const query =
+    'subscription { deploymentStatus(planId: "phase3-150agent-deployment", after: "forged") { version } }'
+  await using live = watch(world.wsUrl, query)
+  await expect(live.until(() => true, 10_000).then((result) => result.errors?.[0])).resolves.toMatchObject({
+    message: expect.stringContaining('after'),
+    extensions: { code: 'BAD_USER_INPUT' },
+  })
+})
+
+async function transitionsInPostgres(): Promise<number> {
+  const client = new pg.Client({ connectionString: world.adminUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ count: string }>(
+      'select count(*) from agents.transition where run_id = $1',
+      [planId],
+    )
+    return Number(rows[0]?.count)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Versions of the run's records in the topic, in their order, read by a consumer of this test's own. */
+async function transitionsInTheLog(): Promise<number[]> {
+  const kafka = new kafkajs.Kafka({ brokers: world.brokers, logLevel: kafkajs.logLevel.NOTHING })
+  const admin = kafka.admin()
+  const groupId = `test-${randomUUID()}`
+  const consumer = kafka.consumer({ groupId })
+  await Promise.all([admin.connect(), consumer.connect()])
+  try {
+    const ends = new Map(
+      (await admin.fetchTopicOffsets(topic)).map((end) => [end.partition, BigInt(end.high)]),
+    )
+    const versions: number[] = []
+    const read = new Map<number, bigint>()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ partition, message }) => {
+        read.set(partition, BigInt(message.offset) + 1n)
+        if (message.key?.toString() === planId) versions.push(Number(message.headers?.ce_aggregateversion))
+        if ([...ends].every(([each, end]) => (read.get(each) ?? 0n) >= end || end === 0n)) resolve()
+      },
+    })
+    await promise
+    return versions
+  } finally {
+    await consumer.disconnect()
+    await admin.deleteGroups([groupId])
+    await admin.disconnect()
+  }
+}

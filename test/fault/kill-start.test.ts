@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '@community/infra/embedded/ports.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { ask } from '../client.ts'
+import { descendantsOf, survivors } from '../processes.ts'
+
+const planId = 'phase3-150agent-deployment'
+
+test('kill -9 of the supervisor, then of the whole tree: nothing is orphaned, the plan goes on, no agent is deployed twice', async () => {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'community-kill-'))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}/graphql`
+  onTestFinished(() => rm(dataFolder, { recursive: true, force: true }))
+
+  const first = await start(port, dataFolder)
+  await progressReaches(url, 60)
+  const firstTree = descendantsOf(first.pid!)
+  expect(firstTree.length).toBeGreaterThan(8)
+  first.kill('SIGKILL')
+  expect(await survivors(firstTree, 20_000)).toEqual([])
+
+  const second = await start(port, dataFolder)
+  await progressReaches(url, 140)
+  const secondTree = descendantsOf(second.pid!)
+  for (const pid of [second.pid!, ...secondTree]) process.kill(pid, 'SIGKILL')
+  expect(await survivors(secondTree, 20_000)).toEqual([])
+
+  const third = await start(port, dataFolder)
+  await progressReaches(url, 285)
+  const { data } = await eventually(
+    () => ask<Outcome>(url, outcome, { planId }),
+    (answer) => answer.data?.executionPlan?.status === 'CONVERGED',
+    60_000,
+  )
+  expect(data).toMatchObject({
+    executionPlan: { status: 'CONVERGED', progress: { done: 285, failed: 0, total: 285 } },
+    agents: { totalCount: 150 },
+  })
+  const thirdTree = descendantsOf(third.pid!)
+  const ended = new Promise((done) => third.once('exit', (code) => done(code)))
+  third.kill('SIGINT')
+  expect(await ended).toBe(0)
+  expect(await survivors(thirdTree, 5_000)).toEqual([])
+})
+
+type Outcome = {
+  executionPlan: { status: string; progress: { done: number } } | null
+  agents: { totalCount: number }
+}
+const outcome = /* GraphQL */ `
+  query ($planId: ID!) {
+    executionPlan(id: $planId) { status progress { done failed total } }
+    agents(filter: { status: [ACTIVE] }) { totalCount }
+  }
+`
+
+async function start(port: number, dataFolder: string): Promise<ChildProcess> {
+  const child = spawn(
+    process.execPath,
+    [
+      resolve(import.meta.dirname, '../../infra/embedded/start.ts'),
+      '--port',
+      `${port}`,
+      '--data',
+      dataFolder,
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  onTestFinished(() => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+  })
+  return child
+}
+
+const progressReaches = (url: string, done: number) =>
+  eventually(
+    () => ask<Outcome>(url, outcome, { planId }),
+    (answer) => (answer.data?.executionPlan?.progress.done ?? 0) >= done,
+    200_000,
+  )
+
+/** Asks until the answer fits; an endpoint that does not answer yet is asked again. */
+async function eventually<T>(
+  question: () => Promise<T>,
+  fits: (answer: T) => boolean,
+  withinMs: number,
+): Promise<T> {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const answer = await question().catch((error: unknown) => {
+      if (Date.now() > deadline) throw error
+      return undefined
+    })
+    if (answer !== undefined && fits(answer)) return answer
+    if (Date.now() > deadline)
+      throw new Error(`not within ${withinMs} ms; the last answer: ${JSON.stringify(answer)}`)
+    await sleep(100)
+  }
+}
