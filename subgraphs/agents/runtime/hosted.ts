@@ -1,0 +1,100 @@
+import { A2A_VERSION_HEADER, AgentCard } from '@a2a-js/sdk'
+import {
+  DefaultRequestHandler,
+  JsonRpcTransportHandler,
+  ServerCallContext,
+  type TaskStore,
+  validateVersion,
+} from '@a2a-js/sdk/server'
+import type { Log } from '@community/infra/log.ts'
+import type { Visibility } from '../../kit/invoke.ts'
+import type { SkillContext } from '../skills/skill.ts'
+import { cardOf } from './card.ts'
+import type { Deployment } from './deployment.ts'
+import { openExecutor } from './executor.ts'
+import type { Limit } from './limit.ts'
+import type { Schemas } from './schemas.ts'
+
+export type HostedOptions = {
+  agentId: string
+  deployment: Deployment
+  url: string
+  schemas: Schemas
+  limit: Limit
+  tasks: TaskStore
+  deadlineMs: number
+  maxOutputChars: number
+  graphOf: (deployment: Deployment, signal: AbortSignal) => SkillContext['graph']
+  log: Log
+}
+
+export type Hosted = {
+  deployment: Deployment
+  visibility: Visibility
+  startedAt: Date
+  calls: number
+  errors: number
+  /** As JSON. */
+  card: unknown
+  /** Answers one JSON-RPC request of a caller who has proved to be `subject`. */
+  answer(request: Record<string, unknown>, subject: string, version: string | undefined): Promise<object>
+  close(): void
+}
+
+/** An agent that runs here. */
+export function hostAgent(options: HostedOptions): Hosted {
+  const { agentId, deployment, url, schemas, limit, tasks, deadlineMs, maxOutputChars, graphOf, log } =
+    options
+  const card = cardOf(deployment, url)
+  const executor = openExecutor({
+    capabilities: deployment.capabilities,
+    schemas,
+    limit,
+    deadlineMs,
+    maxOutputChars,
+    contextOf: (signal) => ({ agentId, graph: graphOf(deployment, signal), now: () => new Date(), signal }),
+    onEnd({ state }) {
+      hosted.calls++
+      if (state === 'FAILED') hosted.errors++
+    },
+    log: log.child({ agentId }),
+  })
+  const rpc = new JsonRpcTransportHandler(new DefaultRequestHandler(card, tasks, executor))
+  const hosted: Hosted = {
+    deployment,
+    visibility: deployment.manifest.spec.visibility,
+    startedAt: new Date(),
+    calls: 0,
+    errors: 0,
+    card: AgentCard.toJSON(card),
+    async answer(request, subject, version) {
+      const context = new ServerCallContext({
+        user: { isAuthenticated: true, userName: subject },
+        ...(version === undefined ? {} : { requestedVersion: version }),
+      })
+      try {
+        validateVersion(context.requestedVersion, card, 'JSONRPC')
+        const answer = await rpc.handle(request, context)
+        if (!(Symbol.asyncIterator in answer)) return answer
+        // The card declares no streaming: the stream's first step throws so.
+        const first = await answer.next()
+        return first.value ?? { jsonrpc: '2.0', id: request.id ?? null, result: null }
+      } catch (error) {
+        return {
+          jsonrpc: '2.0',
+          id: request.id ?? null,
+          error: JsonRpcTransportHandler.mapToJSONRPCError(error),
+        }
+      }
+    },
+    close() {
+      for (const { input, output } of deployment.capabilities.values()) {
+        schemas.forget(input)
+        schemas.forget(output)
+      }
+    },
+  }
+  return hosted
+}
+
+export const versionHeader = A2A_VERSION_HEADER.toLowerCase()

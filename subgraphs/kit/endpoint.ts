@@ -1,0 +1,53 @@
+import { lookup } from 'node:dns/promises'
+import ipaddr from 'ipaddr.js'
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
+
+const lookupTimeoutMs = 5_000
+
+/**
+ * Why an agent's endpoint is refused, or null. Addresses that are not public (loopback, private, link-local with the
+ * clouds' metadata services, unique local, …) need a range of `allow`, the operator's list in CIDR notation.
+ */
+export async function checkEndpoint(endpoint: string, allow: readonly string[]): Promise<string | null> {
+  if (!URL.canParse(endpoint)) return `${endpoint} is not a URL`
+  // The parser turns decimal, octal, hexadecimal and shortened IPv4 hosts into dotted ones.
+  const url = new URL(endpoint)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return `${url.protocol}// is neither http nor https`
+  if (url.username !== '' || url.password !== '') return 'credentials do not belong in an endpoint'
+  const addresses = await addressesOf(url.hostname)
+  if (addresses.length === 0) return `${url.hostname} has no address`
+  const ranges = allow.map((range) => ipaddr.parseCIDR(range))
+  const refused = addresses.find(
+    (address) => !isPublic(address) && !ranges.some((range) => isWithin(address, range)),
+  )
+  if (!refused) return null
+  const where = refused.toString() === bare(url.hostname) ? '' : ` of ${url.hostname}`
+  return `${refused.toString()}${where} is not a public address (${refused.range()}) and in no range that the operator allows`
+}
+
+async function addressesOf(hostname: string): Promise<Address[]> {
+  const host = bare(hostname)
+  if (ipaddr.isValid(host)) return [ipaddr.process(host)]
+  const found = await Promise.race([
+    lookup(host, { all: true }).catch(() => []),
+    new Promise<[]>((resolve) => setTimeout(resolve, lookupTimeoutMs, []).unref()),
+  ])
+  return found.map(({ address }) => ipaddr.process(address))
+}
+
+const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, '')
+
+// Azure's platform address looks public and is not. IPv6 has given out 2000::/3 only; what carries an IPv4 address
+// within it (6to4, Teredo) has a range of its own.
+function isPublic(address: Address): boolean {
+  if (address.range() !== 'unicast') return false
+  if (address instanceof ipaddr.IPv4) return address.toString() !== '168.63.129.16'
+  return address.match(ipaddr.IPv6.parse('2000::'), 3)
+}
+
+function isWithin(address: Address, [range, bits]: [Address, number]): boolean {
+  if (address instanceof ipaddr.IPv4) return range instanceof ipaddr.IPv4 && address.match(range, bits)
+  return range instanceof ipaddr.IPv6 && address.match(range, bits)
+}

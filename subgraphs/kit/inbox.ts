@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EventLog, LogRecord, Positions, Tail } from '@community/infra/eventlog.ts'
+import { PositionGone } from '@community/infra/eventlog-positions.ts'
+import type { Log } from '@community/infra/log.ts'
+import {
+  type Db,
+  inTransaction,
+  isConnectionError,
+  type Pool,
+  type Transaction,
+} from '@community/infra/postgres.ts'
+import { type Leadership, whileLeader } from './leader.ts'
+import { internalSettings } from './subgraph.ts'
+
+export const deadLetterTopic = 'ossa.dead-letter.v1'
+
+export type InboxOptions = {
+  pool: Pool
+  eventLog: EventLog
+  topics: readonly string[]
+  apply: (tx: Transaction, record: LogRecord) => Promise<void>
+  log: Log
+}
+
+const maxTries = 3
+const retryMs = 200
+const outageRetryMs = 1_000
+const forgetEveryMs = 3_600_000
+
+/**
+ * Applies every record of the topics once, in order within a partition: effect, position and event id are written in
+ * one transaction. A record that fails three times goes to the dead letters. One at a time per schema.
+ */
+export function startInbox(options: InboxOptions): { stop(): Promise<void> } {
+  const { pool, eventLog, topics, log } = options
+  return whileLeader({ pool, name: 'inbox', log }, async ({ session, signal }: Leadership) => {
+    const forget = () =>
+      forgetOldIds(session).catch((error: unknown) => log.error({ err: error }, 'could not prune the inbox'))
+    await forget()
+    const forgetting = setInterval(() => void forget(), forgetEveryMs)
+    const tail = await tailFromStored(session, eventLog, topics, signal, log, (record) =>
+      applyRecord(options, record, signal),
+    )
+    try {
+      await tail.done
+    } finally {
+      clearInterval(forgetting)
+      await tail.stop()
+    }
+  })
+}
+
+async function applyRecord(options: InboxOptions, record: LogRecord, signal: AbortSignal): Promise<void> {
+  const { pool, apply, log } = options
+  for (let tries = 1; ; ) {
+    if (signal.aborted) throw new Error('the inbox was stopped')
+    try {
+      await inTransaction(pool, internalSettings, async (tx) => {
+        if (await isFirstSeen(tx, record)) await apply(tx, record)
+      })
+      return
+    } catch (error) {
+      const { topic, partition, offset } = record
+      const outage = isConnectionError(error)
+      log.warn({ err: error, topic, partition, offset, tries }, 'a record could not be applied')
+      if (!outage && tries++ >= maxTries) return await bury(options, record, error)
+      await sleep(outage ? outageRetryMs : retryMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+}
+
+/**
+ * Moves the position past the record and notes its id. Two inboxes can be at work for a moment, when the connection
+ * of the older one's lock has died: they meet at the position's row, and the later one finds the record done.
+ */
+async function isFirstSeen(
+  tx: Transaction,
+  { topic, partition, offset, headers }: LogRecord,
+): Promise<boolean> {
+  const moved = await tx.query(
+    `insert into inbox_position (topic, partition, next_offset) values ($1, $2, $3::bigint + 1)
+     on conflict (topic, partition) do update set next_offset = excluded.next_offset
+     where inbox_position.next_offset < excluded.next_offset`,
+    [topic, partition, offset],
+  )
+  if (moved.rowCount === 0) return false
+  const eventId = headers.ce_id ?? `${topic}:${partition}:${offset}`
+  const noted = await tx.query('insert into inbox (event_id) values ($1) on conflict do nothing', [eventId])
+  return noted.rowCount === 1
+}
+
+async function bury({ pool, eventLog, log }: InboxOptions, record: LogRecord, error: unknown): Promise<void> {
+  const { topic, partition, offset, headers, value } = record
+  await eventLog.append(deadLetterTopic, [
+    {
+      key: topic,
+      headers: {
+        ...headers,
+        error: error instanceof Error ? error.message : String(error),
+        'source-topic': topic,
+        'source-partition': String(partition),
+        'source-offset': offset,
+      },
+      value,
+    },
+  ])
+  await inTransaction(pool, internalSettings, (tx) => isFirstSeen(tx, record))
+  log.error({ err: error, topic, partition, offset }, 'a record went to the dead letters')
+}
+
+async function tailFromStored(
+  db: Db,
+  eventLog: EventLog,
+  topics: readonly string[],
+  signal: AbortSignal,
+  log: Log,
+  onRecord: (record: LogRecord) => Promise<void>,
+): Promise<Tail> {
+  for (;;) {
+    const from = await storedPositions(db, topics)
+    try {
+      return await eventLog.tail({ topics, from, signal }, onRecord)
+    } catch (error) {
+      if (!(error instanceof PositionGone)) throw error
+      const { topic, partition, offset, nearest } = error
+      log.error(
+        { topic, partition, offset, nearest },
+        'the log no longer has the position of the inbox: going on at the nearest',
+      )
+      await db.query('update inbox_position set next_offset = $3 where topic = $1 and partition = $2', [
+        topic,
+        partition,
+        nearest,
+      ])
+    }
+  }
+}
+
+async function storedPositions(db: Db, topics: readonly string[]): Promise<Positions> {
+  const { rows } = await db.query<{ topic: string; partition: number; next_offset: string }>(
+    'select topic, partition, next_offset from inbox_position where topic = any($1)',
+    [topics],
+  )
+  const positions: Positions = {}
+  for (const { topic, partition, next_offset } of rows) {
+    positions[topic] ??= {}
+    positions[topic][partition] = next_offset
+  }
+  return positions
+}
+
+// A day longer than the log keeps its records: nothing older comes again.
+const forgetOldIds = (db: Db) => db.query(`delete from inbox where at < now() - interval '8 days'`)

@@ -1,0 +1,66 @@
+import type { Config } from '@community/infra/config.ts'
+import type { EventLog, LogRecord } from '@community/infra/eventlog.ts'
+import type { Keys } from '@community/infra/keys.ts'
+import type { Log } from '@community/infra/log.ts'
+import type { Db, Pool, Transaction } from '@community/infra/postgres.ts'
+import type { GraphClient } from './graph.ts'
+import type { Principal } from './principal.ts'
+
+/** Built once for each subgraph. */
+export type Floor = {
+  config: Config
+  log: Log
+  /** Connects as the subgraph's role; no row-level settings are made for you. */
+  pool: Pool
+  eventLog: EventLog
+  keys: {
+    internal: Keys /** Null where tokens come from an external issuer. */
+    issuer: Keys | null
+    certificate: Keys
+  }
+  /** The outbox has something: the relay looks at once instead of at its next poll. */
+  nudge: () => void
+  graph: GraphClient
+}
+
+export type RequestContext = {
+  principal: Principal
+  /** Reads of this request: one read-only transaction, read committed, with the principal's row-level settings. */
+  db: Db
+  traceparent?: string
+  /** Writes: a transaction of its own with the principal's settings. What it wrote is visible to `db` afterwards. */
+  mutate: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
+}
+
+export type Subgraph = {
+  name: string
+  /** Instead of `schema/<name>.graphql`. */
+  typeDefs?: string
+  /** A map of types to their fields' resolvers; `DateTime` and `JSON` are there by themselves. */
+  resolvers: object
+  /** Adds what lives as long as a request, as dataloaders. */
+  context?: (base: RequestContext, floor: Floor) => RequestContext
+  /** Topics that it writes, `ossa.<name>.events.v1` among them. */
+  topics: readonly string[]
+  inbox?: {
+    topics: readonly string[]
+    /** In the transaction that notes the record as seen, with `app.internal` on. Throwing thrice sends it to the dead letters. */
+    apply: (tx: Transaction, record: LogRecord) => Promise<void>
+  }
+  /** What it runs beside answering requests. */
+  start?: (floor: Floor) => Promise<{ stop: () => Promise<void> }>
+}
+
+/** The row-level settings that a principal's transactions run with. */
+export const settingsOf = (principal: Principal): Record<string, string> => ({
+  'app.organization': principal.organization ?? '',
+  'app.subject': principal.subject,
+  'app.internal': 'off',
+})
+
+/** Settings of relays, inboxes and schedulers: policies let these see all rows of their own schema. */
+export const internalSettings: Record<string, string> = {
+  'app.organization': '',
+  'app.subject': 'internal',
+  'app.internal': 'on',
+}
