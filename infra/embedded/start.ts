@@ -124,8 +124,9 @@ function welcome({ graphqlUrl, dataFolder, brokers }: Community, organization: s
   ].join('\n')
 }
 
-const aborted = (signal: AbortSignal) =>
-  new Promise<void>((done) => {
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
     if (signal.aborted) done()
     signal.addEventListener('abort', () => done(), { once: true })
   })
+}

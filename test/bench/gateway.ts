@@ -8,9 +8,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { freePort } from '@community/infra/embedded/ports.ts'
 import { assertCompositionSuccess, composeServices } from '@theguild/federation-composition'
 import { parse } from 'graphql'
-import { freePort } from '../world.ts'
 import { portOf, subgraphs } from './subgraphs.ts'
 
 const queries = {

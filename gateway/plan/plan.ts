@@ -1,0 +1,117 @@
+import type {
+  PlanNode as ApolloPlanNode,
+  FetchDataRewrite,
+  QueryPlanSelectionNode,
+} from '@apollo/query-planner'
+import { type DocumentNode, Kind } from 'graphql'
+import { operationFor, type Planner } from './supergraph.ts'
+import { operationOf, responseNames } from './text.ts'
+
+/** A plan is plain JSON: it crosses threads and can be printed. Another planner could make it. */
+export type Plan = {
+  /** A subscription's first fetch; `node` is what follows for each event. */
+  primary: FetchNode | null
+  /** Null where there is nothing to fetch, as for introspection. */
+  node: PlanNode | null
+}
+
+export type PlanNode =
+  | { kind: 'Sequence'; nodes: PlanNode[] }
+  | { kind: 'Parallel'; nodes: PlanNode[] }
+  | { kind: 'Condition'; variable: string; ifTrue: PlanNode | null; ifFalse: PlanNode | null }
+  | FetchNode
+
+export type FetchNode = {
+  kind: 'Fetch'
+  subgraph: string
+  /** From the root of the data to the objects that the answer is merged into: response names, `@` for a list's elements. */
+  path: string[]
+  /** What a representation is made of; null where the fetch asks root fields. */
+  requires: Selection[] | null
+  operation: 'query' | 'mutation' | 'subscription'
+  operationName?: string
+  text: string
+  /** Names of the client's variables in `text`. */
+  variables: string[]
+  /** Response names that the fetch adds to each of its objects: what is null when it fails. */
+  fields: string[]
+  inputRewrites: Rewrite[]
+  outputRewrites: Rewrite[]
+}
+
+export type Selection =
+  | { kind: 'Field'; name: string; selections?: Selection[] }
+  | { kind: 'Fragment'; type: string; selections: Selection[] }
+
+/** `path` ends in a field's response name; `... on Type` in it is a condition. */
+export type Rewrite =
+  | { kind: 'SetValue'; path: string[]; value: unknown }
+  | { kind: 'RenameKey'; path: string[]; to: string }
+
+/** Throws what the planner throws: a GraphQLError where the operation is too complex. */
+export function planOperation(planner: Planner, document: DocumentNode, operationName?: string): Plan {
+  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
+  if (node?.kind !== 'Subscription') return { primary: null, node: node ? compile(node, []) : null }
+  const primary = compile(node.primary, [])
+  if (primary?.kind !== 'Fetch') throw new Error('a subscription begins with a fetch')
+  return { primary, node: node.rest ? compile(node.rest, []) : null }
+}
+
+function compile(node: ApolloPlanNode, path: string[]): PlanNode | null {
+  switch (node.kind) {
+    case 'Sequence':
+    case 'Parallel': {
+      const nodes = node.nodes.flatMap((each) => compile(each, path) ?? [])
+      return nodes.length > 1 ? { kind: node.kind, nodes } : (nodes[0] ?? null)
+    }
+    case 'Flatten':
+      return compile(node.node, [...path, ...node.path.map(String)])
+    case 'Condition':
+      return {
+        kind: 'Condition',
+        variable: node.condition,
+        ifTrue: node.ifClause ? compile(node.ifClause, path) : null,
+        ifFalse: node.elseClause ? compile(node.elseClause, path) : null,
+      }
+    case 'Fetch':
+      return {
+        kind: 'Fetch',
+        subgraph: node.serviceName,
+        path,
+        requires: node.requires ? node.requires.map(selection) : null,
+        operation: node.operationKind,
+        ...(node.operationName === undefined ? {} : { operationName: node.operationName }),
+        text: node.operation,
+        variables: node.variableUsages ?? [],
+        fields: fetchedFields(node.operation, node.requires !== undefined),
+        inputRewrites: (node.inputRewrites ?? []).map(rewrite),
+        outputRewrites: (node.outputRewrites ?? []).map(rewrite),
+      }
+    case 'Defer':
+      throw new Error('@defer was not asked for')
+  }
+}
+
+function fetchedFields(text: string, ofEntities: boolean): string[] {
+  const { selections } = operationOf(text).selectionSet
+  if (!ofEntities) return responseNames(selections)
+  const [entities] = selections
+  return entities?.kind === Kind.FIELD ? responseNames(entities.selectionSet?.selections ?? []) : []
+}
+
+function selection(node: QueryPlanSelectionNode): Selection {
+  if (node.kind === 'Field')
+    return {
+      kind: 'Field',
+      name: node.alias ?? node.name,
+      ...(node.selections ? { selections: node.selections.map(selection) } : {}),
+    }
+  if (node.typeCondition === undefined) throw new Error('a representation is made of typed fragments')
+  return { kind: 'Fragment', type: node.typeCondition, selections: node.selections.map(selection) }
+}
+
+function rewrite(rule: FetchDataRewrite): Rewrite {
+  return rule.kind === 'ValueSetter'
+    ? { kind: 'SetValue', path: rule.path, value: rule.setValueTo as unknown }
+    : { kind: 'RenameKey', path: rule.path, to: rule.renameKeyTo }
+}

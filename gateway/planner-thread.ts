@@ -1,0 +1,24 @@
+/** The thread behind planner.ts: builds the query graph once, then answers one operation after the other. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { GraphQLError, parse } from 'graphql'
+import { type Plan, planOperation } from './plan/plan.ts'
+import { createPlanner } from './plan/supergraph.ts'
+import type { PlanReply, PlanRequest } from './planner.ts'
+
+const { sdl } = workerData as { sdl: string }
+const planner = createPlanner(sdl)
+
+parentPort?.on('message', ({ id, text }: PlanRequest) => {
+  parentPort?.postMessage(reply(id, text))
+})
+parentPort?.postMessage('ready')
+
+function reply(id: number, text: string): PlanReply {
+  try {
+    const plan: Plan = planOperation(planner, parse(text, { noLocation: true }))
+    return { id, plan }
+  } catch (error) {
+    if (error instanceof GraphQLError) return { id, refused: error.message }
+    return { id, failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+}

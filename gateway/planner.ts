@@ -1,0 +1,126 @@
+import { Worker } from 'node:worker_threads'
+import type { Log } from '@community/infra/log.ts'
+import { type DocumentNode, GraphQLError, print } from 'graphql'
+import { createLru } from './lru.ts'
+import type { Plan } from './plan/plan.ts'
+
+/** Plans operations off the event loop, each operation once. */
+export type OperationPlanner = {
+  /** `document` holds one operation with its fragments. Throws a GraphQLError where the deadline passed. */
+  plan(document: DocumentNode): Promise<Plan>
+  /** Resolves once the query graph is built; rejects where it can't be. */
+  ready: Promise<void>
+  close(): Promise<void>
+}
+
+type Options = {
+  sdl: string
+  deadlineMs: number
+  cacheSize: number
+  log: Log
+  observe: (seconds: number) => void
+}
+
+/** What the thread is asked and answers. */
+export type PlanRequest = { id: number; text: string }
+export type PlanReply =
+  | { id: number; plan: Plan }
+  | { id: number; refused: string }
+  | { id: number; failed: string }
+
+type Job = PlanRequest & { resolve(plan: Plan): void; reject(error: Error): void }
+
+export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Options): OperationPlanner {
+  const plans = createLru<Promise<Plan>>(cacheSize)
+  const queue: Job[] = []
+  let current: { job: Job; timer: NodeJS.Timeout; startedAt: number } | null = null
+  let nextId = 1
+  let closed = false
+  let thread = startThread()
+
+  // One job at a time is in the thread, so that the deadline is the job's own, and only it is lost with the thread.
+  function next(): void {
+    const job = current || closed ? undefined : queue.shift()
+    if (!job) return
+    current = { job, timer: setTimeout(giveUp, deadlineMs), startedAt: performance.now() }
+    thread.ready.then(
+      () => {
+        current?.timer.refresh()
+        thread.worker.postMessage({ id: job.id, text: job.text } satisfies PlanRequest)
+      },
+      (error: Error) => settle((failed) => failed.reject(error)),
+    )
+  }
+
+  function settle(how: (job: Job) => void): void {
+    if (!current) return
+    const { job, timer, startedAt } = current
+    clearTimeout(timer)
+    current = null
+    observe((performance.now() - startedAt) / 1000)
+    how(job)
+    next()
+  }
+
+  function giveUp(): void {
+    log.warn({ deadlineMs }, 'planning gave up')
+    void thread.worker.terminate()
+    thread = startThread()
+    settle((job) =>
+      job.reject(
+        new GraphQLError(`the operation could not be planned within ${deadlineMs} ms: ask for less at once`, {
+          extensions: { code: 'OPERATION_TOO_COMPLEX' },
+        }),
+      ),
+    )
+  }
+
+  function startThread(): { worker: Worker; ready: Promise<void> } {
+    const worker = new Worker(new URL('./planner-thread.ts', import.meta.url), { workerData: { sdl } })
+    const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
+    ready.catch(() => undefined)
+    worker.on('message', (message: 'ready' | PlanReply) => {
+      if (message === 'ready') {
+        resolve()
+        return
+      }
+      if (message.id !== current?.job.id) return
+      settle((job) => {
+        if ('plan' in message) job.resolve(message.plan)
+        else if ('refused' in message)
+          job.reject(new GraphQLError(message.refused, { extensions: { code: 'OPERATION_TOO_COMPLEX' } }))
+        else job.reject(new Error(message.failed))
+      })
+    })
+    worker.on('error', (error) => {
+      reject(error)
+      if (closed || worker !== thread.worker) return
+      log.error({ err: error }, 'the planner thread died')
+      thread = startThread()
+      settle((job) => job.reject(new Error('the planner thread died', { cause: error })))
+    })
+    return { worker, ready }
+  }
+
+  return {
+    ready: thread.ready,
+    plan(document) {
+      const text = print(document)
+      const known = plans.get(text)
+      if (known) return known
+      const { promise, resolve, reject } = Promise.withResolvers<Plan>()
+      plans.set(text, promise)
+      promise.catch(() => plans.delete(text))
+      queue.push({ id: nextId++, text, resolve, reject })
+      next()
+      return promise
+    },
+    async close() {
+      closed = true
+      const given = [...queue.splice(0), ...(current ? [current.job] : [])]
+      if (current) clearTimeout(current.timer)
+      await thread.worker.terminate()
+      for (const job of given) job.reject(new Error('the planner was closed'))
+    },
+  }
+}

@@ -1,0 +1,24 @@
+import type { Metrics } from '../metrics.ts'
+import { type Route, send } from './http.ts'
+
+/** Whether each part that an answer needs is there. */
+export type Readiness = () => Record<string, boolean>
+
+/** Alive: the event loop turns. Ready: operations can be answered. */
+export function healthRoutes(readiness: Readiness, metrics: Metrics): [string, Route][] {
+  return [
+    ['/health/live', (_request, response) => send(response, 200, 'application/json', '{"live":true}\n')],
+    [
+      '/health/ready',
+      (_request, response) => {
+        const parts = readiness()
+        const ready = Object.values(parts).every(Boolean)
+        send(response, ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, ...parts })}\n`)
+      },
+    ],
+    [
+      '/metrics',
+      async (_request, response) => send(response, 200, metrics.contentType, await metrics.text()),
+    ],
+  ]
+}

@@ -1,0 +1,190 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { GraphQLError } from 'graphql'
+import { z } from 'zod'
+import { limits } from '../guard/limits.ts'
+import type { Answer, OperationRequest } from '../operation.ts'
+import { refusal } from '../refusal.ts'
+
+/** What a client's request brings besides the operation. */
+export type Head = { authorization: string | undefined; traceparent: string | undefined }
+
+/** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations. */
+export type AnswerOperation = (
+  request: OperationRequest,
+  head: Head,
+  options: { signal: AbortSignal; readOnly: boolean },
+) => Promise<Answer>
+
+/** A page or a probe, by its path. */
+export type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** GraphQL over HTTP at /graphql, and the routes. */
+export function createHttpServer(
+  answerOperation: AnswerOperation,
+  routes: ReadonlyMap<string, Route>,
+  onFault: (error: unknown) => void,
+): Server {
+  return createServer({ requestTimeout: 60_000, headersTimeout: 20_000 }, (request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    const route = path === '/graphql' ? graphql(answerOperation) : routes.get(path)
+    const answered = route ? route(request, response) : send(response, 404, 'text/plain', 'not found\n')
+    Promise.resolve(answered).catch((error: unknown) => {
+      // A client that leaves in the middle of its request is no fault.
+      if (response.destroyed) return
+      onFault(error)
+      if (!response.headersSent) send(response, 500, 'text/plain', 'internal error\n')
+    })
+  })
+}
+
+const graphqlJson = 'application/graphql-response+json'
+
+function graphql(answerOperation: AnswerOperation): Route {
+  return async (request, response) => {
+    const mediaType = acceptedMediaType(request.headers.accept)
+    const respond = (answer: Answer, status = statusOf(answer, mediaType ?? graphqlJson)) => {
+      if (status === 401) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+      send(response, status, `${mediaType ?? 'application/json'}; charset=utf-8`, JSON.stringify(answer))
+    }
+    if (isNavigation(request)) {
+      response.setHeader('location', '/graphiql')
+      return send(response, 303, 'text/plain', '')
+    }
+    if (request.method !== 'POST' && request.method !== 'GET') {
+      response.setHeader('allow', 'GET, POST')
+      return respond(refusedAnswer('METHOD_NOT_ALLOWED', 'expected GET or POST'), 405)
+    }
+    if (mediaType === null)
+      return respond(refusedAnswer('NOT_ACCEPTABLE', `this answers ${graphqlJson} and application/json`), 406)
+    let operation: OperationRequest
+    try {
+      operation = request.method === 'GET' ? requestInUrl(request.url ?? '') : await requestInBody(request)
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error
+      return respond({ errors: [error.toJSON()] }, httpStatus[String(error.extensions.code)] ?? 400)
+    }
+    const gone = new AbortController()
+    response.once('close', () => gone.abort(new Error('the client is gone')))
+    const { authorization, traceparent } = request.headers
+    const head = { authorization, traceparent: typeof traceparent === 'string' ? traceparent : undefined }
+    const answer = await answerOperation(operation, head, {
+      signal: gone.signal,
+      readOnly: request.method === 'GET',
+    })
+    if (answer.errors?.[0]?.extensions?.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', 'POST')
+    if (!response.destroyed) respond(answer)
+  }
+}
+
+// A browser's address bar, and not a client of the API.
+const isNavigation = ({ method, url, headers }: IncomingMessage): boolean =>
+  method === 'GET' && !url?.includes('query=') && (headers.accept?.startsWith('text/html') ?? false)
+
+/** The media type to answer in; null where the client takes none of ours. Without a wish it is the older one. */
+function acceptedMediaType(accept: string | undefined): string | null {
+  if (accept === undefined || accept.trim() === '') return 'application/json'
+  const wishes = accept
+    .split(',')
+    .map((part) => {
+      const [type = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase())
+      const weight = parameters.find((each) => each.startsWith('q='))
+      return { type, q: weight === undefined ? 1 : Number(weight.slice(2)) || 0 }
+    })
+    .filter((wish) => wish.q > 0)
+    .toSorted((a, b) => b.q - a.q)
+  for (const { type } of wishes) {
+    if (type === graphqlJson || type === 'application/json') return type
+    if (type === '*/*' || type === 'application/*') return 'application/json'
+  }
+  return null
+}
+
+const params = z.object({
+  query: z.string({ error: 'expected the document as a string' }),
+  operationName: z.string({ error: 'expected a string' }).nullish(),
+  variables: z.record(z.string(), z.unknown(), { error: 'expected an object' }).nullish(),
+  extensions: z.record(z.string(), z.unknown(), { error: 'expected an object' }).nullish(),
+})
+
+/** Throws BAD_REQUEST with the parameter that is wrong. */
+export function operationRequest(value: unknown): OperationRequest {
+  const parsed = params.safeParse(value)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const where = issue?.path.join('.') || 'the request'
+    throw refusal('BAD_REQUEST', `${where}: ${issue?.path.length ? issue.message : 'expected a JSON object'}`)
+  }
+  const { query, operationName, variables } = parsed.data
+  return { query, operationName: operationName || undefined, variables: variables ?? undefined }
+}
+
+function requestInUrl(url: string): OperationRequest {
+  const search = new URL(url, 'http://localhost').searchParams
+  const json = (name: string): unknown => {
+    const text = search.get(name)
+    return text === null || text === '' ? undefined : parseJson(text, name)
+  }
+  return operationRequest({
+    query: search.get('query') ?? undefined,
+    operationName: search.get('operationName'),
+    variables: json('variables'),
+    extensions: json('extensions'),
+  })
+}
+
+// The content types of HTML forms are never taken: a foreign page could send them without asking the browser's leave.
+async function requestInBody(request: IncomingMessage): Promise<OperationRequest> {
+  const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase())
+  const charset = parameters.find((each) => each.startsWith('charset='))?.slice('charset='.length)
+  if (type !== 'application/json' || (charset && charset.replaceAll('"', '') !== 'utf-8'))
+    throw refusal('UNSUPPORTED_MEDIA_TYPE', 'expected content-type: application/json, in UTF-8')
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length
+    if (sizeBytes > limits.bodyBytes)
+      throw refusal('PAYLOAD_TOO_LARGE', `the body is larger than ${limits.bodyBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return operationRequest(parseJson(Buffer.concat(chunks).toString(), 'the body'))
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw refusal('BAD_REQUEST', `${what}: expected JSON`)
+  }
+}
+
+const httpStatus: Record<string, number> = {
+  UNAUTHENTICATED: 401,
+  METHOD_NOT_ALLOWED: 405,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  INTERNAL: 500,
+}
+
+// The older media type says 200 for whatever GraphQL itself refuses (GraphQL over HTTP, 6.4.1).
+function statusOf(answer: Answer, mediaType: string): number {
+  if ('data' in answer) return 200
+  return httpStatus[String(answer.errors?.[0]?.extensions?.code)] ?? (mediaType === graphqlJson ? 400 : 200)
+}
+
+const refusedAnswer = (code: string, message: string): Answer => ({
+  errors: [refusal(code, message).toJSON()],
+})
+
+export function send(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  body: string | Buffer,
+): void {
+  // What was not read of a refused body would be taken for the next request.
+  if (!response.req.complete) response.setHeader('connection', 'close')
+  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) })
+  response.end(body)
+}

@@ -1,0 +1,214 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { GraphQLError } from 'graphql'
+import { type Context, handleProtocols, makeServer } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { limits } from '../guard/limits.ts'
+import type { Identity } from '../guard/verify.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Answer, OperationRequest, PreparedOperation } from '../operation.ts'
+import { refusal } from '../refusal.ts'
+import { operationRequest } from './http.ts'
+
+/** The gateway as a socket sees it. `closed` fires with the socket. */
+export type SocketOperations = {
+  /** Throws a GraphQLError where the token is bad. */
+  identify(authorization: string | undefined): Promise<Identity>
+  /** What is wrong with the request, or what to run. */
+  prepare(request: OperationRequest): readonly GraphQLError[] | PreparedOperation
+  run(operation: PreparedOperation, socket: Socket, signal: AbortSignal): Promise<Answer>
+  subscribe(
+    operation: PreparedOperation,
+    socket: Socket,
+    signal: AbortSignal,
+  ): Promise<Answer | AsyncGenerator<Answer, void, void>>
+}
+
+type Socket = {
+  identity: Identity
+  authorization: string | undefined
+  traceparent: string | undefined
+}
+
+type Extra = { socket: WebSocket; request: IncomingMessage; state: Socket | null; closed: AbortController }
+type SocketContext = Context<Record<string, unknown> | undefined, Extra>
+/** What `onSubscribe` hands to `execute` and `subscribe` through graphql-ws. */
+type Started = { operation: PreparedOperation; extra: Extra }
+
+export type SocketServer = { close(): Promise<void> }
+
+const pingMs = 12_000
+const forbidden = 4403
+
+/** graphql-transport-ws at /graphql, for every kind of operation. */
+export function serveSockets(
+  server: Server,
+  gateway: SocketOperations,
+  metrics: Metrics,
+  onFault: (error: unknown) => void,
+): SocketServer {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.bodyBytes,
+    handleProtocols: (protocols) => handleProtocols(protocols) || false,
+  })
+  const protocol = makeServer<Record<string, unknown> | undefined, Extra>({
+    onConnect: (context) => connect(gateway, context),
+    onSubscribe(context, _id, payload) {
+      if (Object.keys(context.subscriptions).length > limits.subscriptionsPerSocket)
+        return [
+          refusal(
+            'TOO_MANY_SUBSCRIPTIONS',
+            `at most ${limits.subscriptionsPerSocket} operations at once on a socket`,
+          ),
+        ]
+      const operation = prepared(gateway, payload)
+      if ('length' in operation) return operation
+      const started: Started = { operation, extra: context.extra }
+      return { schema: noSchema, document: operation.document, contextValue: started, rootValue: undefined }
+    },
+    execute: (args) => run(gateway, args.contextValue as Started),
+    subscribe: (args) => subscribe(gateway, args.contextValue as Started),
+    // Answers are plain already; graphql-ws would call `toJSON` on their errors.
+    onNext: (_context, _id, _payload, _args, result) => result as never,
+  })
+
+  const onUpgrade = (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+    if ((request.url ?? '').split('?', 1)[0] !== '/graphql') {
+      duplex.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+      return
+    }
+    sockets.handleUpgrade(request, duplex, head, (socket) => open(socket, request))
+  }
+
+  function open(socket: WebSocket, request: IncomingMessage): void {
+    metrics.sockets.inc()
+    const closed = new AbortController()
+    const onClosed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (text) => sent(socket, text),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage(answer) {
+          socket.on('message', (message: Buffer) => {
+            answer(message.toString()).catch((error: unknown) => {
+              onFault(error)
+              socket.close(4500, 'internal error')
+            })
+          })
+        },
+      },
+      { socket, request, state: null, closed },
+    )
+    const stopPinging = keepAlive(socket)
+    socket.on('error', () => socket.terminate())
+    socket.once('close', (code, reason) => {
+      stopPinging()
+      closed.abort(new Error('the socket is closed'))
+      metrics.sockets.dec()
+      onClosed(code, reason.toString()).catch(onFault)
+    })
+  }
+
+  server.on('upgrade', onUpgrade)
+  return {
+    async close() {
+      server.off('upgrade', onUpgrade)
+      for (const socket of sockets.clients) socket.close(1001, 'going away')
+      // Who does not answer the close is cut off.
+      const timer = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate()
+      }, 1_000)
+      await new Promise<void>((resolve) => sockets.close(() => resolve()))
+      clearTimeout(timer)
+    },
+  }
+}
+
+// graphql-ws wants one and does not look at it: documents are validated in `prepare`.
+const noSchema = {} as never
+
+async function connect(
+  gateway: SocketOperations,
+  { connectionParams, extra }: SocketContext,
+): Promise<boolean> {
+  const { request, socket, closed } = extra
+  const given =
+    connectionParams?.authorization ?? connectionParams?.Authorization ?? request.headers.authorization
+  const authorization = typeof given === 'string' ? given : undefined
+  const traceparent = request.headers.traceparent
+  try {
+    const identity = await gateway.identify(authorization)
+    extra.state = {
+      identity,
+      authorization,
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+    }
+    if (identity.expiresAt !== null) closeWhenExpired(socket, identity.expiresAt, closed.signal)
+    return true
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error
+    socket.close(forbidden, error.message.slice(0, 120))
+    return false
+  }
+}
+
+function closeWhenExpired(socket: WebSocket, expiresAt: number, closed: AbortSignal): void {
+  // Timers take at most 2^31 ms: a longer-lived token outlives the timer, which then is set again.
+  const leftMs = expiresAt - Date.now()
+  const timer = setTimeout(
+    () => {
+      if (Date.now() >= expiresAt) socket.close(forbidden, 'the token has expired')
+      else closeWhenExpired(socket, expiresAt, closed)
+    },
+    Math.min(Math.max(leftMs, 0), 2 ** 31 - 1),
+  )
+  timer.unref()
+  closed.addEventListener('abort', () => clearTimeout(timer), { once: true })
+}
+
+function prepared(gateway: SocketOperations, payload: unknown): readonly GraphQLError[] | PreparedOperation {
+  try {
+    return gateway.prepare(operationRequest(payload))
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error]
+    throw error
+  }
+}
+
+async function run(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
+  return (await gateway.run(operation, stateOf(extra), extra.closed.signal)) as never
+}
+
+async function subscribe(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
+  const results = await gateway.subscribe(operation, stateOf(extra), extra.closed.signal)
+  // The socket may have closed while `subscribe` was awaited; nobody else would return this iterator.
+  if (extra.closed.signal.aborted && Symbol.asyncIterator in results) await results.return()
+  return results as never
+}
+
+function stateOf({ state }: Extra): Socket {
+  if (!state) throw new Error('an operation before the connection was acknowledged')
+  return state
+}
+
+// Resolves when the kernel has taken the text, which is what holds back the results that follow it.
+function sent(socket: WebSocket, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.readyState !== socket.OPEN) return resolve()
+    socket.send(text, () => resolve())
+  })
+}
+
+function keepAlive(socket: WebSocket): () => void {
+  let answered = true
+  socket.on('pong', () => {
+    answered = true
+  })
+  const timer = setInterval(() => {
+    if (!answered) return socket.terminate()
+    answered = false
+    socket.ping()
+  }, pingMs)
+  return () => clearInterval(timer)
+}

@@ -1,0 +1,167 @@
+import { type FieldNode, getNamedType, Kind, print, type SelectionNode, type SelectionSetNode } from 'graphql'
+import { type Execution, fetchEntities, type Path } from '../execute/execute.ts'
+import { isObject, type JsonObject, own, setOwn } from '../execute/merge.ts'
+import { isOfType } from '../execute/represent.ts'
+import { type EntitySource, entityFetch } from '../plan/event.ts'
+import type { Supergraph } from '../plan/supergraph.ts'
+
+/**
+ * An event as the first fetch would have answered it. What the event says holds; what it lacks is asked of the same
+ * subgraph, of the nearest entity around it, the event's own included.
+ */
+export async function readEvent(
+  execution: Execution,
+  supergraph: Supergraph,
+  source: EntitySource,
+  representation: JsonObject,
+  value: JsonObject,
+): Promise<JsonObject> {
+  const subgraph = source.snapshot.subgraph
+  const incomplete: Incomplete[] = []
+  const type = String(own(representation, '__typename'))
+  const path = [source.responseName]
+  const event = readObject({ supergraph, subgraph, incomplete }, type, source.selections, value, path)
+  if (event.lacks.length > 0)
+    incomplete.push({ type, representation, target: event.result, selections: event.lacks, path })
+  const alike = Map.groupBy(incomplete, (each) => `${each.type} ${each.selections.map(print).join(' ')}`)
+  await Promise.all(
+    [...alike.values()].map(async (group) => {
+      const [first] = group
+      if (!first) return
+      await fetchEntities(
+        execution,
+        entityFetch(subgraph, first.type, first.selections, source.variableDefinitions),
+        group.map((each) => each.target),
+        group.map((each) => each.representation),
+        () => group.map((each) => each.path),
+      )
+    }),
+  )
+  return event.result
+}
+
+type Reading = { supergraph: Supergraph; subgraph: string; incomplete: Incomplete[] }
+
+/** An entity in the event of which more is selected than the event says. */
+type Incomplete = {
+  type: string
+  representation: JsonObject
+  target: JsonObject
+  selections: readonly SelectionNode[]
+  path: Path
+}
+
+/** `lacks`: the part of the selections that the object itself must be asked for. */
+type ReadObject = { result: JsonObject; lacks: SelectionNode[] }
+
+function readObject(
+  reading: Reading,
+  type: string,
+  selections: readonly SelectionNode[],
+  value: JsonObject,
+  path: Path,
+): ReadObject {
+  const result: JsonObject = { __typename: type }
+  return { result, lacks: readSelections(reading, type, selections, value, path, result) }
+}
+
+function readSelections(
+  reading: Reading,
+  type: string,
+  selections: readonly SelectionNode[],
+  value: JsonObject,
+  path: Path,
+  result: JsonObject,
+): SelectionNode[] {
+  return selections.flatMap((selection): SelectionNode[] => {
+    if (selection.kind === Kind.FIELD) return readField(reading, type, selection, value, path, result)
+    if (selection.kind === Kind.FRAGMENT_SPREAD) throw new Error('the planner expands fragments')
+    const condition = selection.typeCondition?.name.value
+    if (condition !== undefined && !isOfType(reading.supergraph.full, type, condition, false)) return []
+    const lacks = readSelections(reading, type, selection.selectionSet.selections, value, path, result)
+    return lacks.length > 0 ? [withSelections(selection, lacks)] : []
+  })
+}
+
+function readField(
+  reading: Reading,
+  type: string,
+  field: FieldNode,
+  value: JsonObject,
+  path: Path,
+  result: JsonObject,
+): SelectionNode[] {
+  const key = field.alias?.value ?? field.name.value
+  if (field.name.value === '__typename') {
+    setOwn(result, key, type)
+    return []
+  }
+  const found = own(value, field.name.value)
+  // What a field answers to arguments, an event can't know.
+  if (found === undefined || field.arguments?.length) return [field]
+  const read = readValue(reading, fieldTypeName(reading, type, field), field, found, [...path, key], false)
+  setOwn(result, key, read.result)
+  return read.lacks.length > 0 ? [withSelections(field, read.lacks)] : []
+}
+
+function readValue(
+  reading: Reading,
+  declaredType: string,
+  field: FieldNode,
+  value: unknown,
+  path: Path,
+  inList: boolean,
+): { result: unknown; lacks: SelectionNode[] } {
+  if (Array.isArray(value))
+    return {
+      result: value.map(
+        (element, index) => readValue(reading, declaredType, field, element, [...path, index], true).result,
+      ),
+      lacks: [],
+    }
+  if (!isObject(value) || !field.selectionSet) return { result: value, lacks: [] }
+  const typename = own(value, '__typename')
+  const type = typeof typename === 'string' ? typename : declaredType
+  const { result, lacks } = readObject(reading, type, field.selectionSet.selections, value, path)
+  if (lacks.length === 0) return { result, lacks }
+  const representation = representationOf(reading, type, value)
+  // Elements of a list that are no entities can't be told apart in another answer: what they lack is null.
+  if (!representation) return { result, lacks: inList ? [] : lacks }
+  reading.incomplete.push({ type, representation, target: result, selections: lacks, path })
+  return { result, lacks: [] }
+}
+
+function fieldTypeName({ supergraph }: Reading, parent: string, field: FieldNode): string {
+  const type = supergraph.full.getType(parent)
+  const declared = type && 'getFields' in type ? type.getFields()[field.name.value]?.type : undefined
+  return declared ? getNamedType(declared).name : parent
+}
+
+function representationOf(
+  { supergraph, subgraph }: Reading,
+  type: string,
+  value: JsonObject,
+): JsonObject | null {
+  for (const key of supergraph.keysOf(subgraph, type)) {
+    const fields = pick(key, value)
+    if (fields) return { __typename: type, ...fields }
+  }
+  return null
+}
+
+function pick(key: SelectionSetNode, value: JsonObject): JsonObject | null {
+  const result: JsonObject = {}
+  for (const field of key.selections) {
+    if (field.kind !== Kind.FIELD) return null
+    const found = own(value, field.name.value)
+    const picked = field.selectionSet && isObject(found) ? pick(field.selectionSet, found) : found
+    if (picked === undefined || picked === null) return null
+    result[field.name.value] = picked
+  }
+  return result
+}
+
+const withSelections = <T extends SelectionNode>(node: T, selections: readonly SelectionNode[]): T => ({
+  ...node,
+  selectionSet: { kind: Kind.SELECTION_SET, selections },
+})

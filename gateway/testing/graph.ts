@@ -1,0 +1,141 @@
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { buildSubgraphSchema } from '@apollo/subgraph'
+import { readConfig } from '@community/infra/config.ts'
+import type { EventLog } from '@community/infra/eventlog.ts'
+import { createLog } from '@community/infra/log.ts'
+import { assertCompositionSuccess, composeServices } from '@theguild/federation-composition'
+import type * as graphql from 'graphql'
+import { startGateway } from '../gateway.ts'
+import type { Answer } from '../operation.ts'
+
+// The instance that @apollo/subgraph loads, also where the test runner picks the other one that the package ships.
+const { execute, parse, validate } = createRequire(import.meta.url)('graphql') as typeof graphql
+
+export type TestSubgraph = { typeDefs: string; resolvers?: Record<string, unknown> }
+type Fetched = {
+  subgraph: string
+  query: string
+  variables: Record<string, unknown>
+  headers: IncomingHttpHeaders
+}
+
+export type TestGraph = AsyncDisposable & {
+  url: string
+  wsUrl: string
+  /** What the subgraphs were asked, in order. */
+  fetched: Fetched[]
+  ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
+  /** From now on the subgraph answers with this body, whatever it is asked. */
+  answerWith(subgraph: string, body: string, status?: number): void
+  stopSubgraph(name: string): Promise<void>
+}
+
+const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: [
+  "@key" "@requires" "@provides" "@external" "@shareable" "@interfaceObject" "@inaccessible" "@override" "@composeDirective"])`
+
+export const eventLink = `extend schema
+  @link(url: "https://ossa.community/event/v1.0", import: ["@event"]) @composeDirective(name: "@event")
+  directive @event(topic: String!, key: String!) on FIELD_DEFINITION`
+
+/** The supergraph of small subgraphs; `federation` directives are imported for them. */
+export function composeSdl(
+  subgraphs: Record<string, TestSubgraph>,
+  urls: Record<string, string> = {},
+): string {
+  const composition = composeServices(
+    Object.entries(subgraphs).map(([name, { typeDefs }]) => ({
+      name,
+      typeDefs: parse(`${federation}\n${typeDefs}`),
+      url: urls[name] ?? `http://127.0.0.1:1/${name}`,
+    })),
+  )
+  assertCompositionSuccess(composition)
+  return composition.supergraphSdl
+}
+
+/** Subgraphs over HTTP and the gateway in front of them, as in production but in this process. */
+export async function startGraph(
+  subgraphs: Record<string, TestSubgraph>,
+  options: {
+    env?: Record<string, string>
+    eventLog?: EventLog
+    fetchDeadlineMs?: number
+  } = {},
+): Promise<TestGraph> {
+  const fetched: Fetched[] = []
+  const fixed = new Map<string, { body: string; status: number }>()
+  const servers = new Map<string, Server>()
+  const urls: Record<string, string> = {}
+  for (const [name, subgraph] of Object.entries(subgraphs)) {
+    const server = await serveSubgraph(name, subgraph, fetched, fixed)
+    servers.set(name, server)
+    urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
+  }
+  const gateway = await startGateway({
+    sdl: composeSdl(subgraphs, urls),
+    port: 0,
+    config: readConfig(options.env ?? {}),
+    log: createLog('test', 'error'),
+    eventLog: options.eventLog ?? null,
+    ...(options.fetchDeadlineMs === undefined ? {} : { fetchDeadlineMs: options.fetchDeadlineMs }),
+  })
+  const stopSubgraph = (name: string) =>
+    new Promise<void>((resolve) => {
+      servers.get(name)?.close(() => resolve())
+      servers.get(name)?.closeAllConnections()
+    })
+  return {
+    url: gateway.url,
+    wsUrl: gateway.url.replace('http', 'ws'),
+    fetched,
+    async ask(query, variables, headers) {
+      const response = await fetch(gateway.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ query, variables }),
+      })
+      return (await response.json()) as Answer
+    },
+    answerWith: (name, body, status = 200) => void fixed.set(name, { body, status }),
+    stopSubgraph,
+    async [Symbol.asyncDispose]() {
+      await gateway.stop()
+      await Promise.all(
+        [...servers].flatMap(([name, server]) => (server.listening ? stopSubgraph(name) : [])),
+      )
+    },
+  }
+}
+
+async function serveSubgraph(
+  name: string,
+  { typeDefs, resolvers = {} }: TestSubgraph,
+  fetched: Fetched[],
+  fixed: ReadonlyMap<string, { body: string; status: number }>,
+): Promise<Server> {
+  const schema = buildSubgraphSchema([
+    { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
+  ])
+  const server = createServer((request, response) => {
+    void (async () => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+      const { query, variables } = JSON.parse(Buffer.concat(chunks).toString()) as Fetched
+      fetched.push({ subgraph: name, query, variables, headers: request.headers })
+      const instead = fixed.get(name)
+      if (instead)
+        return response.writeHead(instead.status, { 'content-type': 'application/json' }).end(instead.body)
+      const document = parse(query)
+      const errors = validate(schema, document)
+      const result =
+        errors.length > 0
+          ? { errors }
+          : await execute({ schema, document, variableValues: variables, rootValue: {} })
+      return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result))
+    })()
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  return server
+}
