@@ -3,7 +3,14 @@ import { subgraphNames } from './compose.ts'
 
 /** The rows that stand behind a subgraph's types: `Type: './file.ts#RowType'`, relative to the subgraph's folder. */
 const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = {
-  agents: {},
+  agents: {
+    Agent: './store.ts#AgentRow',
+    AgentPool: './store.ts#PoolRow',
+    AgentTypeDescription: './store.ts#TypeRow',
+    ExecutionPlan: './orchestrate/store.ts#RunRow',
+    PlanPhase: './orchestrate/store.ts#PhaseRow',
+    PlanStep: './orchestrate/store.ts#StepRow',
+  },
   marketplace: {
     Agent: './store.ts#Reference',
     Organization: './store.ts#Reference',

@@ -1,8 +1,11 @@
+import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const root = resolve(import.meta.dirname, '..')
+// Vite would take graphql's ES modules, CommonJS packages the others: two copies, and `instanceof` fails between them.
+const graphql = createRequire(import.meta.url).resolve('graphql')
 const node_modules = '**/node_modules/**'
 
 // The e2e files share one world: the graph as the foundation left it, then the plan, then the browser, then what kills.
@@ -20,6 +23,7 @@ class InOrder extends BaseSequencer {
  * e2e: the whole community, started as `pnpm start` starts it, one world after another.
  */
 export default defineConfig({
+  resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
     root,
     sequence: { sequencer: InOrder },

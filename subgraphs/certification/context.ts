@@ -1,0 +1,68 @@
+import { inTransaction } from '@community/infra/postgres.ts'
+import DataLoader from 'dataloader'
+import { ClientError } from '../kit/errors.ts'
+import { GraphError } from '../kit/graph.ts'
+import { requireOrganization } from '../kit/principal.ts'
+import { type Floor, internalSettings, type RequestContext } from '../kit/subgraph.ts'
+import { agentFromGraph, type ExaminedAgent } from './agent.ts'
+import { readCertificate } from './certificate.ts'
+import {
+  type CertificationRow,
+  certificationsById,
+  certificationsOfAgents,
+  type GateRow,
+  gatesOf,
+} from './store.ts'
+
+/**
+ * What has an id and is known by it alone.
+ * @public the generated resolver types import it
+ */
+export type Reference = { id: string }
+
+export type Context = RequestContext & {
+  certifications: DataLoader<string, CertificationRow | null>
+  ofAgents: DataLoader<string, CertificationRow | null>
+  gates: DataLoader<string, GateRow[]>
+  /** The agent as the caller sees it now. */
+  agent: (agentId: string) => Promise<ExaminedAgent | null>
+  verify: (certificate: string) => Promise<{ certificationId: string | null; reason: string | null }>
+  certificateKeys: () => object
+}
+
+export function createContext(base: RequestContext, floor: Floor): Context {
+  const { db, principal } = base
+  const { keys, config, pool } = floor
+  return {
+    ...base,
+    certifications: new DataLoader((ids) => certificationsById(db, ids)),
+    ofAgents: new DataLoader((ids) => certificationsOfAgents(db, ids)),
+    gates: new DataLoader((ids) => gatesOf(db, ids)),
+    async agent(agentId) {
+      const { subject } = principal
+      const asked = agentFromGraph(floor, { subject, organization: requireOrganization(principal) }, agentId)
+      return await asked.catch((error: unknown) => {
+        if (!(error instanceof GraphError)) throw error
+        const message = `the agent ${agentId} can not be looked up now, try again`
+        throw Object.assign(new ClientError('UNAVAILABLE', message), { cause: error })
+      })
+    },
+    async verify(certificate) {
+      const read = await readCertificate(keys.certificate, config.jwtIssuer, certificate)
+      if ('reason' in read) return { certificationId: null, reason: read.reason }
+      const { certificationId } = read
+      // Whoever holds a certificate may know whether it is in force, also of an agent that it may not see.
+      const [row] = await inTransaction(pool, internalSettings, (tx) =>
+        certificationsById(tx, [certificationId]),
+      )
+      const inForce = row?.status === 'CERTIFIED' && row.certificate === certificate
+      const reason = inForce
+        ? null
+        : row
+          ? `its certification is ${row.status}`
+          : 'there is no such certification'
+      return { certificationId, reason }
+    },
+    certificateKeys: () => keys.certificate.publicJwks(),
+  }
+}

@@ -1,0 +1,77 @@
+import type { LogRecord } from '@community/infra/eventlog.ts'
+import type { Transaction } from '@community/infra/postgres.ts'
+import { z } from 'zod'
+import { announce } from '../kit/outbox.ts'
+import { type CertificationRow, type GateRow, moveCertifications, replacePartners } from './store.ts'
+
+export const topic = 'ossa.certification.events.v1'
+export const inboxTopics = ['ossa.federation.events.v1', 'ossa.agents.events.v1']
+
+/** Tells of a certification as a change has just left it. */
+export async function announceProgress(
+  tx: Transaction,
+  row: CertificationRow,
+  gate: GateRow | null = null,
+  traceparent?: string,
+): Promise<void> {
+  const {
+    id,
+    agentId,
+    agentVersion,
+    level,
+    status,
+    reasons,
+    version,
+    organizationId,
+    visibility,
+    updatedAt,
+  } = row
+  await announce(tx, {
+    aggregateId: id,
+    type: 'CertificationProgress',
+    version,
+    value: {
+      __typename: 'CertificationProgress',
+      certificationId: id,
+      certification: {
+        __typename: 'Certification',
+        id,
+        agentId,
+        agentVersion,
+        level,
+        status,
+        reasons,
+        version,
+        organizationId,
+        visibility,
+      },
+      gate: gate && { __typename: 'GateResult', ...gate },
+      version,
+      at: updatedAt,
+    },
+    ...(traceparent === undefined ? {} : { traceparent }),
+  })
+}
+
+const organizationChange = z.object({
+  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+})
+
+const agentStatusChange = z.object({
+  agent: z.object({
+    id: z.string().min(1),
+    organizationId: z.string().min(1),
+    visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
+  }),
+})
+
+export async function applyEvent(tx: Transaction, { headers, value }: LogRecord): Promise<void> {
+  if (headers.ce_type === 'ossa.federation.OrganizationChange') {
+    const { organization } = organizationChange.parse(JSON.parse(value))
+    await replacePartners(tx, organization.id, organization.partners)
+  }
+  if (headers.ce_type === 'ossa.agents.AgentStatusChange') {
+    const { agent } = agentStatusChange.parse(JSON.parse(value))
+    await moveCertifications(tx, agent.id, agent.organizationId, agent.visibility)
+  }
+}

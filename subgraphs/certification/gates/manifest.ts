@@ -1,0 +1,101 @@
+import semver from 'semver'
+import { z } from 'zod'
+import type { ExaminedAgent } from '../agent.ts'
+import type { Check } from '../store.ts'
+import { check, type Finding, type Gate, judged } from './gate.ts'
+import manifestSchema from './manifest.schema.json' with { type: 'json' }
+import { SchemaError, type Validator, validatorOf } from './schemas.ts'
+
+const minDescriptionLength = 40
+const minExamples = 3
+
+/** The manifest is whole: its form, its versions, and that every schema and example in it holds. */
+export const manifestGate: Gate = {
+  name: 'manifest',
+  evaluate: async (agent) => examine(agent),
+}
+
+const manifest = z.object({
+  metadata: z.object({ version: z.string(), description: z.string() }),
+  spec: z.object({
+    type: z.string(),
+    subtype: z.string(),
+    capabilities: z.array(
+      z.object({
+        name: z.string(),
+        input: z.record(z.string(), z.unknown()),
+        output: z.record(z.string(), z.unknown()),
+        examples: z.array(z.object({ input: z.unknown() })),
+      }),
+    ),
+  }),
+})
+
+type Capability = z.output<typeof manifest>['spec']['capabilities'][number]
+
+function examine(agent: ExaminedAgent): Finding {
+  const violation = validatorOf(manifestSchema).violation(agent.manifest)
+  const form = check('the manifest is valid ossa/v0.5', violation === null, violation ?? 'valid')
+  const read = manifest.safeParse(agent.manifest)
+  if (!form.passed || !read.success) return judged([form])
+  const { metadata, spec } = read.data
+  const { length } = metadata.description.trim()
+  return judged([
+    form,
+    check('the version is semantic', semver.valid(metadata.version) !== null, metadata.version),
+    check('the version is the registered one', metadata.version === agent.version, agent.version),
+    check(
+      `the description has ${minDescriptionLength} characters or more`,
+      length >= minDescriptionLength,
+      `${length} characters`,
+    ),
+    check(
+      'the subtype begins with the type',
+      typesOf(spec.type).some((type) => spec.subtype.startsWith(`${type}.`)),
+      `${spec.type}, ${spec.subtype}`,
+    ),
+    ...spec.capabilities.flatMap(capabilityChecks),
+  ])
+}
+
+// OSSA has both names for one type.
+const typesOf = (type: string) =>
+  type === 'monitor' || type === 'telemetry' ? ['monitor', 'telemetry'] : [type]
+
+function capabilityChecks({ name, input, output, examples }: Capability): Check[] {
+  const checks: Check[] = []
+  const compiled = (schema: Record<string, unknown>, which: string): Validator | null => {
+    const title = `${name}: the ${which} schema is JSON Schema 2020-12`
+    try {
+      const validator = validatorOf(schema)
+      checks.push(check(title, true, 'compiles'))
+      return validator
+    } catch (error) {
+      if (!(error instanceof SchemaError)) throw error
+      checks.push(check(title, false, error.message))
+      return null
+    }
+  }
+  const ofInput = compiled(input, 'input')
+  compiled(output, 'output')
+  checks.push(
+    check(
+      `${name}: ${minExamples} examples or more`,
+      examples.length >= minExamples,
+      `${examples.length} examples`,
+    ),
+  )
+  try {
+    for (const [index, example] of ofInput ? examples.entries() : []) {
+      const violation = ofInput?.violation(example.input) ?? null
+      checks.push(
+        check(`${name}: example ${index + 1} fits the input schema`, violation === null, violation ?? 'fits'),
+      )
+    }
+  } catch (error) {
+    // What takes too long once would do so again for the next example.
+    if (!(error instanceof SchemaError)) throw error
+    checks.push(check(`${name}: the examples can be validated`, false, error.message))
+  }
+  return checks
+}

@@ -1,0 +1,117 @@
+import type { Transaction } from '@community/infra/postgres.ts'
+import DataLoader from 'dataloader'
+import type { Page } from '../kit/page.ts'
+import { requireOrganization, requireScope } from '../kit/principal.ts'
+import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { announceOrganization } from './events.ts'
+import {
+  agentSlices,
+  insertOrganization,
+  type MemberRow,
+  memberSlices,
+  type OrganizationRow,
+  type OwnedAgentRow,
+  organizationsById,
+  partnersOf,
+  type Slice,
+  updateOrganization,
+  upsertMember,
+} from './store.ts'
+
+type PageKey = { organizationId: string; page: Page }
+type PageLoader<Row> = DataLoader<PageKey, Slice<Row>, string>
+
+export type Context = RequestContext & {
+  organizations: DataLoader<string, OrganizationRow | null>
+  partners: DataLoader<string, string[]>
+  members: PageLoader<MemberRow>
+  agents: PageLoader<OwnedAgentRow>
+  /** Makes the caller's organization known, where its administrator uses it for the first time. */
+  admit: () => Promise<void>
+  /** Changes the caller's organization and tells of it where `change` says that something is different. */
+  change: (change: OrganizationChange) => Promise<OrganizationRow>
+}
+
+type OrganizationChange = (
+  tx: Transaction,
+  organizationId: string,
+) => Promise<boolean | { name?: string | undefined; description?: string | undefined }>
+
+export function createContext(base: RequestContext, floor: Floor): Context {
+  const { principal, db, mutate, traceparent } = base
+  // Where an external issuer says who is who, an organization is created by `updateOrganization` and not in passing.
+  const admitted = floor.keys.issuer !== null && principal.scopes.includes('org:admin')
+  let admission: Promise<void> | null = null
+  const admit = () => (admission ??= admitted ? admitCaller(base) : Promise.resolve())
+
+  const organizations = new DataLoader<string, OrganizationRow | null>(async (ids) => {
+    await admit()
+    return await organizationsById(db, ids)
+  })
+  const partners = new DataLoader<string, string[]>((ids) => partnersOf(db, ids))
+  const members = pageLoader((ids, page) => memberSlices(db, ids, page))
+  const agents = pageLoader((ids, page) => agentSlices(db, ids, page))
+
+  return {
+    ...base,
+    organizations,
+    partners,
+    members,
+    agents,
+    admit,
+    async change(change) {
+      requireScope(principal, 'org:admin')
+      const id = requireOrganization(principal)
+      await mutate(async (tx) => {
+        await createWithAdministrator(tx, id, principal.subject, traceparent)
+        const changed = await change(tx, id)
+        if (changed === false) return
+        const row = await updateOrganization(tx, id, changed === true ? {} : changed)
+        if (row) await announceOrganization(tx, row, traceparent)
+      })
+      partners.clear(id)
+      members.clearAll()
+      const row = await organizations.clear(id).load(id)
+      if (!row) throw new Error(`the organization ${id} is gone`)
+      return row
+    },
+  }
+}
+
+async function admitCaller({ principal, db, mutate, traceparent }: RequestContext): Promise<void> {
+  const id = principal.organization
+  if (id === null) return
+  const [known] = await organizationsById(db, [id])
+  if (!known) await mutate((tx) => createWithAdministrator(tx, id, principal.subject, traceparent))
+}
+
+async function createWithAdministrator(
+  tx: Transaction,
+  id: string,
+  subject: string,
+  traceparent: string | undefined,
+): Promise<void> {
+  const created = await insertOrganization(tx, { id, name: id, home: false })
+  if (!created) return
+  await upsertMember(tx, id, subject, 'ADMIN')
+  await announceOrganization(tx, created, traceparent)
+}
+
+const pageLoader = <Row>(slicesOf: (ids: string[], page: Page) => Promise<Slice<Row>[]>): PageLoader<Row> =>
+  new DataLoader((keys) => perPage(keys, slicesOf), {
+    cacheKeyFn: ({ organizationId, page }) => JSON.stringify([organizationId, page]),
+  })
+
+/** One call for all organizations that are asked for the same page: one in practice. */
+async function perPage<Row>(
+  keys: readonly PageKey[],
+  slicesOf: (ids: string[], page: Page) => Promise<Slice<Row>[]>,
+): Promise<Slice<Row>[]> {
+  const found = new Map<PageKey, Slice<Row>>()
+  for (const group of Map.groupBy(keys, ({ page }) => JSON.stringify(page)).values()) {
+    const ids = group.map(({ organizationId }) => organizationId)
+    const slices = await slicesOf(ids, group[0]!.page)
+    for (const [index, key] of group.entries()) found.set(key, slices[index]!)
+  }
+  return keys.map((key) => found.get(key) ?? { rows: [], totalCount: 0 })
+}

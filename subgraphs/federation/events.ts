@@ -1,0 +1,49 @@
+import type { LogRecord } from '@community/infra/eventlog.ts'
+import type { Transaction } from '@community/infra/postgres.ts'
+import { z } from 'zod'
+import { announce } from '../kit/outbox.ts'
+import { insertOrganization, type OrganizationRow, partnersOf, upsertAgentOwner } from './store.ts'
+
+export const topic = 'ossa.federation.events.v1'
+export const agentsTopic = 'ossa.agents.events.v1'
+
+/** Tells of an organization as a change has just left it. */
+export async function announceOrganization(
+  tx: Transaction,
+  { id, name, version, updatedAt }: OrganizationRow,
+  traceparent?: string,
+): Promise<void> {
+  const [partners = []] = await partnersOf(tx, [id])
+  await announce(tx, {
+    aggregateId: id,
+    type: 'OrganizationChange',
+    version,
+    value: {
+      __typename: 'OrganizationChange',
+      organizationId: id,
+      organization: { __typename: 'Organization', id, name, partners },
+      version,
+      at: updatedAt,
+    },
+    ...(traceparent === undefined ? {} : { traceparent }),
+  })
+}
+
+const agentStatusChange = z.object({
+  agentId: z.string().min(1),
+  agent: z.object({
+    organizationId: z.string().min(1),
+    visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
+  }),
+  version: z.number().int(),
+})
+
+/** Learns who owns an agent, and of organizations that are named there for the first time. */
+export async function applyAgentEvent(tx: Transaction, record: LogRecord): Promise<void> {
+  if (record.headers.ce_type !== 'ossa.agents.AgentStatusChange') return
+  const { agentId, agent, version } = agentStatusChange.parse(JSON.parse(record.value))
+  const { organizationId, visibility } = agent
+  const created = await insertOrganization(tx, { id: organizationId, name: organizationId, home: false })
+  if (created) await announceOrganization(tx, created)
+  await upsertAgentOwner(tx, { agentId, organizationId, visibility, version })
+}

@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { badInput, notFound } from '../kit/errors.ts'
+import { connection, pageArgs } from '../kit/page.ts'
+import type { Resolvers } from './schema.generated.ts'
+import {
+  deleteMember,
+  deletePartner,
+  insertPartner,
+  organizationCount,
+  organizationPage,
+  organizationsById,
+  upsertMember,
+} from './store.ts'
+
+export const resolvers: Resolvers = {
+  Query: {
+    organization: async (_, { id }, { organizations }) => await organizations.load(text(id, 'id', 200)),
+    async organizations(_, args, { db, admit }) {
+      const page = pageArgs(args, { size: 1 })
+      await admit()
+      const rows = await organizationPage(db, page)
+      return connection(rows, await organizationCount(db), page, ({ id }) => [id])
+    },
+  },
+
+  Mutation: {
+    async updateOrganization(_, { input }, { change }) {
+      const { name, description } = input
+      const changed = {
+        name: name == null ? undefined : text(name, 'input.name', 200),
+        description: description == null ? undefined : text(description, 'input.description', 2_000, 0),
+      }
+      const told = changed.name !== undefined || changed.description !== undefined
+      return await change(async () => (told ? changed : false))
+    },
+    async setMember(_, { input }, { change }) {
+      const subject = text(input.subject, 'input.subject', 200)
+      return await change((tx, id) => upsertMember(tx, id, subject, input.role))
+    },
+    async removeMember(_, args, { change }) {
+      const subject = text(args.subject, 'subject', 200)
+      return await change(async (tx, id) => {
+        if (!(await deleteMember(tx, id, subject))) throw notFound('member', subject)
+        return true
+      })
+    },
+    async addPartner(_, args, { change }) {
+      const partnerId = text(args.organizationId, 'organizationId', 200)
+      return await change(async (tx, id) => {
+        if (partnerId === id)
+          throw badInput('nobody is a partner of itself', 'organizationId', 'another organization')
+        const [partner] = await organizationsById(tx, [partnerId])
+        if (!partner) throw notFound('organization', partnerId)
+        return await insertPartner(tx, id, partnerId)
+      })
+    },
+    async removePartner(_, args, { change }) {
+      const partnerId = text(args.organizationId, 'organizationId', 200)
+      return await change(async (tx, id) => {
+        if (!(await deletePartner(tx, id, partnerId))) throw notFound('partner', partnerId)
+        return true
+      })
+    },
+  },
+
+  Organization: {
+    __resolveReference: async ({ id }, { organizations }) => await organizations.load(id),
+    async members({ id }, args, { members, principal }) {
+      const page = pageArgs(args, { size: 1 })
+      if (principal.organization !== id) return null
+      const { rows, totalCount } = await members.load({ organizationId: id, page })
+      return connection(rows, totalCount, page, ({ subject }) => [subject])
+    },
+    async partners({ id }, _, { partners, organizations, principal }) {
+      if (principal.organization !== id) return null
+      const ids = await partners.load(id)
+      return (await Promise.all(ids.map((each) => organizations.load(each)))).filter((row) => row !== null)
+    },
+    async agents({ id }, args, { agents }) {
+      const page = pageArgs(args, { size: 1 })
+      const { rows, totalCount } = await agents.load({ organizationId: id, page })
+      const { edges, ...rest } = connection(rows, totalCount, page, ({ agentId }) => [agentId])
+      return {
+        ...rest,
+        edges: edges.map(({ cursor, node }) => ({
+          cursor,
+          node: { __typename: 'Agent' as const, id: node.agentId },
+        })),
+      }
+    },
+  },
+
+  Agent: {
+    __resolveReference: (reference) => reference,
+    organization: async ({ organizationId }, _, { organizations }) =>
+      organizationId == null ? null : await organizations.load(organizationId),
+  },
+
+  OrganizationChange: {
+    __resolveReference: async ({ organizationId }, { organizations }) => {
+      const organization = await organizations.load(organizationId)
+      return (
+        organization && {
+          organizationId,
+          organization,
+          version: organization.version,
+          at: organization.updatedAt,
+        }
+      )
+    },
+  },
+}
+
+/** Refuses what is too short, too long, or what Postgres can't store. */
+function text(value: string, argument: string, longest: number, shortest = 1): string {
+  const fits = z
+    .string()
+    .min(shortest)
+    .max(longest)
+    .refine((given) => !given.includes('\0'))
+  if (fits.safeParse(value).success) return value
+  throw badInput(`${argument} does not fit`, argument, `${shortest} to ${longest} characters, no NUL`)
+}

@@ -1,0 +1,82 @@
+import DataLoader from 'dataloader'
+import { type Connection, connection, type Page } from '../kit/page.ts'
+import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { type AgentFacts, factsFromGraph } from './facts.ts'
+import { type Counts, facetCounts, facetCountsOf, listingsOf, type Search, searchListings } from './search.ts'
+import {
+  categoryCounts,
+  type ListingRow,
+  listingsById,
+  publisherCounts,
+  type RatingRow,
+  ratingSlices,
+  type Slice,
+} from './store.ts'
+
+/**
+ * A page of listings; all that match are counted when somebody asks for it.
+ * @public the generated resolver types import it
+ */
+export type ListingPage = Omit<Connection<ListingRow>, 'totalCount'> & { counts: () => Promise<Counts> }
+
+type PageKey = { id: string; page: Page }
+type PageLoader<Value> = DataLoader<PageKey, Value, string>
+
+export type Context = RequestContext & {
+  listings: DataLoader<string, ListingRow | null>
+  ratings: PageLoader<Slice<RatingRow>>
+  categoryCounts: DataLoader<string, number>
+  publisherCounts: DataLoader<string, number>
+  search: (search: Search) => Promise<ListingPage>
+  listingsOf: (organizationId: string, page: Page) => Promise<ListingPage>
+  /** Of an agent that the caller may see, as the graph tells now. */
+  facts: (agentId: string) => Promise<AgentFacts | null>
+}
+
+export function createContext(base: RequestContext, floor: Floor): Context {
+  const { db, principal } = base
+  const byOrganization = pageLoader((ids, page) => listingsOf(db, ids, page))
+  const countsOf = new DataLoader<string, Counts>((ids) => facetCountsOf(db, ids))
+  return {
+    ...base,
+    listings: new DataLoader((ids) => listingsById(db, ids)),
+    ratings: pageLoader((ids, page) => ratingSlices(db, ids, page)),
+    categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
+    publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
+    async search(search) {
+      let counts: Promise<Counts> | null = null
+      return {
+        ...(await searchListings(db, search)),
+        counts: () => (counts ??= facetCounts(db, search)),
+      }
+    },
+    async listingsOf(organizationId, page) {
+      const rows = await byOrganization.load({ id: organizationId, page })
+      const { edges, pageInfo } = connection(rows, 0, page, ({ id, publishedAt }) => [
+        publishedAt.toISOString(),
+        id,
+      ])
+      return { edges, pageInfo, counts: () => countsOf.load(organizationId) }
+    },
+    facts: (agentId) => factsFromGraph(floor, principal, agentId),
+  }
+}
+
+const pageLoader = <Value>(valuesOf: (ids: string[], page: Page) => Promise<Value[]>): PageLoader<Value> =>
+  new DataLoader((keys) => perPage(keys, valuesOf), {
+    cacheKeyFn: ({ id, page }) => JSON.stringify([id, page]),
+  })
+
+/** One call for all that are asked for the same page: one in practice. */
+async function perPage<Value>(
+  keys: readonly PageKey[],
+  valuesOf: (ids: string[], page: Page) => Promise<Value[]>,
+): Promise<Value[]> {
+  const found = new Map<PageKey, Value>()
+  for (const group of Map.groupBy(keys, ({ page }) => JSON.stringify(page)).values()) {
+    const ids = group.map(({ id }) => id)
+    const values = await valuesOf(ids, group[0]!.page)
+    for (const [index, key] of group.entries()) found.set(key, values[index]!)
+  }
+  return keys.map((key) => found.get(key)!)
+}

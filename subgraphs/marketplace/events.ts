@@ -1,0 +1,144 @@
+import type { LogRecord } from '@community/infra/eventlog.ts'
+import type { Transaction } from '@community/infra/postgres.ts'
+import { z } from 'zod'
+import { announce } from '../kit/outbox.ts'
+import { tagsOf } from './facts.ts'
+import {
+  type ListingRow,
+  listingsById,
+  replacePartners,
+  upsertCertification,
+  upsertFacts,
+  withdraw,
+} from './store.ts'
+
+export const topic = 'ossa.marketplace.events.v1'
+export const inboxTopics = [
+  'ossa.agents.events.v1',
+  'ossa.certification.events.v1',
+  'ossa.federation.events.v1',
+] as const
+
+export type ListingChangeKind = 'PUBLISHED' | 'UPDATED' | 'RATED' | 'WITHDRAWN'
+
+/** Tells of a listing as a change has just left it. */
+export async function announceListing(
+  tx: Transaction,
+  kind: ListingChangeKind,
+  row: ListingRow,
+  traceparent?: string,
+): Promise<void> {
+  const { id, title, category, ratingAverage, ratingCount, version, updatedAt } = row
+  await announce(tx, {
+    aggregateId: id,
+    type: 'ListingChange',
+    version,
+    value: {
+      __typename: 'ListingChange',
+      listingId: id,
+      listing: {
+        __typename: 'Listing',
+        id,
+        agentId: id,
+        title,
+        category: { __typename: 'Category', name: category },
+        rating: { __typename: 'Rating', average: ratingAverage, count: ratingCount },
+      },
+      kind,
+      version,
+      at: updatedAt,
+    },
+    ...(traceparent === undefined ? {} : { traceparent }),
+  })
+}
+
+export async function applyEvent(tx: Transaction, record: LogRecord): Promise<void> {
+  switch (record.headers.ce_type) {
+    case 'ossa.agents.AgentStatusChange':
+      return await applyAgent(tx, agentStatusChange.parse(JSON.parse(record.value)))
+    case 'ossa.certification.CertificationProgress':
+      return await applyCertification(tx, certificationProgress.parse(JSON.parse(record.value)))
+    case 'ossa.federation.OrganizationChange':
+      return await applyOrganization(tx, organizationChange.parse(JSON.parse(record.value)))
+  }
+}
+
+const agentStatusChange = z.object({
+  agent: z.object({
+    id: z.string().min(1),
+    name: z.string(),
+    description: z.string(),
+    type: z.string(),
+    subtype: z.string(),
+    pool: z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]).nullish(),
+    organizationId: z.string().min(1),
+    visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
+    capabilities: z.array(
+      z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]),
+    ),
+  }),
+  status: z.string(),
+  at: z.iso.datetime({ offset: true }),
+})
+
+async function applyAgent(
+  tx: Transaction,
+  { agent, status, at }: z.output<typeof agentStatusChange>,
+): Promise<void> {
+  const { id, name, description, type, subtype, pool, organizationId, visibility, capabilities } = agent
+  const retired = status === 'RETIRED'
+  const change = await upsertFacts(tx, {
+    agentId: id,
+    organizationId,
+    visibility,
+    title: name,
+    summary: description,
+    type: type.toLowerCase(),
+    category: subtype,
+    pool: pool ?? null,
+    tags: tagsOf(pool, capabilities),
+    retired,
+    changedAt: at,
+  })
+  if (change?.changed) await announceAsIs(tx, 'UPDATED', id)
+  if (!change?.published || !retired) return
+  const withdrawn = await withdraw(tx, id)
+  if (withdrawn) await announceListing(tx, 'WITHDRAWN', withdrawn)
+}
+
+const certificationProgress = z.object({
+  certification: z.object({
+    id: z.string().min(1),
+    agentId: z.string().min(1),
+    organizationId: z.string().min(1),
+    level: z.enum(['BRONZE', 'SILVER', 'GOLD']),
+    status: z.string(),
+  }),
+  version: z.number().int(),
+})
+
+async function applyCertification(
+  tx: Transaction,
+  { certification, version }: z.output<typeof certificationProgress>,
+): Promise<void> {
+  const { id, agentId, organizationId, level, status } = certification
+  const inForce = status === 'CERTIFIED'
+  const changed = await upsertCertification(tx, { id, agentId, organizationId, level, inForce, version })
+  if (changed) await announceAsIs(tx, 'UPDATED', agentId)
+}
+
+const organizationChange = z.object({
+  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+})
+
+async function applyOrganization(
+  tx: Transaction,
+  { organization }: z.output<typeof organizationChange>,
+): Promise<void> {
+  await replacePartners(tx, organization.id, organization.partners)
+}
+
+async function announceAsIs(tx: Transaction, kind: ListingChangeKind, id: string): Promise<void> {
+  const [row] = await listingsById(tx, [id])
+  if (row) await announceListing(tx, kind, row)
+}

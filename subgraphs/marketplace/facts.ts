@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { ClientError } from '../kit/errors.ts'
+import { GraphError } from '../kit/graph.ts'
+import type { Principal } from '../kit/principal.ts'
+import type { Floor } from '../kit/subgraph.ts'
+
+/** What the catalogue tells of an agent. */
+export type AgentFacts = {
+  agentId: string
+  organizationId: string
+  visibility: 'PRIVATE' | 'ORGANIZATION' | 'PARTNERS' | 'PUBLIC'
+  title: string
+  summary: string
+  /** In small letters. */
+  type: string
+  category: string
+  pool: string | null
+  tags: string[]
+  retired: boolean
+  /** ISO 8601. */
+  changedAt: string
+}
+
+const agent = z.object({
+  id: z.string().min(1),
+  organizationId: z.string().min(1),
+  visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
+  name: z.string(),
+  description: z.string(),
+  type: z.string(),
+  subtype: z.string(),
+  status: z.string(),
+  updatedAt: z.iso.datetime({ offset: true }),
+  pool: z.object({ name: z.string() }).nullable(),
+  capabilities: z.array(z.object({ name: z.string() })),
+})
+
+const query = `query ($id: ID!) {
+  agent(id: $id) {
+    id organizationId visibility name description type subtype status updatedAt pool { name } capabilities { name }
+  }
+}`
+
+const tokenTtlSeconds = 30
+
+/**
+ * Asks the graph in the caller's name, because the events may lag behind what the caller has just done. Null where
+ * there is no such agent that the caller may see.
+ */
+export async function factsFromGraph(
+  { keys, graph, config }: Floor,
+  { subject, organization }: Principal,
+  agentId: string,
+): Promise<AgentFacts | null> {
+  // With an external issuer nobody here can speak for the caller: what is PUBLIC is found all the same.
+  const token =
+    keys.issuer &&
+    (await keys.issuer.sign(organization === null ? {} : { org: organization }, {
+      audience: config.jwtAudience,
+      issuer: config.jwtIssuer,
+      subject,
+      ttlSeconds: tokenTtlSeconds,
+    }))
+  const answer = await graph.ask(query, { id: agentId }, token).catch((error: unknown) => {
+    if (error instanceof GraphError) throw unavailable(agentId, error)
+    throw error
+  })
+  const found = agent.nullable().parse(answer.agent)
+  if (!found) return null
+  const { id, name, description, subtype, status, updatedAt, pool, capabilities, ...rest } = found
+  return {
+    ...rest,
+    agentId: id,
+    title: name,
+    summary: description,
+    type: found.type.toLowerCase(),
+    category: subtype,
+    pool: pool?.name ?? null,
+    tags: tagsOf(
+      pool?.name,
+      capabilities.map((capability) => capability.name),
+    ),
+    retired: status === 'RETIRED',
+    changedAt: updatedAt,
+  }
+}
+
+export const tagsOf = (pool: string | null | undefined, capabilities: readonly string[]): string[] => [
+  ...new Set([...(pool == null ? [] : [pool]), ...capabilities]),
+]
+
+const unavailable = (agentId: string, cause: GraphError) =>
+  Object.assign(new ClientError('UNAVAILABLE', `the agent ${agentId} can not be looked up now, try again`), {
+    cause,
+  })

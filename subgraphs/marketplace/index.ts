@@ -1,0 +1,12 @@
+import type { Subgraph } from '../kit/subgraph.ts'
+import { createContext } from './context.ts'
+import { applyEvent, inboxTopics, topic } from './events.ts'
+import { resolvers } from './resolvers.ts'
+
+export const subgraph: Subgraph = {
+  name: 'marketplace',
+  resolvers,
+  context: createContext,
+  topics: [topic],
+  inbox: { topics: inboxTopics, apply: applyEvent },
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
+import { connection, type Page, pageArgs } from '../kit/page.ts'
+import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { text } from './arguments.ts'
+import type { Context } from './context.ts'
+import { announceListing } from './events.ts'
+import type { Resolvers } from './schema.generated.ts'
+import { readSearch } from './search.ts'
+import {
+  categories,
+  type ListingRow,
+  listingsById,
+  publish,
+  publisherPage,
+  rate,
+  upsertFacts,
+} from './store.ts'
+
+const maxCommentLength = 2_000
+
+export const resolvers: Resolvers = {
+  Query: {
+    listing: async (_, { id }, { listings }) => await listings.load(text(id, 'id', 200)),
+    searchListings: async (_, args, { search }) => await search(readSearch(args)),
+    categories: async (_, __, { db }) => await categories(db),
+    async publishers(_, args, { db }) {
+      const page = pageArgs(args, { size: 1 })
+      const { rows, totalCount } = await publisherPage(db, page)
+      return connection(rows, totalCount, page, ({ id }) => [id])
+    },
+  },
+
+  Mutation: {
+    async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
+      requireScope(principal, 'marketplace:write')
+      const organization = requireOrganization(principal)
+      const agentId = text(args.agentId, 'agentId', 200)
+      const found = await facts(agentId)
+      if (!found) throw notFound('agent', agentId)
+      if (found.organizationId !== organization) throw forbidden(`${agentId} belongs to another organization`)
+      if (found.retired) throw conflict(`${agentId} is retired`)
+      await mutate(async (tx) => {
+        const change = await upsertFacts(tx, found)
+        const published = await publish(tx, agentId)
+        if (!published && !change?.changed) return
+        const [row] = await listingsById(tx, [agentId])
+        if (row) await announceListing(tx, published ? 'PUBLISHED' : 'UPDATED', row, traceparent)
+      })
+      return await listingNow(agentId, listings)
+    },
+
+    async rateListing(_, { input }, { principal, mutate, listings, traceparent }) {
+      const organizationId = requireOrganization(principal)
+      const listingId = text(input.listingId, 'input.listingId', 200)
+      const { stars } = input
+      if (stars < 1 || stars > 5) throw badInput(`stars is ${stars}`, 'input.stars', '1 to 5')
+      const comment = input.comment ? text(input.comment, 'input.comment', maxCommentLength) : null
+      await mutate(async (tx) => {
+        const [listing] = await listingsById(tx, [listingId])
+        if (!listing) throw notFound('listing', listingId)
+        if (listing.organizationId === organizationId)
+          throw forbidden('nobody rates what the own organization offers')
+        await rate(tx, { listingId, organizationId, subject: principal.subject, stars, comment })
+        const [rated] = await listingsById(tx, [listingId])
+        if (rated) await announceListing(tx, 'RATED', rated, traceparent)
+      })
+      return await listingNow(listingId, listings)
+    },
+  },
+
+  Listing: {
+    __resolveReference: async ({ id }, { listings }) => await listings.load(id),
+    agentId: ({ id }) => id,
+    agent: ({ id }) => ({ __typename: 'Agent' as const, id }),
+    category: ({ category }) => ({ name: category }),
+    publisher: ({ organizationId }) => ({ id: organizationId }),
+    rating: ({ ratingAverage, ratingCount, stars }) => ({
+      average: ratingAverage,
+      count: ratingCount,
+      histogram: stars,
+    }),
+    async ratings({ id }, args, { ratings }) {
+      const page = pageArgs(args, { default: 20, size: 2 })
+      const { rows, totalCount } = await ratings.load({ id, page: readPlace(page, /^\d{1,18}$/) })
+      return connection(rows, totalCount, page, (row) => [row.ratedAt, row.id])
+    },
+  },
+
+  ListingConnection: {
+    totalCount: async ({ counts }) => (await counts()).total,
+    facets: async ({ counts }) => (await counts()).facets,
+  },
+
+  Category: {
+    listingCount: async ({ name, count }, _, context) => count ?? (await context.categoryCounts.load(name)),
+  },
+
+  Publisher: {
+    __resolveReference: ({ id }) => ({ id }),
+    organization: ({ id }) => ({ __typename: 'Organization' as const, id }),
+    listingCount: async ({ id }, _, { publisherCounts }) => await publisherCounts.load(id),
+  },
+
+  Agent: {
+    __resolveReference: ({ id }) => ({ id }),
+    listing: async ({ id }, _, { listings }) => await listings.load(id),
+  },
+
+  Organization: {
+    __resolveReference: ({ id }) => ({ id }),
+    async listings({ id }, args, { listingsOf }) {
+      return await listingsOf(id, readPlace(pageArgs(args, { default: 20, size: 2 }), /^[^\0]+$/))
+    },
+  },
+}
+
+// What a mutation before it in the same request has read is no longer so.
+async function listingNow(id: string, listings: Context['listings']): Promise<ListingRow> {
+  const row = await listings.clear(id).load(id)
+  if (!row) throw conflict(`${id} has just been taken out of the catalogue`)
+  return row
+}
+
+/** The time and the id that a page begins after; other values would be Postgres's to refuse. */
+function readPlace(page: Page, idPattern: RegExp): Page {
+  const place = z.tuple([z.iso.datetime(), z.string().regex(idPattern)]).nullable()
+  if (place.safeParse(page.after).success) return page
+  throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+}

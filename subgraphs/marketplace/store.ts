@@ -1,0 +1,285 @@
+import type { Db, Transaction } from '@community/infra/postgres.ts'
+import type { Page } from '../kit/page.ts'
+import type { AgentFacts } from './facts.ts'
+
+type CertificationLevel = 'BRONZE' | 'SILVER' | 'GOLD'
+
+export type ListingRow = {
+  id: string
+  organizationId: string
+  visibility: string
+  title: string
+  summary: string
+  type: string
+  category: string
+  pool: string | null
+  tags: string[]
+  certificationLevel: CertificationLevel | null
+  /** How many gave 1, 2, 3, 4 and 5 stars. */
+  stars: number[]
+  ratingCount: number
+  /** Bayesian mean; null while nobody has rated. */
+  ratingAverage: number | null
+  version: number
+  publishedAt: Date
+  updatedAt: Date
+}
+
+const priorWeight = 5
+
+/**
+ * Mean of all ratings of public listings, 3 while there are none: the same for every caller, and it tells nothing of
+ * listings that the caller may not see.
+ */
+export const prior = `(
+  select coalesce(sum(p.rating_sum)::float8 / nullif(sum(p.rating_count), 0), 3) as mean from listing as p
+  where p.published_at is not null and p.rating_count > 0 and p.visibility = 'PUBLIC'
+) as prior`
+
+/** Of `listing as l` beside `prior`. */
+export const average = `case when l.rating_count > 0 then
+  (prior.mean * ${priorWeight} + l.rating_sum) / (${priorWeight} + l.rating_count) end`
+
+export const listingColumns = `
+  l.agent_id as id, l.organization_id as "organizationId", l.visibility, l.title, l.summary, l.type, l.category, l.pool,
+  l.tags, l.certification_level as "certificationLevel", l.stars, l.rating_count as "ratingCount",
+  ${average} as "ratingAverage", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
+
+/** In the order of `ids`; null where there is none. */
+export async function listingsById(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {
+  const { rows } = await db.query<ListingRow>(
+    `select ${listingColumns} from listing as l, ${prior} where l.agent_id = any($1) and l.published_at is not null`,
+    [ids],
+  )
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => byId.get(id) ?? null)
+}
+
+export type FactChange = {
+  id: string
+  published: boolean
+  /** Whether a published listing shows the difference. */
+  changed: boolean
+}
+
+/** Null where newer facts are there already. */
+export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
+  const { rows } = await tx.query<FactChange>(
+    `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
+       agent_changed_at, certification_level)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${levelInForce('$1')})
+     on conflict (agent_id) do update set
+       organization_id = excluded.organization_id, visibility = excluded.visibility, title = excluded.title,
+       summary = excluded.summary, type = excluded.type, category = excluded.category, pool = excluded.pool,
+       tags = excluded.tags, agent_changed_at = excluded.agent_changed_at,
+       version = l.version + (l.published_at is not null and ${factsOf('l')} is distinct from ${factsOf('excluded')})::int,
+       updated_at = case when ${factsOf('l')} is distinct from ${factsOf('excluded')} then now() else l.updated_at end
+     where l.agent_changed_at <= excluded.agent_changed_at
+     returning agent_id as id, new.published_at is not null as published, old.version < new.version as changed`,
+    [
+      facts.agentId,
+      facts.organizationId,
+      facts.visibility,
+      facts.title,
+      facts.summary,
+      facts.type,
+      facts.category,
+      facts.pool,
+      facts.tags,
+      facts.changedAt,
+    ],
+  )
+  return rows[0] ?? null
+}
+
+const factsOf = (row: string) =>
+  `(${['organization_id', 'visibility', 'title', 'summary', 'type', 'category', 'pool', 'tags'].map((column) => `${row}.${column}`).join(', ')})`
+
+const levelInForce = (agentId: string) => `(
+  select c.level from certification as c where c.agent_id = ${agentId} and c.in_force
+  order by array_position(array['GOLD', 'SILVER', 'BRONZE'], c.level) limit 1)`
+
+/** Whether it was not published before. */
+export async function publish(tx: Transaction, agentId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update listing set published_at = now(), updated_at = now(), version = version + 1
+     where agent_id = $1 and published_at is null`,
+    [agentId],
+  )
+  return rowCount === 1
+}
+
+/** Takes it out of the catalogue. Null where it was not in it, else as it was last. */
+export async function withdraw(tx: Transaction, agentId: string): Promise<ListingRow | null> {
+  const { rows } = await tx.query<ListingRow>(
+    `update listing as l set published_at = null, updated_at = now(), version = version + 1
+     from ${prior} where l.agent_id = $1 and l.published_at is not null
+     returning ${listingColumns}`,
+    [agentId],
+  )
+  return rows[0] ?? null
+}
+
+export type NewRating = {
+  listingId: string
+  organizationId: string
+  subject: string
+  stars: number
+  comment: string | null
+}
+
+/** The principal's only rating of the listing, replaced where there is one. */
+export async function rate(tx: Transaction, rating: NewRating): Promise<void> {
+  // Ratings of one listing follow each other, also a principal's first two.
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('rating ' || $1, 0))`, [rating.listingId])
+  const { rows } = await tx.query<{ before: number | null }>(
+    `insert into rating (listing_id, organization_id, subject, stars, comment) values ($1, $2, $3, $4, $5)
+     on conflict (listing_id, organization_id, subject)
+     do update set stars = excluded.stars, comment = excluded.comment, rated_at = now()
+     returning old.stars as before`,
+    [rating.listingId, rating.organizationId, rating.subject, rating.stars, rating.comment],
+  )
+  const before = rows[0]?.before ?? null
+  // The listing is another organization's: from here on the policies for rows of our own do not serve.
+  await tx.query(`select set_config('app.internal', 'on', true)`)
+  await tx.query(
+    `update listing as l set
+       stars = array(
+         select l.stars[n] + (n = $2)::int - (n = coalesce($3, 0))::int from generate_series(1, 5) as n order by n
+       ),
+       rating_count = l.rating_count + ($3::int is null)::int,
+       rating_sum = l.rating_sum + $2 - coalesce($3, 0),
+       version = l.version + 1, updated_at = now()
+     where l.agent_id = $1`,
+    [rating.listingId, rating.stars, before],
+  )
+}
+
+export type RatingRow = {
+  id: string
+  stars: number
+  comment: string | null
+  organizationId: string
+  ratedAt: string
+}
+
+/** Some of a listing's ratings, and how many there are in all. */
+export type Slice<Row> = { rows: Row[]; totalCount: number }
+
+/** Newest first; one statement for all listings, in the order of `ids`. */
+export async function ratingSlices(
+  db: Db,
+  ids: readonly string[],
+  { first, after }: Page,
+): Promise<Slice<RatingRow>[]> {
+  const { rows } = await db.query<Slice<RatingRow> & { id: string }>(
+    `select l.agent_id as id, l.rating_count as "totalCount", array(
+       select jsonb_build_object('id', r.id::text, 'stars', r.stars, 'comment', r.comment,
+         'organizationId', r.organization_id, 'ratedAt', to_char(r.rated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+       from rating as r
+       where r.listing_id = l.agent_id and ($2::timestamptz is null or (r.rated_at, r.id) < ($2, $3::bigint))
+       order by r.rated_at desc, r.id desc limit $4
+     ) as rows
+     from listing as l where l.agent_id = any($1)`,
+    [ids, after?.[0] ?? null, after?.[1] ?? null, first + 1],
+  )
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => byId.get(id) ?? { rows: [], totalCount: 0 })
+}
+
+export type NameCount = { name: string; count: number }
+
+/**
+ * A category, counted where it was asked for with all others.
+ * @public the generated resolver types import it
+ */
+export type CategoryRow = { name: string; count?: number }
+
+/** What has an id and is known by it alone. */
+export type Reference = { id: string }
+
+/** The categories of what the caller may see, by name. */
+export async function categories(db: Db): Promise<NameCount[]> {
+  const { rows } = await db.query<NameCount>(
+    `select category as name, count(*)::int as count from listing where published_at is not null group by category
+     order by category`,
+  )
+  return rows
+}
+
+/** How many listings of each category the caller may see, in the order of `names`. */
+export async function categoryCounts(db: Db, names: readonly string[]): Promise<number[]> {
+  return await counts(db, 'category', names)
+}
+
+/** How many listings of each organization the caller may see, in the order of `ids`. */
+export async function publisherCounts(db: Db, ids: readonly string[]): Promise<number[]> {
+  return await counts(db, 'organization_id', ids)
+}
+
+async function counts(db: Db, column: string, values: readonly string[]): Promise<number[]> {
+  const { rows } = await db.query<NameCount>(
+    `select ${column} as name, count(*)::int as count from listing
+     where published_at is not null and ${column} = any($1) group by ${column}`,
+    [values],
+  )
+  const byName = new Map(rows.map((row) => [row.name, row.count]))
+  return values.map((value) => byName.get(value) ?? 0)
+}
+
+export async function publisherPage(db: Db, { first, after }: Page): Promise<Slice<Reference>> {
+  const { rows } = await db.query<Slice<Reference>>(
+    `with publisher as (select distinct organization_id as id from listing where published_at is not null)
+     select (select count(*)::int from publisher) as "totalCount", array(
+       select to_jsonb(publisher) from publisher where $1::text is null or id > $1 order by id limit $2
+     ) as rows`,
+    [after?.[0] ?? null, first + 1],
+  )
+  return rows[0] ?? { rows: [], totalCount: 0 }
+}
+
+/** An organization's partners are those, and no others. */
+export async function replacePartners(
+  tx: Transaction,
+  organizationId: string,
+  partners: readonly string[],
+): Promise<void> {
+  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [
+    organizationId,
+    partners,
+  ])
+  await tx.query('insert into partner select $1, unnest($2::text[]) on conflict do nothing', [
+    organizationId,
+    partners,
+  ])
+}
+
+export type CertificationFact = {
+  id: string
+  agentId: string
+  organizationId: string
+  level: CertificationLevel
+  inForce: boolean
+  version: number
+}
+
+/** Whether a published listing's level became another. */
+export async function upsertCertification(tx: Transaction, fact: CertificationFact): Promise<boolean> {
+  await tx.query(
+    `insert into certification as c (id, agent_id, organization_id, level, in_force, version)
+     values ($1, $2, $3, $4, $5, $6)
+     on conflict (id) do update set in_force = excluded.in_force, version = excluded.version
+     where c.version < excluded.version`,
+    [fact.id, fact.agentId, fact.organizationId, fact.level, fact.inForce, fact.version],
+  )
+  const { rows } = await tx.query<{ published: boolean }>(
+    `update listing as l set certification_level = now_in_force.level,
+       version = l.version + (l.published_at is not null)::int,
+       updated_at = case when l.published_at is null then l.updated_at else now() end
+     from (select ${levelInForce('$1')} as level) as now_in_force
+     where l.agent_id = $1 and l.certification_level is distinct from now_in_force.level
+     returning l.published_at is not null as published`,
+    [fact.agentId],
+  )
+  return rows[0]?.published ?? false
+}
