@@ -9,7 +9,7 @@ const graphql = createRequire(import.meta.url).resolve('graphql')
 const node_modules = '**/node_modules/**'
 
 // The e2e files share one world: the graph as the foundation left it, then the plan, then the browser, then what kills.
-const order = ['test/e2e/graph', 'test/e2e/', 'test/browser/', 'test/fault/']
+const order = ['test/e2e/graph', 'test/e2e/plan', 'test/e2e/', 'test/browser/', 'test/fault/']
 
 class InOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -1,5 +1,6 @@
 import { expect, inject, test } from 'vitest'
 import { ask, watch } from '../client.ts'
+import { fiveSubgraphs } from './queries.ts'
 
 const world = inject('world')
 
@@ -18,24 +19,6 @@ type Agents = {
     }[]
   }
 }
-
-const fiveSubgraphs = /* GraphQL */ `
-  query FiveSubgraphs {
-    agents(filter: { status: [ACTIVE] }, first: 200) {
-      totalCount
-      edges {
-        node {
-          id
-          name
-          organization { name }
-          listing { rating { count } }
-          certification { status level gates { name verdict } }
-          usage { calls errors tokensIn }
-        }
-      }
-    }
-  }
-`
 
 test('one query asks all five subgraphs about every active agent', async () => {
   const { data, errors } = await ask<Agents>(world.graphqlUrl, fiveSubgraphs)

@@ -1,0 +1,302 @@
+import { openKeys } from '@community/infra/keys.ts'
+import { createLog } from '@community/infra/log.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
+import type { Floor, Subgraph } from '../kit/subgraph.ts'
+import { inboxTopics, topic } from './events.ts'
+import { subgraph } from './index.ts'
+import { type AgentPoolServer, servePool } from './runtime/edge.ts'
+import { skill } from './skills/skill.ts'
+
+const stack = new AsyncDisposableStack()
+let graph: TestSubgraph
+let pool: AgentPoolServer
+const anonymous: Caller = { organization: null }
+const everything = ['agents:write', 'agents:deploy', 'org:admin']
+const owner = (organization: string): Caller => ({ organization, scopes: everything })
+
+const echo = skill({
+  name: 'echo',
+  configuration: z.strictObject({}),
+  input: z.strictObject({ text: z.string() }),
+  output: z.strictObject({ text: z.string() }),
+  run: ({ text }) => ({ text }),
+})
+
+const pools: Record<string, string> = {}
+
+/** With a pool that is known only once the keys are there. */
+const withPools = (floor: Floor): Floor => ({ ...floor, config: { ...floor.config, agentPools: pools } })
+const pooled: Subgraph = {
+  ...subgraph,
+  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
+  async start(floor) {
+    await startPool(floor.config.keysDir ?? '', 0)
+    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
+  },
+}
+
+async function startPool(keysDir: string, port: number) {
+  pool = await servePool({
+    name: 'foundation',
+    host: '127.0.0.1',
+    port,
+    keys: await openKeys(keysDir, 'internal'),
+    skills: new Map([[echo.name, echo]]),
+    graphOf: () => async () => ({}),
+    log: createLog('test', 'silent'),
+  })
+  pools['foundation'] = pool.url
+}
+
+beforeAll(async () => {
+  graph = stack.use(await testSubgraph(pooled, [topic, ...inboxTopics]))
+  stack.defer(() => pool.stop())
+})
+afterAll(() => stack.disposeAsync())
+
+type Overrides = { version?: string; description?: string; visibility?: string; spec?: object }
+
+const text = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
+const manifest = (
+  name: string,
+  { version = '1.0.0', description, visibility = 'PUBLIC', spec }: Overrides = {},
+) =>
+  stringify({
+    apiVersion: 'ossa/v0.5',
+    kind: 'Agent',
+    metadata: {
+      name,
+      version,
+      description: description ?? `Repeats what it is told, for tests of ${name}.`,
+      namespace: 'ossa',
+      labels: { pool: 'foundation' },
+    },
+    spec: {
+      type: 'worker',
+      subtype: 'worker.echo',
+      visibility,
+      capabilities: [
+        {
+          name: 'repeat-text',
+          description: 'Repeats a text.',
+          skill: 'echo',
+          configuration: {},
+          input: text,
+          output: text,
+          examples: ['What did I say?', 'Say it again.', 'Repeat after me.'].map((question) => ({
+            description: question,
+            input: { text: question },
+          })),
+        },
+      ],
+      ...spec,
+    },
+  })
+
+const registerMutation =
+  'mutation ($source: String!) { registerAgent(source: $source) { id status version visibility organizationId } }'
+const register = (source: string, caller: Caller) => graph.ask(registerMutation, { source }, caller)
+
+test('an agent is registered once, and again only with a higher version', async () => {
+  const first = await register(manifest('register-me'), owner('ossa'))
+  expect(first.data).toEqual({
+    registerAgent: {
+      id: 'register-me',
+      status: 'REGISTERED',
+      version: '1.0.0',
+      visibility: 'PUBLIC',
+      organizationId: 'ossa',
+    },
+  })
+  const again = await register(manifest('register-me'), owner('ossa'))
+  expect(again.data).toEqual(first.data)
+  const changed = { description: 'Says something else.' }
+  const same = await register(manifest('register-me', changed), owner('ossa'))
+  expect(same.errors).toMatchObject([{ extensions: { code: 'CONFLICT' } }])
+  const higher = await register(manifest('register-me', { ...changed, version: '1.1.0' }), owner('ossa'))
+  expect(higher.data).toMatchObject({ registerAgent: { version: '1.1.0' } })
+  const told = await graph.eventually(
+    async () => (await graph.told(0)).filter(({ key }) => key === 'register-me'),
+    (events) => events.length >= 2,
+  )
+  expect(told).toMatchObject([
+    {
+      type: 'ossa.agents.AgentStatusChange',
+      version: 1,
+      value: {
+        previous: null,
+        status: 'REGISTERED',
+        agent: { id: 'register-me', organizationId: 'ossa', pool: { name: 'foundation' } },
+      },
+    },
+    { version: 2, value: { previous: 'REGISTERED', agent: { description: 'Says something else.' } } },
+  ])
+})
+
+test('an organization that is not known needs an administrator, and its agents carry its name', async () => {
+  const refused = await register(manifest('newcomer-agent'), {
+    organization: 'newcomer',
+    scopes: ['agents:write'],
+  })
+  expect(refused.errors).toMatchObject([
+    { message: expect.stringContaining('org:admin'), extensions: { code: 'FORBIDDEN' } },
+  ])
+  const admitted = await register(manifest('newcomer-agent'), owner('newcomer'))
+  expect(admitted.data).toMatchObject({
+    registerAgent: { id: 'newcomer/newcomer-agent', organizationId: 'newcomer' },
+  })
+  const scopeless = await register(manifest('other'), { organization: 'newcomer' })
+  expect(scopeless.errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+})
+
+test('an endpoint inside the own networks is refused where the operator does not allow it', async () => {
+  const source = (endpoint: string) => manifest('elsewhere', { spec: { endpoint } })
+  const refused = await register(source('http://169.254.169.254/a2a'), owner('ossa'))
+  const allowed = await register(source('http://127.0.0.1:9/a2a'), owner('ossa'))
+  expect(refused.errors).toMatchObject([
+    { extensions: { code: 'BAD_USER_INPUT', argument: 'source#/spec/endpoint' } },
+  ])
+  expect(allowed.data).toMatchObject({ registerAgent: { id: 'elsewhere' } })
+})
+
+test('who may not see an agent finds, counts and gets none', async () => {
+  for (const visibility of ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'])
+    await register(
+      manifest(`seen-${visibility.toLowerCase()}`, { visibility, description: 'Polishes xylophones.' }),
+      owner('owner'),
+    )
+  await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'owner', 2, {
+    organizationId: 'owner',
+    organization: { id: 'owner', name: 'owner', partners: ['friend'] },
+    version: 2,
+  })
+  const query = `{
+    agents(filter: { organizationId: "owner" }) { totalCount edges { node { id capabilities { name } } } }
+    discoverAgents(query: "polishing a xylophone") { totalCount edges { node { id } reasons } }
+    agentTypes { subtypes { name agentCount } }
+    agent(id: "owner/seen-partners") { id }
+  }`
+  type Seen = {
+    agents: { totalCount: number; edges: { node: { id: string; capabilities: object[] } }[] }
+    discoverAgents: { totalCount: number; edges: { node: { id: string }; reasons: string[] }[] }
+    agent: object | null
+  }
+  const seenBy = async (caller: Caller) => {
+    const seen = (await graph.ask(query, {}, caller)).data as unknown as Seen
+    const ids = seen.agents.edges.map(({ node }) => node.id.replace('owner/seen-', ''))
+    expect(seen.agents.totalCount).toBe(ids.length)
+    expect(seen.agents.edges.every(({ node }) => node.capabilities.length === 1)).toBe(true)
+    expect(seen.discoverAgents.totalCount).toBe(ids.length)
+    expect(
+      seen.discoverAgents.edges.map(({ node }) => node.id.replace('owner/seen-', '')).toSorted(),
+    ).toEqual(ids)
+    expect(seen.agent !== null).toBe(ids.includes('partners'))
+    return { ids, reasons: seen.discoverAgents.edges[0]?.reasons }
+  }
+  const reasons = ['polishing: description', 'xylophone: description']
+  expect(await seenBy(owner('owner'))).toEqual({
+    ids: ['organization', 'partners', 'private', 'public'],
+    reasons,
+  })
+  await graph.eventually(
+    async () => (await graph.ask(query, {}, owner('friend'))).data as unknown as Seen,
+    ({ agents }) => agents.totalCount === 2,
+  )
+  expect((await seenBy(owner('friend'))).ids).toEqual(['partners', 'public'])
+  expect((await seenBy(owner('stranger'))).ids).toEqual(['public'])
+  expect((await seenBy(anonymous)).ids).toEqual(['public'])
+})
+
+test('however many agents, their capabilities and pools take the same number of statements', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `many-${index}`)
+  for (const name of names) await register(manifest(name), owner('ossa'))
+  const query = `query ($representations: [_Any!]!) {
+    _entities(representations: $representations) { ... on Agent { name health capabilities { name } pool { capacity } } }
+    agentPools { name agents(first: 200) { totalCount edges { node { capabilities { name } } } } }
+  }`
+  const ask = (ids: string[]) => {
+    const representations = ids.map((id) => ({ __typename: 'Agent', id }))
+    return graph.ask(query, { representations }, anonymous)
+  }
+  const few = await ask(['many-3', 'nobody'])
+  const many = await ask(names)
+  expect(few).toMatchObject({
+    data: {
+      _entities: [{ name: 'many-3', capabilities: [{ name: 'repeat-text' }], pool: { capacity: 40 } }, null],
+    },
+  })
+  expect(many.data?.['_entities']).toHaveLength(40)
+  expect(many.statements).toBe(few.statements)
+  expect(many.statements).toBeLessThanOrEqual(8)
+})
+
+const deploy = (id: string, caller: Caller) =>
+  graph.ask(
+    'mutation ($id: ID!) { deployAgent(agentId: $id) { status health endpoint updatedAt } }',
+    { id },
+    caller,
+  )
+const healthOf = (id: string) =>
+  graph.ask('query ($id: ID!) { agent(id: $id) { status health endpoint } }', { id }, anonymous)
+
+test('an agent is deployed once, opened, and brought back to a pool that lost it', async () => {
+  await register(manifest('placed'), owner('ossa'))
+  const foreign = await deploy('placed', owner('stranger'))
+  expect(foreign.errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+  const first = await deploy('placed', owner('ossa'))
+  expect(first.data).toMatchObject({
+    deployAgent: { status: 'DEPLOYING', health: 'HEALTHY', endpoint: `${pool.url}/a2a/placed` },
+  })
+  expect((await deploy('placed', owner('ossa'))).data).toEqual(first.data)
+  const activate = 'mutation { activateAgent(agentId: "placed") { status } }'
+  expect((await graph.ask(activate, {}, owner('ossa'))).data).toEqual({ activateAgent: { status: 'ACTIVE' } })
+
+  const { port } = new URL(pool.url)
+  await pool.stop()
+  await startPool(graph.config.keysDir ?? '', Number(port))
+  const card = await graph.eventually(
+    () => fetch(`${pool.url}/a2a/placed/.well-known/agent-card.json`),
+    ({ status }) => status === 200,
+  )
+  expect(await card.json()).toMatchObject({ name: 'placed' })
+  expect((await healthOf('placed')).data).toMatchObject({ agent: { status: 'ACTIVE', health: 'HEALTHY' } })
+
+  const retire = 'mutation { retireAgent(agentId: "placed") { status endpoint } }'
+  expect((await graph.ask(retire, {}, owner('ossa'))).data).toEqual({
+    retireAgent: { status: 'RETIRED', endpoint: null },
+  })
+  expect((await fetch(`${pool.url}/a2a/placed/.well-known/agent-card.json`)).status).not.toBe(200)
+})
+
+test('a pool that can not host a manifest says why, and the agent stays as it was', async () => {
+  const broken = manifest('skill-less').replace('skill: echo', 'skill: no-such-skill')
+  await register(broken, owner('ossa'))
+  const { errors } = await deploy('skill-less', owner('ossa'))
+  expect(errors).toMatchObject([
+    { message: expect.stringContaining('no-such-skill'), extensions: { code: 'BAD_USER_INPUT' } },
+  ])
+  expect((await healthOf('skill-less')).data).toEqual({
+    agent: { status: 'REGISTERED', health: 'UNKNOWN', endpoint: null },
+  })
+})
+
+test('bad arguments are refused in words, not with an internal error', async () => {
+  const codes = async (query: string) =>
+    (await graph.ask(query, {}, anonymous)).errors?.map((error) => error.extensions?.['argument'])
+  expect(await codes('{ agents(after: "nonsense") { totalCount } }')).toEqual(['after'])
+  expect(await codes('{ agents(first: 201) { totalCount } }')).toEqual(['first'])
+  expect(await codes('{ agent(id: "a\\u0000b") { id } }')).toEqual(['id'])
+  const forged = Buffer.from('["x"]').toString('base64url')
+  expect(await codes(`{ executionPlans(after: "${forged}") { totalCount } }`)).toEqual(['after'])
+  expect(await codes('{ agents(filter: { pool: "a\\u0000" }) { totalCount } }')).toEqual(['filter.pool'])
+  expect(await codes('{ discoverAgents(query: "") { totalCount } }')).toEqual(['query'])
+  const signs = await graph.ask(
+    '{ discoverAgents(query: "& | ! \' :* \\\\ <->") { totalCount } }',
+    {},
+    anonymous,
+  )
+  expect(signs.data).toEqual({ discoverAgents: { totalCount: 0 } })
+})

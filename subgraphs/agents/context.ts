@@ -1,0 +1,96 @@
+import DataLoader from 'dataloader'
+import type { Page } from '../kit/page.ts'
+import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import type { Capability } from './manifest.ts'
+import {
+  type PhaseRow,
+  phasesOf,
+  type RunRow,
+  runsById,
+  type StepFilter,
+  type StepRow,
+  stepPages,
+  stepsById,
+} from './orchestrate/store.ts'
+import { localRuntime, type Runtime } from './runtime/local.ts'
+import type { AgentType } from './schema.generated.ts'
+import {
+  type AgentFilter,
+  type AgentRow,
+  agentPagesOfPools,
+  agentsById,
+  capabilitiesOf,
+  manifestsOf,
+  type PoolRow,
+  poolsByName,
+  type SubtypeRow,
+  subtypesOf,
+} from './store.ts'
+
+type Slice<Row> = { rows: Row[]; totalCount: number }
+type PageKey<Filter> = { id: string; filter: Filter; page: Page }
+type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
+
+export type Context = RequestContext & {
+  agents: DataLoader<string, AgentRow | null>
+  manifests: DataLoader<string, Record<string, unknown> | null>
+  capabilities: DataLoader<string, Capability[]>
+  pools: DataLoader<string, PoolRow | null>
+  agentsOfPools: PageLoader<AgentFilter, AgentRow>
+  subtypes: DataLoader<AgentType, SubtypeRow[]>
+  runs: DataLoader<string, RunRow | null>
+  phases: DataLoader<string, PhaseRow[]>
+  steps: PageLoader<StepFilter, StepRow>
+  stepsById: DataLoader<string, StepRow | null>
+  runtime: Runtime
+  /** Where an agent of a pool speaks A2A; null where the pool is not part of this installation. */
+  endpointInPool: (pool: string, agentId: string) => string | null
+  endpointAllow: readonly string[]
+  home: string
+}
+
+export function createContext(base: RequestContext, { config, keys, log }: Floor): Context {
+  const { db } = base
+  return {
+    ...base,
+    agents: new DataLoader((ids) => agentsById(db, ids)),
+    manifests: new DataLoader((ids) => manifestsOf(db, ids)),
+    capabilities: new DataLoader((ids) => capabilitiesOf(db, ids)),
+    pools: new DataLoader((names) => poolsByName(db, names)),
+    agentsOfPools: pageLoader((ids, filter, page) => agentPagesOfPools(db, ids, filter, page)),
+    subtypes: new DataLoader((types) => subtypesOf(db, types)),
+    runs: new DataLoader((ids) => runsById(db, ids)),
+    phases: new DataLoader((ids) => phasesOf(db, ids)),
+    steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
+    stepsById: new DataLoader((ids) => stepsById(db, ids)),
+    runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
+    endpointInPool(pool, agentId) {
+      const url = config.agentPools[pool]
+      return url === undefined ? null : `${url}/a2a/${encodeURIComponent(agentId)}`
+    },
+    endpointAllow: config.agentEndpointAllow,
+    home: config.homeOrganization,
+  }
+}
+
+/** One call for all that are asked for the same page with the same filter: one in practice. */
+const pageLoader = <Filter, Row>(
+  slicesOf: (ids: string[], filter: Filter, page: Page) => Promise<Slice<Row>[]>,
+): PageLoader<Filter, Row> =>
+  new DataLoader(
+    async (keys) => {
+      const found = new Map<PageKey<Filter>, Slice<Row>>()
+      for (const group of Map.groupBy(keys, ({ filter, page }) => JSON.stringify([filter, page])).values()) {
+        const [{ filter, page }] = group as [PageKey<Filter>, ...PageKey<Filter>[]]
+        const slices = await slicesOf(
+          group.map(({ id }) => id),
+          filter,
+          page,
+        )
+        for (const [index, key] of group.entries())
+          found.set(key, slices[index] ?? { rows: [], totalCount: 0 })
+      }
+      return keys.map((key) => found.get(key) ?? { rows: [], totalCount: 0 })
+    },
+    { cacheKeyFn: (key) => JSON.stringify(key) },
+  )

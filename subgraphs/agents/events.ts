@@ -1,0 +1,83 @@
+import type { LogRecord } from '@community/infra/eventlog.ts'
+import type { Transaction } from '@community/infra/postgres.ts'
+import { z } from 'zod'
+import { announce } from '../kit/outbox.ts'
+import { insertOutcome } from './orchestrate/store.ts'
+import type { AgentStatus } from './schema.generated.ts'
+import { agentsById, capabilitiesOf, replacePartners } from './store.ts'
+
+export const topic = 'ossa.agents.events.v1'
+export const usageTopic = 'ossa.telemetry.usage.v1'
+export const inboxTopics = ['ossa.federation.events.v1', 'ossa.certification.events.v1']
+
+/** Tells of an agent as a change has just left it; `previous` is null for a new one. */
+export async function announceAgent(
+  tx: Transaction,
+  agentId: string,
+  previous: AgentStatus | null,
+  traceparent?: string,
+): Promise<void> {
+  const [row] = await agentsById(tx, [agentId])
+  const [capabilities = []] = await capabilitiesOf(tx, [agentId])
+  if (!row) throw new Error(`the agent ${agentId} is gone`)
+  const { id, name, description, type, subtype, version, pool, organizationId, visibility, status } = row
+  await announce(tx, {
+    aggregateId: id,
+    type: 'AgentStatusChange',
+    version: row.revision,
+    value: {
+      __typename: 'AgentStatusChange',
+      agentId: id,
+      agent: {
+        __typename: 'Agent',
+        id,
+        name,
+        description,
+        type,
+        subtype,
+        version,
+        organizationId,
+        visibility,
+        status,
+        pool: pool === null ? null : { __typename: 'AgentPool', name: pool },
+        capabilities: capabilities.map((each) => ({
+          __typename: 'Capability',
+          name: each.name,
+          description: each.description,
+        })),
+      },
+      previous,
+      status,
+      version: row.revision,
+      at: row.updatedAt,
+    },
+    ...(traceparent === undefined ? {} : { traceparent }),
+  })
+}
+
+export async function applyEvent(tx: Transaction, record: LogRecord): Promise<void> {
+  switch (record.headers['ce_type']) {
+    case 'ossa.federation.OrganizationChange': {
+      const { organization, version } = organizationChange.parse(JSON.parse(record.value))
+      return await replacePartners(tx, { ...organization, version })
+    }
+    case 'ossa.certification.CertificationProgress': {
+      const { certification } = certificationProgress.parse(JSON.parse(record.value))
+      if (certification.status === 'CERTIFIED' || certification.status === 'REJECTED')
+        await insertOutcome(tx, certification)
+    }
+  }
+}
+
+const organizationChange = z.object({
+  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+  version: z.number().int(),
+})
+
+const certificationProgress = z.object({
+  certification: z.object({
+    id: z.string().min(1),
+    status: z.string(),
+    reasons: z.array(z.string()).default([]),
+  }),
+})

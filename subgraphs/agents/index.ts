@@ -1,0 +1,34 @@
+import { inTransaction } from '@community/infra/postgres.ts'
+import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
+import { createContext } from './context.ts'
+import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
+import { startOrchestrator } from './orchestrate/orchestrator.ts'
+import { resolvers } from './resolvers.ts'
+import { localRuntime } from './runtime/local.ts'
+import { organizationExists } from './store.ts'
+import { tendPools } from './tend.ts'
+
+export const subgraph: Subgraph = {
+  name: 'agents',
+  resolvers,
+  context: createContext,
+  topics: [topic, usageTopic],
+  inbox: { topics: inboxTopics, apply: applyEvent },
+  async start(floor) {
+    await seedHome(floor)
+    const { config, keys, log } = floor
+    const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
+    const tending = tendPools(floor, runtime)
+    const orchestrator = startOrchestrator(floor)
+    return {
+      async stop() {
+        await Promise.all([tending.stop(), orchestrator.stop()])
+      },
+    }
+  },
+}
+
+/** The organization that this installation belongs to is known before its event comes. */
+async function seedHome({ pool, config }: Floor): Promise<void> {
+  await inTransaction(pool, internalSettings, (tx) => organizationExists(tx, config.homeOrganization, true))
+}

@@ -1,0 +1,502 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readConfig } from '@community/infra/config.ts'
+import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
+import { openKeys } from '@community/infra/keys.ts'
+import { createLog } from '@community/infra/log.ts'
+import { createPool, inTransaction } from '@community/infra/postgres.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import { testDatabase } from '../../../test/database.ts'
+import { GraphError } from '../../kit/graph.ts'
+import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import { usageTopic } from '../events.ts'
+import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
+import { localRuntime } from '../runtime/local.ts'
+import { skill } from '../skills/skill.ts'
+import { openBudget } from './budget.ts'
+import { parseDefinition } from './definition.ts'
+import { startOrchestrator } from './orchestrator.ts'
+import {
+  claimRun,
+  insertOutcome,
+  insertRun,
+  insertSteps,
+  requestCancellation,
+  runsById,
+  stepsOf,
+} from './store.ts'
+import { LeaseLost, record } from './transition.ts'
+
+const stack = new AsyncDisposableStack()
+let floor: Floor
+let pool: AgentPoolServer
+let fleet: string
+
+type Agent = {
+  id: string
+  status: string | null
+  version: string
+  certification: string | null
+  listed: boolean
+  registered: number
+}
+
+/** What the graph that stands in knows, and what it was asked to do. */
+const agents = new Map<string, Agent>()
+/** Thrown instead of an answer, by mutation and agent. */
+const faults = new Map<string, () => Promise<void>>()
+
+const echo = skill({
+  name: 'echo',
+  configuration: z.strictObject({}),
+  input: z.strictObject({ text: z.string() }),
+  output: z.strictObject({ text: z.string() }),
+  run: ({ text }) => ({ text }),
+})
+
+beforeAll(async () => {
+  const database = stack.use(await testDatabase())
+  const folder = await mkdtemp(join(tmpdir(), 'orchestrate-'))
+  stack.defer(() => rm(folder, { recursive: true }))
+  fleet = join(folder, 'fleet')
+  await mkdir(fleet)
+  const keys = { internal: await openKeys(folder, 'internal'), issuer: await openKeys(folder, 'issuer') }
+  const log = createLog('test', 'silent')
+  const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
+  stack.defer(() => eventLog.close())
+  await eventLog.ensureTopics([usageTopic])
+  const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
+  stack.defer(() => postgres.end())
+  pool = await servePool({
+    name: 'foundation',
+    host: '127.0.0.1',
+    port: 0,
+    keys: keys.internal,
+    log,
+    skills: new Map([[echo.name, echo]]),
+    graphOf: () => async () => ({}),
+  })
+  stack.defer(() => pool.stop())
+  floor = {
+    log,
+    pool: postgres,
+    eventLog,
+    nudge: () => undefined,
+    config: readConfig({ DATABASE_URL: database.adminUrl }),
+    keys: { ...keys, certificate: keys.internal },
+    graph: { ask: async (query, variables) => (await answer(query, variables)) as never },
+  }
+  for (let number = 1; number <= 6; number++) await writeAgent(`worker-${number}`, number, 'small')
+  for (let number = 7; number <= 9; number++) await writeAgent(`other-${number}`, number, 'other')
+})
+afterAll(() => stack.disposeAsync())
+
+const text = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
+const manifestOf = (name: string, number: number, phase: string) => ({
+  apiVersion: 'ossa/v0.5',
+  kind: 'Agent',
+  metadata: {
+    name,
+    version: '1.0.0',
+    description: 'Repeats.',
+    namespace: 'ossa',
+    labels: { pool: 'foundation', phase, number: `${number}` },
+  },
+  spec: {
+    type: 'worker',
+    subtype: 'worker.echo',
+    visibility: 'PUBLIC',
+    capabilities: [
+      {
+        name: 'repeat',
+        description: 'Repeats.',
+        skill: 'echo',
+        configuration: {},
+        input: text,
+        output: text,
+        examples: [{ description: 'Again.', input: { text: 'again' } }],
+      },
+    ],
+  },
+})
+
+async function writeAgent(name: string, number: number, phase: string) {
+  await writeFile(join(fleet, `${name}.yaml`), stringify(manifestOf(name, number, phase)))
+}
+
+/** A gateway in miniature: only what the orchestrator asks. */
+async function answer(query: string, variables: Record<string, unknown>): Promise<unknown> {
+  const [, mutation] = /\{\s*(\w+)\((?:source|agentId)/.exec(query) ?? []
+  if (variables['organizationId'] !== undefined) {
+    const edges = [...agents.values()].map((agent) => ({
+      node: { ...shown(agent), health: agent.status === null ? 'UNKNOWN' : 'HEALTHY' },
+    }))
+    return { agents: { edges, pageInfo: { hasNextPage: false, endCursor: null } } }
+  }
+  const source = variables['source']
+  const id = typeof source === 'string' ? (/name: (\S+)/.exec(source)?.[1] ?? '') : String(variables['id'])
+  const agent = agents.get(id) ?? newAgent(id)
+  if (mutation === undefined || mutation === 'agent')
+    return { agent: agent.status === null ? null : shown(agent) }
+  await faults.get(`${mutation} ${id}`)?.()
+  agents.set(id, agent)
+  if (mutation === 'registerAgent') {
+    agent.registered++
+    agent.status = 'REGISTERED'
+  }
+  if (mutation === 'deployAgent') {
+    const [, number = '0'] = /-(\d+)$/.exec(id) ?? []
+    const runtime = localRuntime({
+      pools: { foundation: pool.url },
+      keys: floor.keys.internal,
+      log: floor.log,
+    })
+    await runtime.deploy({
+      agentId: id,
+      pool: 'foundation',
+      deploymentId: `${id}@1.0.0`,
+      organizationId: 'ossa',
+      manifest: manifestOf(id, Number(number), 'small'),
+    })
+    agent.status = 'DEPLOYING'
+  }
+  if (mutation === 'activateAgent') agent.status = 'ACTIVE'
+  if (mutation === 'publishListing') agent.listed = true
+  if (mutation !== 'requestCertification') return {}
+  agent.certification = 'CERTIFIED'
+  // The event comes a little later than the answer.
+  setTimeout(() => void outcome(`certification of ${id}`), 20)
+  return { requestCertification: { id: `certification of ${id}`, status: 'REQUESTED', reasons: [] } }
+}
+
+const newAgent = (id: string): Agent => ({
+  id,
+  status: null,
+  version: '1.0.0',
+  certification: null,
+  listed: false,
+  registered: 0,
+})
+
+const shown = (agent: Agent) => ({
+  id: agent.id,
+  status: agent.status,
+  version: agent.version,
+  visibility: 'PUBLIC',
+  endpoint: `${pool.url}/a2a/${agent.id}`,
+  pool: { name: 'foundation' },
+  listing: agent.listed ? { id: agent.id } : null,
+  certification:
+    agent.certification === null ? null : { status: agent.certification, agentVersion: agent.version },
+})
+
+const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
+  inTransaction(floor.pool, internalSettings, fn)
+const outcome = (id: string) => internal((tx) => insertOutcome(tx, { id, status: 'CERTIFIED', reasons: [] }))
+
+type Settings = {
+  tokenBudget?: number
+  maxIterations?: number
+  phase?: string
+  agents?: number
+  tokensPerCall?: number
+}
+
+const definitionOf = (name: string, settings: Settings = {}) => {
+  const {
+    tokenBudget = 6_000,
+    maxIterations = 3,
+    phase = 'small',
+    agents: count = 6,
+    tokensPerCall = 500,
+  } = settings
+  return parseDefinition(
+    stringify({
+      name,
+      description: 'A plan for tests.',
+      visibility: 'PUBLIC',
+      tokenBudget,
+      maxIterations,
+      tokensPerCall,
+      concurrency: 4,
+      phases: [
+        {
+          name: phase,
+          description: 'The only one.',
+          select: { phase },
+          actions: ['deploy', 'health', 'certify', 'list', 'activate'],
+        },
+      ],
+      convergence: [
+        { name: 'active-agents', target: count },
+        { name: 'failed-steps', target: 0 },
+      ],
+    }),
+    `${name}.yaml`,
+  )
+}
+
+const start = (name: string, settings?: Settings) =>
+  internal((tx) =>
+    insertRun(tx, { definition: definitionOf(name, settings), organizationId: 'ossa', startedBy: 'test' }),
+  )
+
+async function ended(id: string) {
+  for (;;) {
+    const [run] = await internal((tx) => runsById(tx, [id]))
+    if (run?.finishedAt) return run
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+async function history(runId: string) {
+  const { rows } = await internal((tx) =>
+    tx.query<{ version: number; transition: string; stepId: string | null }>(
+      `select version::int, transition, step_id as "stepId" from transition where run_id = $1 order by version`,
+      [runId],
+    ),
+  )
+  const { rows: events } = await internal((tx) =>
+    tx.query<{ version: number }>(
+      `select version::int from outbox where aggregate_id = $1 and type = 'DeploymentStatus' order by id`,
+      [runId],
+    ),
+  )
+  const dense = rows.map((_, index) => index + 1)
+  expect(rows.map(({ version }) => version)).toEqual(dense)
+  expect(events.map(({ version }) => version)).toEqual(dense)
+  return rows
+}
+
+test('a run converges: every step once, transitions dense, each with its event, tokens settled', async () => {
+  agents.clear()
+  await start('whole')
+  expect(await start('whole')).toEqual({ going: 'whole' })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('whole')
+  await orchestrator.stop()
+  expect(run).toMatchObject({
+    status: 'CONVERGED',
+    iteration: 1,
+    done: 30,
+    failed: 0,
+    total: 30,
+    reserved: 0,
+  })
+  const steps = await internal((tx) => stepsOf(tx, 'whole'))
+  expect(steps.reduce((sum, step) => sum + step.tokens, 0)).toBe(run.spent)
+  expect(run.spent).toBeGreaterThan(0)
+  expect(steps[0]?.id).toBe('whole/small/worker-1/deploy')
+  const rows = await history('whole')
+  expect(rows).toHaveLength(1 + 1 + 1 + 60 + 1 + 1 + 1)
+  expect(rows.at(-1)?.transition).toBe('PLAN_CONVERGED')
+  expect([...agents.values()].map(({ registered }) => registered)).toEqual([1, 1, 1, 1, 1, 1])
+  const samples = await usageSamples(6)
+  expect(samples.reduce((sum, { tokensIn, tokensOut }) => sum + tokensIn + tokensOut, 0)).toBe(run.spent)
+})
+
+type Sample = { tokensIn: number; tokensOut: number }
+
+async function usageSamples(count: number): Promise<Sample[]> {
+  const samples: Sample[] = []
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const tail = await floor.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, ({ value }) => {
+    samples.push(...(JSON.parse(value) as { samples: Sample[] }).samples)
+    if (samples.length >= count) resolve()
+  })
+  await promise
+  await tail.stop()
+  return samples
+}
+
+test('a second run has a suffix, finds everything done, and says so', async () => {
+  expect(await start('whole')).toEqual({ id: 'whole-2' })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  expect(await ended('whole-2')).toMatchObject({ status: 'CONVERGED', done: 30 })
+  await orchestrator.stop()
+  const { rows } = await internal((tx) =>
+    tx.query(`select note, count(*)::int from step where run_id = 'whole-2' group by note order by note`),
+  )
+  expect(rows).toEqual([
+    { note: 'it is active already', count: 6 },
+    { note: 'it is listed already', count: 6 },
+    { note: 'version 1.0.0 is certified already', count: 6 },
+    { note: 'version 1.0.0 runs already', count: 6 },
+    { note: null, count: 6 },
+  ])
+})
+
+test('a failed step is tried again in the next iteration, the steps after it wait', async () => {
+  agents.clear()
+  let tries = 0
+  faults.set('publishListing worker-3', async () => {
+    if (++tries === 1) throw new GraphError('the catalogue is closed', ['FORBIDDEN'])
+  })
+  await start('again')
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('again')
+  await orchestrator.stop()
+  faults.clear()
+  expect(run).toMatchObject({ status: 'CONVERGED', iteration: 2 })
+  const mine = (await history('again')).filter(({ stepId }) => stepId?.includes('worker-3'))
+  expect(mine.map(({ transition, stepId }) => `${transition} ${stepId?.split('/').at(-1)}`).slice(6)).toEqual(
+    [
+      'STEP_STARTED list',
+      'STEP_FAILED list',
+      'STEP_STARTED list',
+      'STEP_SUCCEEDED list',
+      'STEP_STARTED activate',
+      'STEP_SUCCEEDED activate',
+    ],
+  )
+})
+
+test('when its orchestrator dies, another takes a run over, and nothing takes effect twice', async () => {
+  agents.clear()
+  // The first orchestrator hangs in a call, as one that is killed would: its lease is taken away.
+  const hanging = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  faults.set('publishListing worker-2', () => {
+    reached.resolve()
+    return hanging.promise
+  })
+  await start('taken-over')
+  const first = startOrchestrator(floor, { fleet })
+  await reached.promise
+  await internal((tx) =>
+    tx.query(
+      `update run set lease_owner = $1, lease_until = now() - interval '1 second' where id = 'taken-over'`,
+      [randomUUID()],
+    ),
+  )
+  faults.clear()
+  const second = startOrchestrator(floor, { fleet })
+  const run = await ended('taken-over')
+  hanging.resolve()
+  await Promise.all([first.stop(), second.stop()])
+  expect(run).toMatchObject({ status: 'CONVERGED', done: 30, reserved: 0 })
+  const rows = await history('taken-over')
+  expect(rows.filter(({ transition }) => transition === 'PLAN_STARTED')).toHaveLength(1)
+  expect(
+    rows.some(({ transition, stepId }) => transition === 'STEP_RESUMED' && stepId?.endsWith('worker-2/list')),
+  ).toBe(true)
+  const succeeded = rows
+    .filter(({ transition }) => transition === 'STEP_SUCCEEDED')
+    .map(({ stepId }) => stepId)
+  expect(new Set(succeeded).size).toBe(30)
+  expect(succeeded).toHaveLength(30)
+  expect([...agents.values()].map(({ registered }) => registered)).toEqual([1, 1, 1, 1, 1, 1])
+})
+
+test('whoever has lost the lease writes nothing any more', async () => {
+  await start('stolen')
+  const [former, present] = [randomUUID(), randomUUID()]
+  await internal((tx) => claimRun(tx, former))
+  await internal((tx) =>
+    tx.query(`update run set lease_until = now() - interval '1 second' where id = 'stolen'`),
+  )
+  expect(await internal((tx) => claimRun(tx, present))).toMatchObject({ id: 'stolen' })
+  const lease = { runId: 'stolen', owner: former, pool: floor.pool, nudge: () => undefined }
+  const change = { transition: 'PLAN_FAILED', run: { status: 'FAILED' } } as const
+  await expect(record(lease, change)).rejects.toThrow(LeaseLost)
+  expect(await history('stolen')).toEqual([])
+  await record({ ...lease, owner: present }, change)
+  expect(await history('stolen')).toEqual([{ version: 1, transition: 'PLAN_FAILED', stepId: null }])
+})
+
+test('a run without tokens left ends EXHAUSTED and says so', async () => {
+  agents.clear()
+  await start('poor', { tokenBudget: 110, tokensPerCall: 60 })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('poor')
+  await orchestrator.stop()
+  expect(run).toMatchObject({ status: 'EXHAUSTED', iteration: 1, reserved: 0 })
+  expect(run.reasons[0]).toBe('the token budget has less than 60 left')
+  expect(run.spent).toBeLessThanOrEqual(110)
+  expect((await history('poor')).at(-1)?.transition).toBe('PLAN_EXHAUSTED')
+})
+
+test('iterations that are used up end a run EXHAUSTED, with what was missing', async () => {
+  agents.clear()
+  faults.set('activateAgent other-8', () => Promise.reject(new GraphError('no', ['FORBIDDEN'])))
+  await start('stubborn', { phase: 'other', agents: 3, maxIterations: 2 })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('stubborn')
+  await orchestrator.stop()
+  faults.clear()
+  expect(run).toMatchObject({ status: 'EXHAUSTED', iteration: 2, done: 14, failed: 1 })
+  expect(run.reasons).toEqual([
+    '2 iterations were not enough',
+    'active-agents: 2, expected at least 3',
+    'failed-steps: 1, expected at most 0',
+  ])
+})
+
+test('a run is cancelled: what is under way ends, nothing new begins', async () => {
+  agents.clear()
+  const reached = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  faults.set('registerAgent worker-1', () => {
+    reached.resolve()
+    return released.promise
+  })
+  await start('cancelled')
+  const orchestrator = startOrchestrator(floor, { fleet })
+  await reached.promise
+  await internal((tx) => requestCancellation(tx, 'cancelled'))
+  setTimeout(() => released.resolve(), 1_500)
+  const run = await ended('cancelled')
+  await orchestrator.stop()
+  faults.clear()
+  expect(run).toMatchObject({ status: 'CANCELLED', total: 30 })
+  const steps = await internal((tx) => stepsOf(tx, 'cancelled'))
+  expect(steps[0]).toMatchObject({ id: 'cancelled/small/worker-1/deploy', status: 'SUCCEEDED' })
+  expect(steps[1]).toMatchObject({ id: 'cancelled/small/worker-1/health', status: 'CANCELLED' })
+  expect((await history('cancelled')).at(-1)?.transition).toBe('PLAN_CANCELLED')
+})
+
+test('a phase that selects nobody ends the run FAILED', async () => {
+  await start('nobody', { phase: 'no-such-phase' })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  expect(await ended('nobody')).toMatchObject({
+    status: 'FAILED',
+    reasons: ['the phase no-such-phase selects no agent of the fleet'],
+  })
+  await orchestrator.stop()
+})
+
+test('however many reserve at once, spent and reserved never exceed the budget', async () => {
+  await start('contended', { tokenBudget: 1_000 })
+  const owner = randomUUID()
+  await internal(async (tx) => {
+    await claimRun(tx, owner)
+    await insertSteps(
+      tx,
+      'contended',
+      Array.from({ length: 60 }, (_, index) => ({
+        phase: 'small',
+        agentId: `a${index}`,
+        action: 'HEALTH' as const,
+      })),
+    )
+  })
+  const lease = { runId: 'contended', owner, pool: floor.pool, nudge: () => undefined }
+  const [one, other] = [openBudget(lease), openBudget(lease)]
+  const steps = await internal((tx) => stepsOf(tx, 'contended'))
+  const results = await Promise.all(
+    steps.map(async ({ id }, index) => {
+      const budget = index % 2 === 0 ? one : other
+      if (!(await budget.reserve(id, 150))) return 'refused'
+      return await budget.settle(id, index === 3 ? 400 : 100)
+    }),
+  )
+  const [run] = await internal((tx) => runsById(tx, ['contended']))
+  expect(run?.spent).toBeLessThanOrEqual(1_000)
+  expect(run?.reserved).toBe(0)
+  expect(results).toContain('refused')
+  await internal((tx) => tx.query(`update run set status = 'FAILED' where id = 'contended'`))
+})

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inTransaction, isConnectionError } from '@community/infra/postgres.ts'
+import { startUsage, type Usage } from '../../kit/invoke.ts'
+import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import { fleetFolder, readFleet } from './fleet.ts'
+import { executeRun, RunFailed } from './run.ts'
+import { type Claim, claimRun, forgetOldOutcomes, releaseLease, renewLease, runsById } from './store.ts'
+import { type Lease, LeaseLost, record } from './transition.ts'
+
+const claimEveryMs = 200
+const renewEveryMs = 1_000
+const maxRuns = 4
+const forgetEveryMs = 3_600_000
+
+/**
+ * Executes the runs that nobody works on. When this process dies, its leases lapse and another takes the runs over;
+ * when it stops, it gives them back.
+ */
+export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet?: string } = {}) {
+  const { pool, log, eventLog } = floor
+  const stopping = new AbortController()
+  const usage = startUsage({ eventLog, source: 'orchestrator', log })
+  const executing = new Set<Promise<void>>()
+  let failing = false
+
+  const claimNext = async (): Promise<boolean> => {
+    if (executing.size >= maxRuns) return false
+    const owner = randomUUID()
+    const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
+    if (!claim) return false
+    const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }
+    const execution = execute(floor, claim, lease, { fleet, usage, stopping: stopping.signal })
+    executing.add(execution)
+    void execution.finally(() => executing.delete(execution))
+    return true
+  }
+  const claiming = (async () => {
+    let forgetAt = 0
+    while (!stopping.signal.aborted) {
+      try {
+        while (await claimNext());
+        if (Date.now() > forgetAt) await inTransaction(pool, internalSettings, forgetOldOutcomes)
+        if (Date.now() > forgetAt) forgetAt = Date.now() + forgetEveryMs
+        failing = false
+      } catch (error) {
+        if (!failing) log.warn({ err: error }, 'runs could not be claimed, trying again')
+        failing = true
+      }
+      await sleep(claimEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+    }
+  })()
+  return {
+    async stop() {
+      stopping.abort()
+      await claiming
+      await Promise.all(executing)
+      await usage.stop()
+    },
+  }
+}
+
+type Around = { fleet: string; usage: Usage; stopping: AbortSignal }
+
+/** Never rejects. */
+async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
+  const log = floor.log.child({ run: claim.id })
+  const ended = new AbortController()
+  const signal = AbortSignal.any([around.stopping, ended.signal])
+  let cancelled = false
+  const renewing = keepLease(lease, signal, (requested) => {
+    cancelled = requested
+  }).catch((error: unknown) => ended.abort(error))
+  try {
+    log.info('executing')
+    cancelled = await isCancelled(lease)
+    const fleet = await readFleet(around.fleet, floor.config.homeOrganization)
+    await executeRun({
+      floor,
+      lease,
+      claim,
+      fleet,
+      signal,
+      usage: around.usage,
+      cancelled: () => cancelled,
+    })
+    log.info('executed')
+  } catch (error) {
+    await giveUp(lease, error, signal, log)
+  } finally {
+    ended.abort()
+    await renewing
+    await inTransaction(lease.pool, internalSettings, (tx) => releaseLease(tx, claim.id, lease.owner)).catch(
+      // It lapses by itself.
+      (error: unknown) => log.warn({ err: error }, 'a lease could not be given back'),
+    )
+  }
+}
+
+/** What passes is tried again by whoever claims the run next; what does not ends it. */
+async function giveUp(lease: Lease, error: unknown, signal: AbortSignal, log: Floor['log']): Promise<void> {
+  if (signal.aborted || error instanceof LeaseLost || isConnectionError(error))
+    return log.warn({ err: error }, 'a run is given back')
+  log.error({ err: error }, 'a run failed')
+  const reason = error instanceof RunFailed ? error.message : 'the orchestrator failed: its log tells why'
+  await record(lease, { transition: 'PLAN_FAILED', run: { status: 'FAILED', reasons: [reason] } }).catch(
+    (failure: unknown) => log.warn({ err: failure }, 'the failure of a run could not be recorded'),
+  )
+}
+
+async function keepLease(
+  lease: Lease,
+  signal: AbortSignal,
+  onRenewed: (cancelRequested: boolean) => void,
+): Promise<void> {
+  for (;;) {
+    await sleep(renewEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
+    if (signal.aborted) return
+    const kept = await inTransaction(lease.pool, internalSettings, (tx) =>
+      renewLease(tx, lease.runId, lease.owner),
+    )
+    if (!kept) throw new LeaseLost(lease.runId)
+    onRenewed(await isCancelled(lease))
+  }
+}
+
+async function isCancelled({ pool, runId }: Lease): Promise<boolean> {
+  const [run] = await inTransaction(pool, internalSettings, (tx) => runsById(tx, [runId]))
+  return run?.cancelRequested ?? false
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import { GraphError } from '../../kit/graph.ts'
+import type { Floor } from '../../kit/subgraph.ts'
+import { serviceToken } from './actions.ts'
+import type { Measure } from './definition.ts'
+import type { FleetAgent } from './fleet.ts'
+import type { Criterion, StepRow } from './store.ts'
+
+type Seen = { status: string; health: string; listed: boolean; certified: boolean }
+
+/** Measures a run's criteria: agents through the graph, as anybody would see them. */
+export async function review(
+  floor: Floor,
+  agents: readonly FleetAgent[],
+  steps: readonly StepRow[],
+  criteria: readonly Criterion[],
+  signal: AbortSignal,
+): Promise<Criterion[]> {
+  const seen = await look(floor, agents, signal).catch((error: unknown) => {
+    signal.throwIfAborted()
+    // What could not be measured is not met.
+    if (error instanceof GraphError) return null
+    throw error
+  })
+  const failed = steps.filter(({ status }) => status !== 'SUCCEEDED').length
+  return criteria.map(({ name, target }) => {
+    const actual = name === 'failed-steps' ? failed : seen && measured(name as Measure, seen, agents.length)
+    const met = actual !== null && (name === 'failed-steps' ? actual <= target : actual >= target)
+    return { name, target, actual, met }
+  })
+}
+
+function measured(name: Measure, seen: readonly Seen[], expected: number): number {
+  const count = (fits: (agent: Seen) => boolean) => seen.filter(fits).length
+  if (name === 'active-agents') return count(({ status }) => status === 'ACTIVE')
+  if (name === 'certified-agents') return count(({ certified }) => certified)
+  if (name === 'listed-agents') return count(({ listed }) => listed)
+  return expected === 0 ? 0 : count(({ health }) => health === 'HEALTHY') / expected
+}
+
+const query = `query ($organizationId: ID!, $after: String) {
+  agents(filter: { organizationId: $organizationId }, first: 200, after: $after) {
+    edges { node { id status health listing { id } certification { status } } }
+    pageInfo { hasNextPage endCursor }
+  }
+}`
+
+const page = z.object({
+  agents: z.object({
+    edges: z.array(
+      z.object({
+        node: z.object({
+          id: z.string(),
+          status: z.string(),
+          health: z.string(),
+          listing: z.object({ id: z.string() }).nullable(),
+          certification: z.object({ status: z.string() }).nullable(),
+        }),
+      }),
+    ),
+    pageInfo: z.object({ hasNextPage: z.boolean(), endCursor: z.string().nullable() }),
+  }),
+})
+
+async function look(floor: Floor, agents: readonly FleetAgent[], signal: AbortSignal): Promise<Seen[]> {
+  const wanted = new Set(agents.map(({ id }) => id))
+  const seen: Seen[] = []
+  for (const organizationId of new Set(agents.map((agent) => agent.organizationId))) {
+    let after: string | null = null
+    do {
+      const token = await serviceToken(floor, organizationId)
+      const answer: unknown = await floor.graph.ask(query, { organizationId, after }, token, signal)
+      const { edges, pageInfo }: z.output<typeof page>['agents'] = page.parse(answer).agents
+      for (const { node } of edges)
+        if (wanted.has(node.id))
+          seen.push({
+            status: node.status,
+            health: node.health,
+            listed: node.listing !== null,
+            certified: node.certification?.status === 'CERTIFIED',
+          })
+      after = pageInfo.hasNextPage ? pageInfo.endCursor : null
+    } while (after !== null)
+  }
+  return seen
+}

@@ -1,0 +1,137 @@
+import { inTransaction, type Pool, type Transaction } from '@community/infra/postgres.ts'
+import { announce } from '../../kit/outbox.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import type { ExecutionPlanStatus, PlanTransition } from '../schema.generated.ts'
+import { type Criterion, type RunRow, runsById, type StepRow, stepsById } from './store.ts'
+
+/** A run that this process may write, as long as the lease lasts. */
+export type Lease = { runId: string; owner: string; pool: Pool; nudge: () => void }
+
+/** Another process has taken the run over: nothing of ours may be written any more. */
+export class LeaseLost extends Error {
+  constructor(runId: string) {
+    super(`the run ${runId} has another owner`)
+    this.name = 'LeaseLost'
+  }
+}
+
+export type Change = {
+  transition: PlanTransition
+  phase?: string
+  stepId?: string
+  /** For the record only. */
+  detail?: string | null
+  run?: { status?: ExecutionPlanStatus; iteration?: number; reasons?: string[]; criteria?: Criterion[] }
+  /** What else changes with it. */
+  apply?: (tx: Transaction) => Promise<void>
+}
+
+export type Recorded = { run: RunRow; step: StepRow | null }
+
+/** The rows of the change, its place in the run's history and its event, in one transaction. Throws LeaseLost. */
+export async function record(lease: Lease, ...changes: Change[]): Promise<Recorded> {
+  const recorded = await inTransaction(lease.pool, internalSettings, async (tx) => {
+    let last: Recorded | null = null
+    for (const change of changes) last = await write(tx, lease, change)
+    if (!last) throw new Error('there is nothing to record')
+    return last
+  })
+  lease.nudge()
+  return recorded
+}
+
+async function write(tx: Transaction, lease: Lease, change: Change): Promise<Recorded> {
+  const {
+    transition,
+    phase,
+    stepId,
+    detail,
+    run: { status, iteration, reasons, criteria } = {},
+    apply,
+  } = change
+  const { runId, owner } = lease
+  // The run's row before all others: its lock makes the order of versions the order of outbox ids.
+  const { rowCount } = await tx.query(
+    `update run set version = version + 1,
+       status = coalesce($3, status), iteration = coalesce($4, iteration), reasons = coalesce($5, reasons),
+       criteria = coalesce($6, criteria),
+       started_at = coalesce(started_at, case when $3 = 'RUNNING' then now() end),
+       finished_at = case when $3 in ('CONVERGED', 'EXHAUSTED', 'FAILED', 'CANCELLED') then now() end,
+       updated_at = greatest(clock_timestamp(), updated_at)
+     where id = $1 and lease_owner = $2`,
+    [
+      runId,
+      owner,
+      status ?? null,
+      iteration ?? null,
+      reasons ?? null,
+      criteria === undefined ? null : JSON.stringify(criteria),
+    ],
+  )
+  if (rowCount === 0) throw new LeaseLost(runId)
+  await apply?.(tx)
+  const [run] = await runsById(tx, [runId])
+  if (!run) throw new LeaseLost(runId)
+  const [step = null] = stepId === undefined ? [] : await stepsById(tx, [stepId])
+  await tx.query(
+    'insert into transition (run_id, version, transition, phase, step_id, detail, at) values ($1, $2, $3, $4, $5, $6, $7)',
+    [runId, run.version, transition, phase ?? null, stepId ?? null, detail ?? null, run.updatedAt],
+  )
+  await announce(tx, {
+    aggregateId: runId,
+    type: 'DeploymentStatus',
+    version: run.version,
+    value: deploymentStatus(run, step, phase ?? null, transition),
+  })
+  return { run, step }
+}
+
+/** Shaped like the SDL's type. */
+const deploymentStatus = (
+  run: RunRow,
+  step: StepRow | null,
+  phase: string | null,
+  transition: PlanTransition,
+) => ({
+  __typename: 'DeploymentStatus',
+  planId: run.id,
+  plan: {
+    __typename: 'ExecutionPlan',
+    id: run.id,
+    name: run.name,
+    status: run.status,
+    reasons: run.reasons,
+    iteration: run.iteration,
+    maxIterations: run.maxIterations,
+    version: run.version,
+    progress: { __typename: 'PlanProgress', done: run.done, failed: run.failed, total: run.total },
+    tokenBudget: { __typename: 'TokenBudget', ...tokenBudget(run) },
+    startedAt: run.startedAt,
+    finishedAt: run.finishedAt,
+  },
+  step: step && {
+    __typename: 'PlanStep',
+    id: step.id,
+    phase: step.phase,
+    action: step.action,
+    agentId: step.agentId,
+    agent: { __typename: 'Agent', id: step.agentId },
+    status: step.status,
+    attempts: step.attempts,
+    tokens: step.tokens,
+    error: step.error,
+    startedAt: step.startedAt,
+    finishedAt: step.finishedAt,
+  },
+  phase,
+  transition,
+  version: run.version,
+  at: run.updatedAt,
+})
+
+export const tokenBudget = ({ allocated, spent, reserved }: RunRow) => ({
+  allocated,
+  spent,
+  reserved,
+  remaining: allocated - spent - reserved,
+})

@@ -1,0 +1,143 @@
+import { checkEndpoint } from '../kit/endpoint.ts'
+import { notFound } from '../kit/errors.ts'
+import { connection, type Page, pageArgs } from '../kit/page.ts'
+import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { pageByText, requireFilter, requireText } from './arguments.ts'
+import { discoverAgents } from './discover.ts'
+import { manifestReader } from './manifest.ts'
+import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
+import { activateAgent, deployAgent, retireAgent } from './placement.ts'
+import { registerAgent, requireEndpoint } from './register.ts'
+import type { Resolvers } from './schema.generated.ts'
+import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
+
+const readManifest = manifestReader()
+
+export const resolvers: Resolvers = {
+  Query: {
+    ...orchestrate.Query,
+    agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
+    async agents(_, { filter, ...args }, { db, agents }) {
+      const page = pageByText(args)
+      const { rows, totalCount } = await agentPage(db, requireFilter(filter), page)
+      for (const row of rows) agents.prime(row.id, row)
+      return agentConnection(rows, totalCount, page)
+    },
+    async discoverAgents(_, { query, filter, first }, { db }) {
+      const page = pageArgs({ first }, { max: 100, default: 10 })
+      const { found, totalCount } = await discoverAgents(
+        db,
+        requireText(query, 'query', 1_000),
+        requireFilter(filter),
+        page.first,
+      )
+      const { edges, ...rest } = connection(found, totalCount, page, ({ score, row }) => [score, row.id])
+      return {
+        ...rest,
+        edges: edges.map(({ cursor, node: { row, score, reasons } }) => ({
+          cursor,
+          node: row,
+          score,
+          reasons,
+        })),
+      }
+    },
+    agentPools: async (_, _args, { db, pools }) => {
+      const rows = await allPools(db)
+      for (const row of rows) pools.prime(row.name, row)
+      return rows
+    },
+    agentTypes: () => agentTypes,
+  },
+
+  Mutation: {
+    ...orchestrate.Mutation,
+    async registerAgent(_, { source }, context) {
+      const { principal, mutate, agents, home, traceparent } = context
+      requireScope(principal, 'agents:write')
+      const organizationId = requireOrganization(principal)
+      const manifest = readManifest(source)
+      if (manifest.endpoint !== null)
+        requireEndpoint(await checkEndpoint(manifest.endpoint, context.endpointAllow))
+      const mayAdmit = principal.scopes.includes('org:admin')
+      const id = await mutate((tx) =>
+        registerAgent(tx, { manifest, organizationId, homeOrganization: home, mayAdmit, traceparent }),
+      )
+      return await requiredAgent(agents, id)
+    },
+    async deployAgent(_, { agentId }, context) {
+      await deployAgent(context, context.runtime, requireText(agentId, 'agentId'))
+      return await requiredAgent(context.agents, agentId)
+    },
+    async activateAgent(_, { agentId }, context) {
+      await activateAgent(context, requireText(agentId, 'agentId'))
+      return await requiredAgent(context.agents, agentId)
+    },
+    async retireAgent(_, { agentId }, context) {
+      await retireAgent(context, context.runtime, requireText(agentId, 'agentId'))
+      return await requiredAgent(context.agents, agentId)
+    },
+  },
+
+  Agent: {
+    __resolveReference: async ({ id }, { agents }) => await agents.load(id),
+    pool: async ({ pool }, _, { pools }) => (pool === null ? null : await pools.load(pool)),
+    capabilities: async ({ id }, _, { capabilities }) => await capabilities.load(id),
+    endpoint({ id, pool, remoteEndpoint, deployedVersion }, _, { endpointInPool }) {
+      if (deployedVersion === null) return null
+      return remoteEndpoint ?? (pool === null ? null : endpointInPool(pool, id))
+    },
+    manifest: async ({ id }, _, { manifests }) => await manifests.load(id),
+  },
+
+  AgentPool: {
+    __resolveReference: async ({ name }, { pools }) => await pools.load(name),
+    async agents({ name }, { filter, ...args }, { agentsOfPools }) {
+      const page = pageByText(args)
+      const { rows, totalCount } = await agentsOfPools.load({ id: name, filter: requireFilter(filter), page })
+      return agentConnection(rows, totalCount, page)
+    },
+  },
+
+  AgentTypeDescription: {
+    subtypes: async ({ type }, _, { subtypes }) => await subtypes.load(type),
+  },
+
+  AgentStatusChange: {
+    async __resolveReference({ agentId }, { agents }) {
+      const agent = await agents.load(agentId)
+      if (!agent) return null
+      const { status, revision: version, updatedAt: at } = agent
+      return { agentId, agent, previous: null, status, version, at }
+    },
+  },
+
+  ExecutionPlan: orchestrate.ExecutionPlan,
+  PlanPhase: orchestrate.PlanPhase,
+  PlanStep: orchestrate.PlanStep,
+  DeploymentStatus: orchestrate.DeploymentStatus,
+}
+
+const agentConnection = (rows: AgentRow[], totalCount: number, page: Page) =>
+  connection(rows, totalCount, page, ({ id }) => [id])
+
+async function requiredAgent(
+  agents: { clear(id: string): { load(id: string): Promise<AgentRow | null> } },
+  id: string,
+): Promise<AgentRow> {
+  const agent = await agents.clear(id).load(id)
+  if (!agent) throw notFound('agent', id)
+  return agent
+}
+
+const agentTypes: TypeRow[] = [
+  { type: 'ORCHESTRATOR', description: 'Plans and steers the work of others.' },
+  { type: 'WORKER', description: 'Does a piece of work.' },
+  { type: 'CRITIC', description: 'Examines work and says what is wrong with it.' },
+  { type: 'VERIFIER', description: 'Proves that a claim holds.' },
+  { type: 'JUDGE', description: 'Decides between alternatives, with reasons.' },
+  { type: 'INTEGRATOR', description: 'Joins results and connects systems.' },
+  { type: 'TRAINER', description: 'Makes others better from what was observed.' },
+  { type: 'GOVERNOR', description: 'Sets and guards limits and policies.' },
+  { type: 'TELEMETRY', description: 'Measures and reports.' },
+]

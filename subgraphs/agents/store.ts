@@ -1,0 +1,377 @@
+import type { Db, Transaction } from '@community/infra/postgres.ts'
+import type { Page } from '../kit/page.ts'
+import type { Capability, Manifest } from './manifest.ts'
+import type { AgentHealth, AgentStatus, AgentType, Visibility } from './schema.generated.ts'
+
+export type AgentRow = {
+  id: string
+  organizationId: string
+  name: string
+  description: string
+  type: AgentType
+  subtype: string
+  version: string
+  pool: string | null
+  remoteEndpoint: string | null
+  status: AgentStatus
+  visibility: Visibility
+  /** Grows by one with every change. */
+  revision: number
+  registeredAt: Date
+  updatedAt: Date
+  /** Of the version that runs; null where nothing runs. */
+  deployedVersion: string | null
+  lastHeartbeatAt: Date | null
+  health: AgentHealth
+}
+
+/** Without a heartbeat for longer than this, what runs is UNHEALTHY. */
+const staleAfter = '10 seconds'
+
+const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
+  agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
+  agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
+  deployment.version as "deployedVersion", heartbeat.at as "lastHeartbeatAt",
+  case
+    when heartbeat.at is null or deployment.agent_id is null then 'UNKNOWN'
+    when heartbeat.at < now() - interval '${staleAfter}' then 'UNHEALTHY'
+    else 'HEALTHY'
+  end as health`
+
+const tables = `agent
+  left join deployment on deployment.agent_id = agent.id
+  left join heartbeat on heartbeat.agent_id = agent.id`
+
+/** In the order of `ids`; null where there is none. */
+export async function agentsById(db: Db, ids: readonly string[]): Promise<(AgentRow | null)[]> {
+  const { rows } = await db.query<AgentRow>(`select ${columns} from ${tables} where agent.id = any($1)`, [
+    ids,
+  ])
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => byId.get(id) ?? null)
+}
+
+/** As it is, and nobody else changes it until the transaction ends. */
+export async function lockAgent(tx: Transaction, id: string): Promise<AgentRow | null> {
+  await tx.query('select from agent where id = $1 for update', [id])
+  const [row] = await agentsById(tx, [id])
+  return row ?? null
+}
+
+export type AgentFilter = {
+  pool?: string | null | undefined
+  type?: AgentType | null | undefined
+  subtype?: string | null | undefined
+  status?: readonly AgentStatus[] | null | undefined
+  organizationId?: string | null | undefined
+  capability?: string | null | undefined
+}
+
+/** As conditions on `agent`; values are pushed to `params`. */
+export function conditions(filter: AgentFilter, params: unknown[]): string {
+  const bind = (value: unknown) => `$${params.push(value)}`
+  const found: string[] = []
+  if (filter.pool != null) found.push(`agent.pool = ${bind(filter.pool)}`)
+  if (filter.type != null) found.push(`agent.type = ${bind(filter.type)}`)
+  if (filter.subtype != null) found.push(`agent.subtype = ${bind(filter.subtype)}`)
+  if (filter.status != null) found.push(`agent.status = any(${bind(filter.status)})`)
+  if (filter.organizationId != null) found.push(`agent.organization_id = ${bind(filter.organizationId)}`)
+  if (filter.capability != null)
+    found.push(
+      `exists (select from capability c where c.agent_id = agent.id and c.name = ${bind(filter.capability)})`,
+    )
+  return found.length === 0 ? 'true' : found.join(' and ')
+}
+
+export async function agentPage(
+  db: Db,
+  filter: AgentFilter,
+  { first, after }: Page,
+): Promise<{ rows: AgentRow[]; totalCount: number }> {
+  const params: unknown[] = []
+  const where = conditions(filter, params)
+  const counted = await db.query<{ count: number }>(
+    `select count(*)::int as count from agent where ${where}`,
+    params,
+  )
+  const { rows } = await db.query<AgentRow>(
+    `select ${columns} from ${tables}
+     where ${where} and ($${params.push(after?.[0] ?? null)}::text is null or agent.id > $${params.length})
+     order by agent.id limit $${params.push(first + 1)}`,
+    params,
+  )
+  return { rows, totalCount: counted.rows[0]?.count ?? 0 }
+}
+
+/** The same page for each of the pools, in their order. */
+export async function agentPagesOfPools(
+  db: Db,
+  pools: readonly string[],
+  filter: AgentFilter,
+  { first, after }: Page,
+): Promise<{ rows: AgentRow[]; totalCount: number }[]> {
+  const params: unknown[] = [pools]
+  const where = conditions(filter, params)
+  const counted = await db.query<{ pool: string; count: number }>(
+    `select agent.pool, count(*)::int as count from agent where agent.pool = any($1) and ${where} group by agent.pool`,
+    params,
+  )
+  const { rows } = await db.query<AgentRow>(
+    `select found.* from unnest($1::text[]) as wanted (name)
+     cross join lateral (
+       select ${columns} from ${tables}
+       where agent.pool = wanted.name and ${where}
+         and ($${params.push(after?.[0] ?? null)}::text is null or agent.id > $${params.length})
+       order by agent.id limit $${params.push(first + 1)}
+     ) as found`,
+    params,
+  )
+  const rowsByPool = Map.groupBy(rows, (row) => row.pool)
+  const counts = new Map(counted.rows.map((row) => [row.pool, row.count]))
+  return pools.map((pool) => ({ rows: rowsByPool.get(pool) ?? [], totalCount: counts.get(pool) ?? 0 }))
+}
+
+/** In the order of `agentIds`. */
+export async function capabilitiesOf(db: Db, agentIds: readonly string[]): Promise<Capability[][]> {
+  const { rows } = await db.query<Capability & { agentId: string }>(
+    `select agent_id as "agentId", name, description, input, output, examples from capability
+     where agent_id = any($1) order by agent_id, ordinal`,
+    [agentIds],
+  )
+  const byAgent = Map.groupBy(rows, (row) => row.agentId)
+  return agentIds.map((id) => byAgent.get(id) ?? [])
+}
+
+/** In the order of `ids`; null where there is none. */
+export async function manifestsOf(
+  db: Db,
+  ids: readonly string[],
+): Promise<(Record<string, unknown> | null)[]> {
+  const { rows } = await db.query<{ id: string; manifest: Record<string, unknown> }>(
+    'select id, manifest from agent where id = any($1)',
+    [ids],
+  )
+  const byId = new Map(rows.map((row) => [row.id, row.manifest]))
+  return ids.map((id) => byId.get(id) ?? null)
+}
+
+export type PoolRow = { name: string; description: string; capacity: number }
+
+export async function allPools(db: Db): Promise<PoolRow[]> {
+  const { rows } = await db.query<PoolRow>(
+    'select name, description, capacity from pool order by capacity desc, name',
+  )
+  return rows
+}
+
+/** In the order of `names`; null where there is none. */
+export async function poolsByName(db: Db, names: readonly string[]): Promise<(PoolRow | null)[]> {
+  const { rows } = await db.query<PoolRow>(
+    'select name, description, capacity from pool where name = any($1)',
+    [names],
+  )
+  const byName = new Map(rows.map((row) => [row.name, row]))
+  return names.map((name) => byName.get(name) ?? null)
+}
+
+export type TypeRow = { type: AgentType; description: string }
+
+export type SubtypeRow = { name: string; description: string; agentCount: number }
+
+/** In the order of `types`, each by name; those of which an agent may be seen. */
+export async function subtypesOf(db: Db, types: readonly AgentType[]): Promise<SubtypeRow[][]> {
+  const { rows } = await db.query<SubtypeRow & { type: AgentType }>(
+    `select subtype.name, subtype.type, subtype.description, count(agent.id)::int as "agentCount"
+     from subtype join agent on agent.subtype = subtype.name
+     where subtype.type = any($1) group by subtype.name order by subtype.name`,
+    [types],
+  )
+  const byType = Map.groupBy(rows, (row) => row.type)
+  return types.map((type) => byType.get(type) ?? [])
+}
+
+export async function insertSubtype(
+  tx: Transaction,
+  { name, type, description }: { name: string; type: AgentType; description: string },
+): Promise<void> {
+  await tx.query(
+    'insert into subtype (name, type, description) values ($1, $2, $3) on conflict (name) do nothing',
+    [name, type, description],
+  )
+}
+
+/** Whether it was there; made known where `admit` says so. */
+export async function organizationExists(tx: Transaction, id: string, admit: boolean): Promise<boolean> {
+  if (admit) await tx.query('insert into organization (id) values ($1) on conflict (id) do nothing', [id])
+  const { rowCount } = await tx.query('select from organization where id = $1', [id])
+  return rowCount === 1
+}
+
+/** What an event of an organization told; an older one changes nothing. */
+export async function replacePartners(
+  tx: Transaction,
+  organization: { id: string; partners: readonly string[]; version: number },
+): Promise<void> {
+  const { id, partners, version } = organization
+  const { rowCount } = await tx.query(
+    `insert into organization (id, version) values ($1, $2)
+     on conflict (id) do update set version = excluded.version where organization.version < excluded.version`,
+    [id, version],
+  )
+  if (rowCount === 0) return
+  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [id, partners])
+  await tx.query(
+    'insert into partner (organization_id, partner_id) select $1, unnest($2::text[]) on conflict do nothing',
+    [id, partners],
+  )
+}
+
+/** Of two that register the same agent for the first time, one waits here for the other. */
+export async function lockId(tx: Transaction, id: string): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('agent ' || $1, 0))`, [id])
+}
+
+/** Whether the text is, as JSON, what the agent's manifest in force says. */
+export async function manifestEquals(tx: Transaction, id: string, document: object): Promise<boolean> {
+  const { rows } = await tx.query<{ equal: boolean }>(
+    'select manifest = $2::jsonb as equal from agent where id = $1',
+    [id, JSON.stringify(document)],
+  )
+  return rows[0]?.equal ?? false
+}
+
+// Names weigh most, then what is said of the agent, of its capabilities, and the example questions.
+const searchVector = `
+  setweight(to_tsvector('english', translate($3 || ' ' || $6, '-._', '   ')), 'A') ||
+  setweight(to_tsvector('english', $4), 'B') ||
+  setweight(to_tsvector('english', $11), 'C') ||
+  setweight(to_tsvector('english', $12), 'D')`
+
+/** A new agent, or the next version of one. */
+export async function upsertAgent(
+  tx: Transaction,
+  id: string,
+  organizationId: string,
+  manifest: Manifest,
+): Promise<void> {
+  const { document, name, description, type, subtype, version, pool, endpoint, visibility } = manifest
+  const { capabilities } = manifest
+  const said = capabilities.map((each) => `${each.name.replaceAll(/[-_]/g, ' ')}. ${each.description}`)
+  const asked = capabilities.flatMap(({ examples }) => examples.map((example) => example.description))
+  await tx.query(
+    `insert into agent (
+       id, organization_id, name, description, type, subtype, version, pool, remote_endpoint, visibility, search,
+       manifest, status
+     ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${searchVector}, $13, 'REGISTERED')
+     on conflict (id) do update set
+       description = excluded.description, type = excluded.type, subtype = excluded.subtype,
+       version = excluded.version, pool = excluded.pool, remote_endpoint = excluded.remote_endpoint,
+       visibility = excluded.visibility, search = excluded.search, manifest = excluded.manifest, ${changed}`,
+    [
+      id,
+      organizationId,
+      name,
+      description,
+      type,
+      subtype,
+      version,
+      pool,
+      endpoint,
+      visibility,
+      said.join('\n'),
+      asked.join('\n'),
+      JSON.stringify(document),
+    ],
+  )
+  await tx.query('insert into agent_version (agent_id, version, manifest) values ($1, $2, $3)', [
+    id,
+    version,
+    JSON.stringify(document),
+  ])
+  await tx.query('delete from capability where agent_id = $1', [id])
+  await tx.query(
+    `insert into capability (agent_id, ordinal, name, description, input, output, examples)
+     select $1, ordinal, each ->> 'name', each ->> 'description', each -> 'input', each -> 'output', each -> 'examples'
+     from jsonb_array_elements($2::jsonb) with ordinality as capabilities (each, ordinal)`,
+    [id, JSON.stringify(capabilities)],
+  )
+}
+
+// Consumers order an agent's changes by its time too: two in the same millisecond must differ.
+const changed = `revision = agent.revision + 1,
+  updated_at = greatest(now(), agent.updated_at + interval '1 millisecond')`
+
+export async function updateStatus(tx: Transaction, id: string, status: AgentStatus): Promise<void> {
+  await tx.query(`update agent set status = $2, ${changed} where id = $1`, [id, status])
+}
+
+export type DeploymentRow = { agentId: string; deploymentId: string; version: string; pool: string | null }
+
+/** The first heartbeat comes with it: the runtime has just answered. */
+export async function upsertDeployment(
+  tx: Transaction,
+  { agentId, deploymentId, version, pool }: DeploymentRow,
+): Promise<void> {
+  await tx.query(
+    `insert into deployment (agent_id, id, version, pool) values ($1, $2, $3, $4)
+     on conflict (agent_id) do update
+     set id = excluded.id, version = excluded.version, pool = excluded.pool, placed_at = now()`,
+    [agentId, deploymentId, version, pool],
+  )
+  if (pool !== null) await insertHeartbeats(tx, [agentId], new Date())
+}
+
+export async function deleteDeployment(tx: Transaction, agentId: string): Promise<void> {
+  await tx.query('delete from deployment where agent_id = $1', [agentId])
+}
+
+/** An older look than the last one changes nothing; an agent that is not known is passed over. */
+export async function insertHeartbeats(
+  tx: Transaction,
+  agentIds: readonly string[],
+  at: Date,
+): Promise<void> {
+  await tx.query(
+    `insert into heartbeat (agent_id, at) select id, $2 from agent where id = any($1)
+     on conflict (agent_id) do update set at = excluded.at where heartbeat.at < excluded.at`,
+    [agentIds, at],
+  )
+}
+
+export type Placed = DeploymentRow & {
+  organizationId: string
+  visibility: Visibility
+  manifest: Record<string, unknown>
+}
+
+/** What should run in the pool and is not among `hosted`, a deployment's id by agent. */
+export async function missingIn(
+  tx: Transaction,
+  pool: string,
+  hosted: ReadonlyMap<string, string>,
+): Promise<Placed[]> {
+  const { rows } = await tx.query<Placed>(
+    `select deployment.agent_id as "agentId", deployment.id as "deploymentId", deployment.version, deployment.pool,
+       agent.organization_id as "organizationId", agent.visibility, agent_version.manifest
+     from deployment
+     join agent on agent.id = deployment.agent_id
+     join agent_version on agent_version.agent_id = deployment.agent_id and agent_version.version = deployment.version
+     where deployment.pool = $1
+       and not exists (
+         select from unnest($2::text[], $3::text[]) as hosted (agent_id, deployment_id)
+         where hosted.agent_id = deployment.agent_id and hosted.deployment_id = deployment.id
+       )
+     order by deployment.agent_id`,
+    [pool, [...hosted.keys()], [...hosted.values()]],
+  )
+  return rows
+}
+
+/** Those of the agents that are retired. */
+export async function retiredAmong(tx: Transaction, ids: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>(
+    `select id from agent where id = any($1) and status = 'RETIRED'`,
+    [ids],
+  )
+  return rows.map((row) => row.id)
+}
