@@ -115,7 +115,7 @@ const deploymentStatus = (
     phase: step.phase,
     action: step.action,
     agentId: step.agentId,
-    agent: { __typename: 'Agent', id: step.agentId },
+    agent: step.registered ? { __typename: 'Agent', id: step.agentId } : null,
     status: step.status,
     attempts: step.attempts,
     tokens: step.tokens,
