@@ -6,7 +6,6 @@ export const subgraphNames = ['agents', 'marketplace', 'certification', 'telemet
 export type SubgraphName = (typeof subgraphNames)[number]
 
 export const poolNames = ['foundation', 'intelligence', 'federation', 'community', 'analytics'] as const
-export type PoolName = (typeof poolNames)[number]
 
 export const scopes = [
   'agents:write',

@@ -16,7 +16,7 @@ import {
 
 export type KeyPurpose = 'issuer' | 'internal' | 'cursor' | 'certificate'
 
-export type SignOptions = { audience: string; issuer?: string; subject?: string; ttlSeconds: number }
+type SignOptions = { audience: string; issuer?: string; subject?: string; ttlSeconds: number }
 
 export type Keys = {
   /** A compact JWS with `iat` and `exp`. */

@@ -26,7 +26,7 @@ export type KafkaOptions = {
   log: Log
 }
 
-export type Broker = { id: number; address: string; exited: Promise<number | null>; stop(): Promise<void> }
+type Broker = { id: number; address: string; exited: Promise<number | null>; stop(): Promise<void> }
 export type EmbeddedKafka = { brokers: string[]; nodes: Broker[]; stop(): Promise<void> }
 
 type Node = { id: number; folder: string; port: number; controllerPort: number }

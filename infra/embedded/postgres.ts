@@ -24,7 +24,7 @@ export type PostgresOptions = {
   standbys?: number
 }
 
-export type PostgresServer = {
+type PostgresServer = {
   port: number
   pid: number
   exited: Promise<number | null>

@@ -48,7 +48,7 @@ async function startPool(keysDir: string, port: number) {
     graphOf: () => async () => ({}),
     log: createLog('test', 'silent'),
   })
-  pools['foundation'] = pool.url
+  pools.foundation = pool.url
 }
 
 beforeAll(async () => {
@@ -228,7 +228,7 @@ test('however many agents, their capabilities and pools take the same number of 
       _entities: [{ name: 'many-3', capabilities: [{ name: 'repeat-text' }], pool: { capacity: 40 } }, null],
     },
   })
-  expect(many.data?.['_entities']).toHaveLength(40)
+  expect(many.data?._entities).toHaveLength(40)
   expect(many.statements).toBe(few.statements)
   expect(many.statements).toBeLessThanOrEqual(8)
 })
@@ -285,7 +285,7 @@ test('a pool that can not host a manifest says why, and the agent stays as it wa
 
 test('bad arguments are refused in words, not with an internal error', async () => {
   const codes = async (query: string) =>
-    (await graph.ask(query, {}, anonymous)).errors?.map((error) => error.extensions?.['argument'])
+    (await graph.ask(query, {}, anonymous)).errors?.map((error) => error.extensions?.argument)
   expect(await codes('{ agents(after: "nonsense") { totalCount } }')).toEqual(['after'])
   expect(await codes('{ agents(first: 201) { totalCount } }')).toEqual(['first'])
   expect(await codes('{ agent(id: "a\\u0000b") { id } }')).toEqual(['id'])

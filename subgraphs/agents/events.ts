@@ -56,7 +56,7 @@ export async function announceAgent(
 }
 
 export async function applyEvent(tx: Transaction, record: LogRecord): Promise<void> {
-  switch (record.headers['ce_type']) {
+  switch (record.headers.ce_type) {
     case 'ossa.federation.OrganizationChange': {
       const { organization, version } = organizationChange.parse(JSON.parse(record.value))
       return await replacePartners(tx, { ...organization, version })

@@ -94,7 +94,7 @@ function manifestOf(document: ManifestDocument): Manifest {
     type: type.toUpperCase() as AgentType,
     subtype: spec.subtype.replace(/^monitor\./, 'telemetry.'),
     visibility: spec.visibility ?? 'ORGANIZATION',
-    pool: metadata.labels?.['pool'] ?? null,
+    pool: metadata.labels?.pool ?? null,
     endpoint: spec.endpoint ?? null,
     tokensPerCall: spec.budgets?.tokensPerCall ?? null,
     capabilities: spec.capabilities.map(({ name, description, input, output, examples }) => ({
@@ -260,13 +260,13 @@ function violation({ instancePath, keyword, params, message, parentSchema }: Err
   const path = stepsOf(instancePath)
   const described = (parentSchema as { description?: string } | undefined)?.description
   if (keyword === 'required') {
-    const missing = String(params['missingProperty'])
+    const missing = String(params.missingProperty)
     return { path: [...path, missing], expected: 'a value, it is missing' }
   }
   if (keyword === 'enum')
-    return { path, expected: `one of ${(params['allowedValues'] as unknown[]).join(', ')}` }
-  if (keyword === 'const') return { path, expected: String(params['allowedValue']) }
-  if (keyword === 'type') return { path, expected: `${String(params['type'])}, not another type` }
+    return { path, expected: `one of ${(params.allowedValues as unknown[]).join(', ')}` }
+  if (keyword === 'const') return { path, expected: String(params.allowedValue) }
+  if (keyword === 'type') return { path, expected: `${String(params.type)}, not another type` }
   return { path, expected: described ?? message ?? 'another value' }
 }
 

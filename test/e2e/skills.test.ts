@@ -42,7 +42,12 @@ test('every capability of all 150 agents answers over A2A as its schema says, an
       const outputs: unknown[] = []
       for (const { input } of examples) {
         const answer = await invoke({
-          ...{ endpoint: endpoint ?? '', agentId, capability, input, keys, caller: 'tester' },
+          endpoint: endpoint ?? '',
+          agentId,
+          capability,
+          input,
+          keys,
+          caller: 'tester',
           timeoutMs: 15_000,
           maxBytes: 1_000_000,
         })

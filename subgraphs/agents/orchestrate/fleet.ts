@@ -54,7 +54,7 @@ export async function readFleet(folder: string, homeOrganization: string): Promi
     const path = join(file.parentPath, file.name)
     agents.push(fleetAgent(await readFile(path, 'utf8'), path, homeOrganization))
   }
-  const number = ({ labels }: FleetAgent) => Number(labels['number'] ?? Number.MAX_SAFE_INTEGER)
+  const number = ({ labels }: FleetAgent) => Number(labels.number ?? Number.MAX_SAFE_INTEGER)
   agents.sort((a, b) => number(a) - number(b) || (a.id < b.id ? -1 : 1))
   return new Map(agents.map((agent) => [agent.id, agent]))
 }

@@ -131,14 +131,14 @@ async function writeAgent(name: string, number: number, phase: string) {
 /** A gateway in miniature: only what the orchestrator asks. */
 async function answer(query: string, variables: Record<string, unknown>): Promise<unknown> {
   const [, mutation] = /\{\s*(\w+)\((?:source|agentId)/.exec(query) ?? []
-  if (variables['organizationId'] !== undefined) {
+  if (variables.organizationId !== undefined) {
     const edges = [...agents.values()].map((agent) => ({
       node: { ...shown(agent), health: agent.status === null ? 'UNKNOWN' : 'HEALTHY' },
     }))
     return { agents: { edges, pageInfo: { hasNextPage: false, endCursor: null } } }
   }
-  const source = variables['source']
-  const id = typeof source === 'string' ? (/name: (\S+)/.exec(source)?.[1] ?? '') : String(variables['id'])
+  const source = variables.source
+  const id = typeof source === 'string' ? (/name: (\S+)/.exec(source)?.[1] ?? '') : String(variables.id)
   const agent = agents.get(id) ?? newAgent(id)
   if (mutation === undefined || mutation === 'agent')
     return { agent: agent.status === null ? null : shown(agent) }

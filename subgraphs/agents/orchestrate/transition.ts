@@ -2,6 +2,7 @@ import { inTransaction, type Pool, type Transaction } from '@community/infra/pos
 import { announce } from '../../kit/outbox.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import type { ExecutionPlanStatus, PlanTransition } from '../schema.generated.ts'
+import { agentsById } from '../store.ts'
 import { type Criterion, type RunRow, runsById, type StepRow, stepsById } from './store.ts'
 
 /** A run that this process may write, as long as the lease lasts. */
@@ -81,52 +82,57 @@ async function write(tx: Transaction, lease: Lease, change: Change): Promise<Rec
     aggregateId: runId,
     type: 'DeploymentStatus',
     version: run.version,
-    value: deploymentStatus(run, step, phase ?? null, transition),
+    value: {
+      __typename: 'DeploymentStatus',
+      planId: run.id,
+      plan: planOf(run),
+      step: step && { ...stepOf(step), ...(await agentOf(tx, step.agentId)) },
+      phase: phase ?? null,
+      transition,
+      version: run.version,
+      at: run.updatedAt,
+    },
   })
   return { run, step }
 }
 
-/** Shaped like the SDL's type. */
-const deploymentStatus = (
-  run: RunRow,
-  step: StepRow | null,
-  phase: string | null,
-  transition: PlanTransition,
-) => ({
-  __typename: 'DeploymentStatus',
-  planId: run.id,
-  plan: {
-    __typename: 'ExecutionPlan',
-    id: run.id,
-    name: run.name,
-    status: run.status,
-    reasons: run.reasons,
-    iteration: run.iteration,
-    maxIterations: run.maxIterations,
-    version: run.version,
-    progress: { __typename: 'PlanProgress', done: run.done, failed: run.failed, total: run.total },
-    tokenBudget: { __typename: 'TokenBudget', ...tokenBudget(run) },
-    startedAt: run.startedAt,
-    finishedAt: run.finishedAt,
-  },
-  step: step && {
-    __typename: 'PlanStep',
-    id: step.id,
-    phase: step.phase,
-    action: step.action,
-    agentId: step.agentId,
-    agent: step.registered ? { __typename: 'Agent', id: step.agentId } : null,
-    status: step.status,
-    attempts: step.attempts,
-    tokens: step.tokens,
-    error: step.error,
-    startedAt: step.startedAt,
-    finishedAt: step.finishedAt,
-  },
-  phase,
-  transition,
+/**
+ * Null before it is registered. One that is not for everybody is left out: who may see the run may not see the agent,
+ * and the graph is asked for it in the subscriber's name.
+ */
+async function agentOf(tx: Transaction, id: string): Promise<{ agent?: object | null }> {
+  const [agent] = await agentsById(tx, [id])
+  if (!agent) return { agent: null }
+  return agent.visibility === 'PUBLIC' ? { agent: { __typename: 'Agent', id } } : {}
+}
+
+const planOf = (run: RunRow) => ({
+  __typename: 'ExecutionPlan',
+  id: run.id,
+  name: run.name,
+  status: run.status,
+  reasons: run.reasons,
+  iteration: run.iteration,
+  maxIterations: run.maxIterations,
   version: run.version,
-  at: run.updatedAt,
+  progress: { __typename: 'PlanProgress', done: run.done, failed: run.failed, total: run.total },
+  tokenBudget: { __typename: 'TokenBudget', ...tokenBudget(run) },
+  startedAt: run.startedAt,
+  finishedAt: run.finishedAt,
+})
+
+const stepOf = (step: StepRow) => ({
+  __typename: 'PlanStep',
+  id: step.id,
+  phase: step.phase,
+  action: step.action,
+  agentId: step.agentId,
+  status: step.status,
+  attempts: step.attempts,
+  tokens: step.tokens,
+  error: step.error,
+  startedAt: step.startedAt,
+  finishedAt: step.finishedAt,
 })
 
 export const tokenBudget = ({ allocated, spent, reserved }: RunRow) => ({
