@@ -50,6 +50,8 @@ const breathMs = 1_000
  */
 export async function executeRun(execution: Execution): Promise<void> {
   const { floor, lease, claim, signal } = execution
+  if (!floor.keys.issuer)
+    throw new RunFailed('tokens come from an external issuer: the orchestrator can act for nobody')
   const agents = selectAgents(execution)
   let run = await takeUp(execution, agents)
   const steps = await read(execution, (tx) => stepsOf(tx, claim.id))
