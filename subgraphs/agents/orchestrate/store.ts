@@ -126,13 +126,10 @@ export type StepRow = {
   error: string | null
   startedAt: Date | null
   finishedAt: Date | null
-  /** Whether there is an agent of its `agentId`. */
-  registered: boolean
 }
 
 const stepColumns = `id, run_id as "runId", ordinal, phase, action, agent_id as "agentId", status, attempts,
-  tokens, reserved, iteration, error, started_at as "startedAt", finished_at as "finishedAt",
-  exists (select from agent where agent.id = step.agent_id) as registered`
+  tokens, reserved, iteration, error, started_at as "startedAt", finished_at as "finishedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function stepsById(db: Db, ids: readonly string[]): Promise<(StepRow | null)[]> {
