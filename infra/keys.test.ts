@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -17,14 +17,22 @@ test('processes that start at once on a new folder agree on one key', async () =
   expect(await readdir(folder)).toHaveLength(1)
 })
 
+test('a process that was killed while it made the first key leaves nothing that the next one waits for', async () => {
+  const folder = await keysFolder()
+  await writeFile(join(folder, 'internal.lock'), '')
+  await writeFile(join(folder, 'half.new'), '{"kty":')
+  await expect(openKeys(folder, 'internal')).resolves.toMatchObject({ publicJwks: expect.any(Function) })
+})
+
 test('what an old key signed stays verifiable after a rotation, and ends with its file', async () => {
   const folder = await keysFolder()
   const other = await keysFolder()
   const old = await openKeys(folder, 'issuer')
   const token = await old.sign({ org: 'ossa' }, { audience: 'a', subject: 'dev', ttlSeconds: 60 })
   const newer = await openKeys(other, 'issuer')
-  const [file = ''] = await readdir(other)
-  await copyFile(join(other, file), join(folder, file))
+  const [first = ''] = await readdir(other)
+  const file = `issuer-${Date.now()}-${newer.signingKey.kid}.jwk`
+  await copyFile(join(other, first), join(folder, file))
 
   const rotated = await openKeys(folder, 'issuer')
   expect(rotated.signingKey.kid).toBe(newer.signingKey.kid)

@@ -1,6 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   calculateJwkThumbprint,
   createLocalJWKSet,
@@ -30,7 +29,7 @@ export type Keys = {
 
 /**
  * Ed25519 keys of one purpose: files `<purpose>-<created>-<kid>.jwk` in `dir`. The newest signs, all verify, so that
- * adding a file rotates and deleting an old one ends its validity. Made on first use.
+ * adding a file rotates and deleting an old one ends its validity. Made on first use, as `<purpose>-0-first.jwk`.
  */
 export async function openKeys(dir: string, purpose: KeyPurpose): Promise<Keys> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
@@ -78,37 +77,19 @@ async function readKeys(dir: string, purpose: KeyPurpose): Promise<JWK[]> {
   )
 }
 
-// Several processes start at once on a new data folder: the lock file's creator makes the key, the others wait for it.
+// Several processes start at once on a new data folder: of all links of this name the first one holds, and it is there
+// whole or not at all, whoever is killed meanwhile.
 async function createFirstKey(dir: string, purpose: KeyPurpose): Promise<void> {
-  const lock = join(dir, `${purpose}.lock`)
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const handle = await open(lock, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return null
-      throw error
-    })
-    if (handle === null) {
-      await sleep(50)
-      if ((await readKeys(dir, purpose)).length > 0) return
-      continue
-    }
-    try {
-      if ((await readKeys(dir, purpose)).length === 0) await writeKey(dir, purpose)
-    } finally {
-      await handle.close()
-      await rm(lock, { force: true })
-    }
-    return
-  }
-  throw new Error(`${lock} was left by a process that died; remove it`)
-}
-
-async function writeKey(dir: string, purpose: KeyPurpose): Promise<void> {
   const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   const jwk = await exportJWK(privateKey)
   const kid = await calculateJwkThumbprint(jwk)
-  const file = join(dir, `${purpose}-${Date.now()}-${kid.slice(0, 12)}.jwk`)
-  const handle = await open(`${file}.new`, 'wx', 0o600)
-  await handle.writeFile(JSON.stringify({ ...jwk, kid, alg: 'EdDSA', use: 'sig' }))
-  await handle.close()
-  await rename(`${file}.new`, file)
+  const half = join(dir, `${kid}.new`)
+  await writeFile(half, JSON.stringify({ ...jwk, kid, alg: 'EdDSA', use: 'sig' }), { mode: 0o600 })
+  try {
+    await link(half, join(dir, `${purpose}-0-first.jwk`))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    await rm(half)
+  }
 }
