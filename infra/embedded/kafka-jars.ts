@@ -35,7 +35,7 @@ export async function kafkaAvailable(): Promise<true | string> {
 export async function kafkaJars(cacheFolder: string, log: Log): Promise<string> {
   const jars = join(cacheFolder, `kafka-${kafkaVersion}`)
   await mkdir(cacheFolder, { recursive: true })
-  await underLock(join(cacheFolder, 'kafka.lock'), downloadDeadlineMs, async () => {
+  await underLock(join(cacheFolder, 'kafka.lock'), async () => {
     if (await exists(jars)) return
     log.info({ jars }, 'getting Kafka from Maven, once')
     const half = join(cacheFolder, `kafka-${randomUUID()}`)

@@ -137,7 +137,7 @@ async function start(
 /** The archive of loaded classes that brokers start from; made once, by a broker that serves nobody. */
 async function classArchive(cacheFolder: string, jars: string, log: Log): Promise<string> {
   const archive = join(cacheFolder, `kafka-${kafkaVersion}.jsa`)
-  await underLock(join(cacheFolder, 'archive.lock'), 2 * startDeadlineMs, async () => {
+  await underLock(join(cacheFolder, 'archive.lock'), async () => {
     if (await exists(archive)) return
     log.info({ archive }, 'archiving the classes of Kafka, once')
     const folder = await mkdtemp(join(tmpdir(), 'community-kafka-'))

@@ -1,26 +1,34 @@
-import { open, rm, stat } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Runs `task` while no other process runs one under the same file. A lock older than `deadlineMs` was left by a killed one. */
-export async function underLock(file: string, deadlineMs: number, task: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      const handle = await open(file, 'wx')
-      await handle.close()
-      break
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const age = await stat(file).then(
-        ({ mtimeMs }) => Date.now() - mtimeMs,
-        () => 0,
-      )
-      if (age > deadlineMs + 10_000) await rm(file, { force: true })
-      else await sleep(200)
-    }
+const sqliteBusy = 5
+
+/**
+ * What lets go of the lock, or null where another has it. SQLite's lock of a file is the system's: it ends with the
+ * process that holds it, however that ends.
+ */
+export function tryLock(file: string): (() => void) | null {
+  const database = new DatabaseSync(file)
+  try {
+    database.exec('begin exclusive')
+    return () => database.close()
+  } catch (error) {
+    database.close()
+    if ((error as { errcode?: number }).errcode === sqliteBusy) return null
+    throw error
+  }
+}
+
+/** Runs `task` while nobody else runs one under the same file. */
+export async function underLock(file: string, task: () => Promise<void>): Promise<void> {
+  let release = tryLock(file)
+  while (!release) {
+    await sleep(200)
+    release = tryLock(file)
   }
   try {
     await task()
   } finally {
-    await rm(file, { force: true })
+    release()
   }
 }
