@@ -7,6 +7,11 @@ test('a subgraph without a database of its own uses the common one', () => {
   expect(config.databaseUrls.telemetry).toBe('postgres://a/b')
 })
 
+test('an empty variable is as one that is not set', () => {
+  const empty = { HOST: '', XDG_CACHE_HOME: '', CACHE_DIR: '', KEYS_DIR: '', DATABASE_URL: '', AGENT_POOLS: '' }
+  expect(readConfig(empty)).toEqual(readConfig({}))
+})
+
 test('every variable that is wrong is named', () => {
   const wrong = {
     KAFKA_PARTITIONS: 'many',

@@ -21,11 +21,11 @@ const list = z
   .string()
   .default('')
   .transform((text) => text.split(',').flatMap((part) => part.trim() || []))
-const optionalUrl = z.preprocess((value) => value || undefined, z.url().optional())
-const connection = z.preprocess((value) => value || undefined, z.string().startsWith('postgres').optional())
+const optionalUrl = z.url().optional()
+const connection = z.string().startsWith('postgres').optional()
 const json = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value, context) => {
-    if (typeof value !== 'string' || value === '') return undefined
+    if (typeof value !== 'string') return undefined
     try {
       return JSON.parse(value) as unknown
     } catch {
@@ -83,9 +83,11 @@ export const inheritedEnvironment = (env: Record<string, string | undefined> = p
     }),
   )
 
-/** The only reader of the environment. Throws one line per variable that is wrong. */
+/** The only reader of the environment; an empty variable is none. Throws one line per variable that is wrong. */
 export function readConfig(env: Record<string, string | undefined> = process.env) {
-  const parsed = environment.safeParse(env)
+  const parsed = environment.safeParse(
+    Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
+  )
   if (!parsed.success)
     throw new Error(
       parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
@@ -130,6 +132,6 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     jwtIssuer: e.JWT_ISSUER,
     jwtAudience: e.JWT_AUDIENCE,
     chromePath: e.CHROME_PATH,
-    ci: e.CI !== undefined && e.CI !== '' && e.CI !== 'false',
+    ci: e.CI !== undefined && e.CI !== 'false',
   }
 }

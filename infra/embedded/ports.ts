@@ -1,10 +1,15 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** A port nobody listens on, below the range from which the system takes ports for outgoing connections. */
+// Between choice and use lie seconds. Thirteen ports drawn from 22,000 hold two of the same in one start of 280.
+const given = new Set<number>()
+
+/** A port nobody listens on and that was not given before, below the range from which the system takes ports for outgoing connections. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const port = randomInt(10_000, 32_000)
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) return port
   }
   throw new Error('no free port between 10000 and 32000')
