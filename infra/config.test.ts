@@ -8,7 +8,14 @@ test('a subgraph without a database of its own uses the common one', () => {
 })
 
 test('an empty variable is as one that is not set', () => {
-  const empty = { HOST: '', XDG_CACHE_HOME: '', CACHE_DIR: '', KEYS_DIR: '', DATABASE_URL: '', AGENT_POOLS: '' }
+  const empty = {
+    HOST: '',
+    XDG_CACHE_HOME: '',
+    CACHE_DIR: '',
+    KEYS_DIR: '',
+    DATABASE_URL: '',
+    AGENT_POOLS: '',
+  }
   expect(readConfig(empty)).toEqual(readConfig({}))
 })
 

@@ -3,6 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Pids below `root`, at any depth, `root` not among them. */
 export function descendantsOf(root: number): number[] {
+  const children = childrenByParent()
+  const below = (pid: number): number[] =>
+    (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)])
+  return below(root)
+}
+
+export const childrenOf = (pid: number): number[] => childrenByParent().get(pid) ?? []
+
+function childrenByParent(): Map<number, number[]> {
   const children = new Map<number, number[]>()
   for (const line of execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
     .trim()
@@ -10,9 +19,7 @@ export function descendantsOf(root: number): number[] {
     const [pid = 0, ppid = 0] = line.trim().split(/\s+/).map(Number)
     children.set(ppid, [...(children.get(ppid) ?? []), pid])
   }
-  const below = (pid: number): number[] =>
-    (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)])
-  return below(root)
+  return children
 }
 
 /** Whether a process of that pid runs; one that has ended and that nobody has waited for does not. */

@@ -108,7 +108,7 @@ async function start(
 ): Promise<Leashed> {
   await mkdir(node.folder, { recursive: true })
   const settings = join(node.folder, 'server.properties')
-  await endLeftovers(settings, 'SIGTERM', stopGraceMs)
+  await endLeftovers('java', settings, 'SIGTERM', stopGraceMs)
   await writeFile(settings, propertiesOf(node, nodes))
   const classPath = ['-cp', join(jars, '*')]
   if (!(await exists(join(node.folder, 'log', 'meta.properties'))))

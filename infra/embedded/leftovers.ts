@@ -10,13 +10,14 @@ const run = promisify(execFile)
  * else by now.
  */
 export async function endLeftovers(
+  server: 'postgres' | 'java',
   argument: string,
   signal: 'SIGINT' | 'SIGTERM',
   graceMs: number,
 ): Promise<void> {
   const deadline = Date.now() + graceMs
   const asked = new Set<number>()
-  for (let pids = await pidsOf(argument); pids.length > 0; pids = await pidsOf(argument)) {
+  for (let pids = await pidsOf(server, argument); pids.length > 0; pids = await pidsOf(server, argument)) {
     for (const pid of pids) {
       if (Date.now() > deadline) signalTo(pid, 'SIGKILL')
       else if (!asked.has(pid)) signalTo(pid, signal)
@@ -26,12 +27,13 @@ export async function endLeftovers(
   }
 }
 
-async function pidsOf(argument: string): Promise<number[]> {
-  const { stdout } = await run('ps', ['-A', '-ww', '-o', 'pid=,args='], { maxBuffer: 16 * 1024 * 1024 })
+async function pidsOf(server: string, argument: string): Promise<number[]> {
+  const columns = 'pid=,ucomm=,args='
+  const { stdout } = await run('ps', ['-A', '-ww', '-o', columns], { maxBuffer: 16 * 1024 * 1024 })
   return stdout.split('\n').flatMap((line) => {
-    const [pid = '', command = '', ...args] = line.trim().split(/\s+/)
-    // The leash's shell names it too, and ends by itself with its server.
-    return args.includes(argument) && !command.endsWith('/sh') ? Number(pid) : []
+    const [, pid = '', name = '', args = ''] = /^\s*(\d+) +(\S+) +(.*)$/.exec(line) ?? []
+    // Others name the same file: the leash's shell, an operator's pager. A path may hold spaces.
+    return name === server && `${args} `.includes(` ${argument} `) ? Number(pid) : []
   })
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { isAlive, parentOf } from '../../test/processes.ts'
+import { childrenOf, isAlive, parentOf } from '../../test/processes.ts'
 import { createLog } from '../log.ts'
 import { startPostgres } from './postgres.ts'
 
@@ -44,13 +44,19 @@ test('what was committed is there after the supervisor was killed, and the serve
   await again.stop()
 })
 
-test('a server that lost its leash is ended by the next start', async () => {
-  const folder = await folderOfItsOwn()
+test('a server that lost its leash is ended by the next start, and nothing else that names its folder', async () => {
+  const folder = join(await folderOfItsOwn(), 'of two words')
   const first = await startPostgres({ folder, log })
+  // The leash is a shell and its watcher, which would end the server in its stead.
   const leashPid = parentOf(first.pid)
-  process.kill(leashPid, 'SIGKILL')
+  const watchers = childrenOf(leashPid).filter((pid) => pid !== first.pid)
+  expect(watchers).toHaveLength(1)
+  for (const pid of [...watchers, leashPid]) process.kill(pid, 'SIGKILL')
+  const reader = spawn('tail', ['-f', join(folder, 'data.log'), join(folder, 'data')], { stdio: 'ignore' })
+  onTestFinished(() => void reader.kill())
   const second = await startPostgres({ folder, log })
   expect(isAlive(first.pid)).toBe(false)
+  expect(isAlive(reader.pid!)).toBe(true)
   expect(await ask(second.adminUrl, 'select 1')).toEqual([1])
   await second.stop()
   await first.stop()

@@ -130,7 +130,7 @@ async function start(
   adminUrl: (port: number) => string,
   log: Log,
 ): Promise<PostgresServer> {
-  await endLeftovers(data, 'SIGINT', stopGraceMs)
+  await endLeftovers('postgres', data, 'SIGINT', stopGraceMs)
   // Nobody serves this folder any more, whoever has the pid in there by now.
   await rm(join(data, 'postmaster.pid'), { force: true })
   const deadline = Date.now() + startDeadlineMs
