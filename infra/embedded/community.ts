@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Config, inheritedEnvironment, poolNames, subgraphNames } from '../config.ts'
 import type { Log } from '../log.ts'
@@ -7,6 +7,7 @@ import { CannotStart } from './cannot-start.ts'
 import { lockFolder } from './folder-lock.ts'
 import { type EmbeddedKafka, startKafka } from './kafka.ts'
 import { kafkaAvailable } from './kafka-jars.ts'
+import { madeOnce } from './made-once.ts'
 import { freePort, isFree } from './ports.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres.ts'
 import { runToEnd } from './run.ts'
@@ -220,17 +221,14 @@ function startProcesses(
 
 /** Made once for a data folder, as the roles in its database are. */
 async function rolePasswords(dataFolder: string): Promise<Record<string, string>> {
-  const file = join(dataFolder, 'role-passwords.json')
-  const made = Object.fromEntries(
-    [...subgraphNames, 'eventlog'].map((name) => [name, randomBytes(18).toString('base64url')]),
+  const made = await madeOnce(join(dataFolder, 'role-passwords.json'), () =>
+    JSON.stringify(
+      Object.fromEntries(
+        [...subgraphNames, 'eventlog'].map((name) => [name, randomBytes(18).toString('base64url')]),
+      ),
+    ),
   )
-  try {
-    await writeFile(file, JSON.stringify(made), { mode: 0o600, flag: 'wx' })
-    return made
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    return JSON.parse(await readFile(file, 'utf8')) as Record<string, string>
-  }
+  return JSON.parse(made) as Record<string, string>
 }
 
 function databaseUrls(

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { kafkaJars, kafkaVersion } from './kafka-jars.ts'
 import { type Leashed, leash } from './leash.ts'
 import { endLeftovers } from './leftovers.ts'
 import { underLock } from './lock.ts'
+import { madeOnce } from './made-once.ts'
 import { freePort } from './ports.ts'
 
 const run = promisify(execFile)
@@ -55,7 +56,7 @@ type Brokers = { folder: string; jars: string; brokers: number; javaOptions: rea
 
 async function startBrokers({ folder, jars, brokers, javaOptions }: Brokers): Promise<EmbeddedKafka> {
   await mkdir(folder, { recursive: true })
-  const clusterId = await clusterIdIn(folder)
+  const clusterId = await madeOnce(join(folder, 'cluster.id'), () => randomBytes(16).toString('base64url'))
   const nodes: Node[] = []
   for (let id = 1; id <= brokers; id++)
     nodes.push({
@@ -87,16 +88,6 @@ async function startBrokers({ folder, jars, brokers, javaOptions }: Brokers): Pr
     await stop()
     throw error
   }
-}
-
-async function clusterIdIn(folder: string): Promise<string> {
-  const file = join(folder, 'cluster.id')
-  try {
-    await writeFile(file, randomBytes(16).toString('base64url'), { flag: 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  return await readFile(file, 'utf8')
 }
 
 async function start(

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -75,6 +75,20 @@ test('a standby follows the primary, and again after a restart', async () => {
       .toEqual([round, true])
     await server.stop()
   }
+})
+
+test('what was begun and not ended does not stand in the way: an empty password, half a copy', async () => {
+  const folder = await folderOfItsOwn()
+  await writeFile(join(folder, 'password'), '')
+  const first = await startPostgres({ folder, log })
+  await ask(first.adminUrl, `select pg_create_physical_replication_slot('standby_1', true)`)
+  await first.stop()
+  await mkdir(join(folder, 'standby-1.new'))
+
+  const second = await startPostgres({ folder, log, standbys: 1 })
+  const follows = `select count(*)::int from pg_stat_replication where application_name = 'standby_1'`
+  await expect.poll(() => ask(second.adminUrl, follows), { timeout: 20_000 }).toEqual([1])
+  await second.stop()
 })
 
 const supervisorScript = (folder: string) => `

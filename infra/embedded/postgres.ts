@@ -8,6 +8,7 @@ import pg from 'pg'
 import type { Log } from '../log.ts'
 import { type Leashed, leash } from './leash.ts'
 import { endLeftovers } from './leftovers.ts'
+import { madeOnce } from './made-once.ts'
 import { freePort } from './ports.ts'
 
 const run = promisify(execFile)
@@ -48,7 +49,7 @@ export async function startPostgres({
 }: PostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = await binariesOfThisPlatform()
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const password = await passwordIn(folder)
+  const password = await madeOnce(join(folder, 'password'), () => randomBytes(24).toString('base64url'))
   const data = join(folder, 'data')
   await initialise(binaries, folder, data)
   const url = (port: number, user: string, secret: string) =>
@@ -57,22 +58,28 @@ export async function startPostgres({
   const primary = await serve(data)
   const adminUrl = url(primary.port, superuser, password)
   const followers: PostgresServer[] = []
-  for (let n = 1; n <= standbys; n++) {
-    const standby = join(folder, `standby-${n}`)
-    const slot = `standby_${n}`
-    await cloneStandby(adminUrl, data, standby, slot)
-    await follow(standby, { port: primary.port, password, slot })
-    followers.push(await serve(standby))
+  const stop = async () => {
+    for (const follower of followers) await follower.stop()
+    await primary.stop()
+  }
+  try {
+    for (let n = 1; n <= standbys; n++) {
+      const standby = join(folder, `standby-${n}`)
+      const slot = `standby_${n}`
+      await cloneStandby(adminUrl, data, standby, slot)
+      await follow(standby, { port: primary.port, password, slot })
+      followers.push(await serve(standby))
+    }
+  } catch (error) {
+    await stop()
+    throw error
   }
   return {
     ...primary,
     adminUrl,
     url: (user, secret) => url(primary.port, user, secret),
     standbys: followers,
-    async stop() {
-      for (const follower of followers) await follower.stop()
-      await primary.stop()
-    },
+    stop,
   }
 }
 
@@ -85,16 +92,6 @@ async function binariesOfThisPlatform(): Promise<Binaries> {
       cause: error,
     })
   }
-}
-
-async function passwordIn(folder: string): Promise<string> {
-  const file = join(folder, 'password')
-  try {
-    await writeFile(file, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  return await readFile(file, 'utf8')
 }
 
 // Renamed when it is whole: an initdb that was killed leaves nothing that looks like a database.
@@ -191,6 +188,11 @@ async function cloneStandby(adminUrl: string, data: string, standby: string, slo
   const client = new pg.Client({ connectionString: adminUrl })
   await client.connect()
   try {
+    // Left by a clone that was killed: it keeps all since then, which the new copy does not need.
+    await client.query(
+      'select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1',
+      [slot],
+    )
     await client.query('select pg_create_physical_replication_slot($1, true)', [slot])
     await client.query(`select pg_backup_start($1, fast => true)`, [slot])
     const left = ['postmaster.pid', 'pg_wal', 'pg_replslot'].map((name) => join(data, name))
