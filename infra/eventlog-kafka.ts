@@ -8,7 +8,7 @@ import kafkajs, {
   type KafkaMessage,
   type logCreator,
 } from 'kafkajs'
-import type { EventLog, LogRecord, Positions, Tail } from './eventlog.ts'
+import type { EventLog, LogRecord, OutgoingEvent, Positions, Tail } from './eventlog.ts'
 import { startPositions } from './eventlog-positions.ts'
 import type { Log } from './log.ts'
 
@@ -113,12 +113,8 @@ function freshProducers(kafka: KafkaClient) {
       const used = current
       try {
         const producer = await used
-        await producer.send({
-          topic,
-          acks: -1,
-          timeout: 10_000,
-          messages: events.map(({ key, headers, value }) => ({ key, headers, value })),
-        })
+        for (const messages of requestsOf(events))
+          await producer.send({ topic, acks: -1, timeout: 10_000, messages })
       } catch (error) {
         if (current === used) current = null
         await used.then((producer) => producer.disconnect()).catch(() => undefined)
@@ -131,6 +127,25 @@ function freshProducers(kafka: KafkaClient) {
       await producer?.disconnect()
     },
   }
+}
+
+// What goes to one partition in one request is one batch, and a broker refuses batches of more than a megabyte.
+const maxRequestBytes = 900 * 1024
+
+function requestsOf(events: readonly OutgoingEvent[]): OutgoingEvent[][] {
+  const requests: OutgoingEvent[][] = []
+  let leftBytes = 0
+  for (const event of events) {
+    const sizeBytes =
+      Buffer.byteLength(JSON.stringify([event.key, event.headers])) + Buffer.byteLength(event.value)
+    if (sizeBytes > leftBytes || requests.length === 0) {
+      requests.push([])
+      leftBytes = maxRequestBytes
+    }
+    requests.at(-1)?.push(event)
+    leftBytes -= sizeBytes
+  }
+  return requests
 }
 
 async function follow(
