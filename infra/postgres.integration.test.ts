@@ -51,6 +51,15 @@ test('a transaction that throws leaves nothing, and its connection serves on', a
   expect((await pool.query('select * from note')).rows).toEqual([])
 })
 
+test('a transaction that goes on after a failed statement is not taken for committed', async () => {
+  const forgiving = inTransaction(pool, {}, async (tx) => {
+    await tx.query(`insert into note values ('lost')`)
+    await tx.query('select no_such_column').catch(() => undefined)
+  })
+  await expect(forgiving).rejects.toThrow('rolled back')
+  expect((await pool.query('select * from note')).rows).toEqual([])
+})
+
 test('a transaction is closed to those who kept it', async () => {
   const tx = await inTransaction(pool, {}, async (open) => open)
   expect(() => tx.query('select 1')).toThrow('the transaction is over')

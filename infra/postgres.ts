@@ -11,7 +11,7 @@ export type Db = {
   query<Row extends object = Record<string, unknown>>(
     text: string,
     params?: readonly unknown[],
-  ): Promise<{ rows: Row[]; rowCount: number | null }>
+  ): Promise<{ rows: Row[]; rowCount: number | null; command: string }>
 }
 
 /** What is written through it is committed or rolled back as one. */
@@ -120,7 +120,10 @@ export async function inTransaction<T>(
       },
     })
     open = false
-    await client.query('commit')
+    const { command } = await client.query('commit')
+    // After a statement that failed and was forgiven the server answers so, and raises no error.
+    if (command === 'ROLLBACK')
+      throw new Error('the transaction was rolled back: one of its statements failed')
     client.release()
     return result
   } catch (error) {
@@ -222,7 +225,9 @@ function session(client: PoolClient): Session {
   return {
     lost: lost.signal,
     query<Row extends object>(text: string, params: readonly unknown[] = []) {
-      return serially<{ rows: Row[]; rowCount: number | null }>(() => client.query(text, [...params]))
+      return serially<{ rows: Row[]; rowCount: number | null; command: string }>(() =>
+        client.query(text, [...params]),
+      )
     },
     release(broken = false) {
       client.off('end', onEnd)
