@@ -18,11 +18,12 @@ const maxValueBytes = 768 * 1024
  * outbox ids the order of versions.
  */
 export async function announce(tx: Transaction, event: Announcement): Promise<void> {
-  const value = JSON.stringify(event.value)
-  if (Buffer.byteLength(value) > maxValueBytes)
-    throw new Error(`the event ${event.type} of ${event.aggregateId} has more than ${maxValueBytes} bytes`)
-  await tx.query(
-    'insert into outbox (aggregate_id, type, version, value, traceparent) values ($1, $2, $3, $4, $5)',
-    [event.aggregateId, event.type, event.version, value, event.traceparent ?? null],
+  const { rows } = await tx.query<{ valueBytes: number }>(
+    `insert into outbox (aggregate_id, type, version, value, traceparent) values ($1, $2, $3, $4, $5)
+     returning octet_length(value::text) as "valueBytes"`,
+    [event.aggregateId, event.type, event.version, JSON.stringify(event.value), event.traceparent ?? null],
   )
+  // As it will be sent: jsonb spells 1e300 with 301 digits.
+  if ((rows[0]?.valueBytes ?? 0) > maxValueBytes)
+    throw new Error(`the event ${event.type} of ${event.aggregateId} has more than ${maxValueBytes} bytes`)
 }

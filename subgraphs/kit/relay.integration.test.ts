@@ -192,12 +192,10 @@ test('a relay that dies between sending and marking sends again, and the inbox d
   expect(rows.map((row) => row.version)).toEqual([1, 2, 3, 4, 5])
 })
 
-test('a value too large for a broker is refused where it is written', async () => {
-  const large = {
-    aggregateId: 'a',
-    type: 'CounterChange',
-    version: 1,
-    value: { text: 'x'.repeat(1_000_000) },
+test('a value too large for a broker is refused where it is written, also one that grows in the outbox', async () => {
+  for (const value of [{ text: 'x'.repeat(1_000_000) }, { numbers: Array(10_000).fill(1e300) }]) {
+    const large = { aggregateId: 'a', type: 'CounterChange', version: 1, value }
+    await expect(inTransaction(agents, {}, (tx) => announce(tx, large))).rejects.toThrow('bytes')
   }
-  await expect(inTransaction(agents, {}, (tx) => announce(tx, large))).rejects.toThrow('bytes')
+  expect(await outboxCount()).toBe(0)
 })
