@@ -1,6 +1,6 @@
 /**
  * `pnpm start`: the whole community from a bare clone. Brings up what is missing, runs the plans and serves until
- * Ctrl-C; with --exit-when-done the exit status says whether the phase-3 plan converged.
+ * Ctrl-C, or with --exit-when-done until they ended; the exit status says whether they converged.
  */
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
@@ -68,17 +68,17 @@ async function run({ config, port, dataFolder, values }: Options, signal: AbortS
     console.log(welcome(community, values.org))
     const ended = deployAll(community, values['no-plan'] ? [foundation] : [foundation, phase3], signal)
     const status = await Promise.race([ended, community.broken])
-    if (signal.aborted || values['exit-when-done']) return signal.aborted ? 0 : status
+    if (signal.aborted || values['exit-when-done']) return status
     console.log(status === 0 ? 'Serving until Ctrl-C.' : 'The plan did not converge. Serving until Ctrl-C.')
     await Promise.race([aborted(signal), community.broken])
-    return 0
+    return status
   } finally {
     console.log('Stopping …')
     await community.stop()
   }
 }
 
-/** The status of the first that does not converge, else 0. */
+/** The status of the first that does not converge or is interrupted, else 0. */
 async function deployAll(
   community: Community,
   definitions: readonly string[],

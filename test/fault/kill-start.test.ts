@@ -40,11 +40,22 @@ test('kill -9 of the supervisor, then of the whole tree: nothing is orphaned, th
     executionPlan: { status: 'CONVERGED', progress: { done: 285, failed: 0, total: 285 } },
     agents: { totalCount: 150 },
   })
+  await told(third, 'Serving until Ctrl-C')
   const thirdTree = descendantsOf(third.pid!)
   const ended = new Promise((done) => third.once('exit', (code) => done(code)))
   third.kill('SIGINT')
   expect(await ended).toBe(0)
   expect(await survivors(thirdTree, 5_000)).toEqual([])
+})
+
+test('a start that is interrupted before its plan converged does not exit with 0', async () => {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'community-interrupt-'))
+  onTestFinished(() => rm(dataFolder, { recursive: true, force: true }))
+  const child = await start(await freePort(), dataFolder)
+  await told(child, 'foundation-93agents: phase foundation started')
+  const ended = new Promise((done) => child.once('exit', (code) => done(code)))
+  child.kill('SIGINT')
+  expect(await ended).toBe(1)
 })
 
 type Outcome = {
@@ -58,6 +69,11 @@ const outcome = /* GraphQL */ `
   }
 `
 
+const outputs = new WeakMap<ChildProcess, { text: string }>()
+
+const told = (child: ChildProcess, line: string) =>
+  expect.poll(() => outputs.get(child)?.text, { timeout: 60_000 }).toContain(line)
+
 async function start(port: number, dataFolder: string): Promise<ChildProcess> {
   const child = spawn(
     process.execPath,
@@ -68,8 +84,11 @@ async function start(port: number, dataFolder: string): Promise<ChildProcess> {
       '--data',
       dataFolder,
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'inherit'] },
   )
+  const output = { text: '' }
+  child.stdout?.on('data', (data) => (output.text += String(data)))
+  outputs.set(child, output)
   onTestFinished(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
   })
