@@ -102,6 +102,27 @@ export function createPool(options: PoolOptions): Pool {
   }
 }
 
+/** A connection outside of pools, to the host that takes writes; `url` may list several. */
+export async function connectToPrimary(url: string, applicationName: string): Promise<Client> {
+  let failure: unknown
+  for (const connectionString of hostUrls(url)) {
+    const client = new Client({
+      connectionString,
+      application_name: applicationName,
+      connectionTimeoutMillis: connectTimeoutMs,
+    })
+    try {
+      await client.connect()
+      await refuseStandby(client)
+      return client
+    } catch (error) {
+      failure = error
+      await client.end().catch(() => undefined)
+    }
+  }
+  throw failure
+}
+
 /** Runs `fn` in a transaction with `settings` (as `app.organization`) local to it; rolled back if it throws. */
 export async function inTransaction<T>(
   pool: Pool,

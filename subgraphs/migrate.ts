@@ -15,5 +15,11 @@ if (adminUrl === undefined) {
 } else {
   const schemas = config.kafkaBrokers.length > 0 ? subgraphNames : [...subgraphNames, 'eventlog']
   const roles = Object.fromEntries(schemas.map((schema) => [schema, config.rolePasswords[schema] ?? null]))
-  await migrate({ adminUrl, roles, log })
+  try {
+    await migrate({ adminUrl, roles, log })
+  } catch (error) {
+    const { message, cause } = error as Error
+    console.error(`could not migrate: ${message}${cause instanceof Error ? `: ${cause.message}` : ''}`)
+    process.exitCode = 1
+  }
 }

@@ -71,7 +71,7 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
     if (adminUrl === undefined) throw new CannotStart('set DATABASE_URL')
     const addresses = await choosePorts(config.host)
     const graphqlUrl = `http://${config.host}:${port}/graphql`
-    const passwords = postgres ? await rolePasswords(dataFolder) : {}
+    const passwords = postgres ? await rolePasswords(dataFolder) : config.rolePasswords
     const env: Record<string, string> = {
       ...inheritedEnvironment(),
       ...databaseUrls(config, postgres, passwords),

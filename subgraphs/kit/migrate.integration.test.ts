@@ -98,6 +98,15 @@ test('tables with an organization have forced row-level security', async () => {
   expect(rows).toEqual([])
 })
 
+test('of several hosts the one that answers is migrated', async () => {
+  const { host } = new URL(database.adminUrl)
+  const adminUrl = database.adminUrl.replace(host, `127.0.0.1:1,${host}`)
+  await migrate({ adminUrl, roles: { fresh: null }, log: createLog('test', 'warn') })
+  const { rows } = await admin.query(`select nspname from pg_namespace where nspname = 'fresh'`)
+  await admin.query('drop schema fresh cascade; drop owned by fresh; drop role fresh')
+  expect(rows).toEqual([{ nspname: 'fresh' }])
+})
+
 test('migrating again changes nothing, nor do several at once', async () => {
   const state = `select * from (${schemas.map((schema) => `select '${schema}' as schema, name, at from ${schema}.migration`).join(' union all ')}) as m order by 1, 2`
   const before = (await admin.query(state)).rows

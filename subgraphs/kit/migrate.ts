@@ -1,10 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '@community/infra/log.ts'
-import { Client, escapeLiteral } from 'pg'
+import { connectToPrimary } from '@community/infra/postgres.ts'
+import { type Client, escapeLiteral } from 'pg'
 
 export type MigrateOptions = {
-  /** Of a role that may create schemas and roles in the database. */
+  /** Of a role that may create schemas and roles in the database; may list several hosts. */
   adminUrl: string
   /** Password of each schema's runtime role; null: it can't log in, the connecting user takes it on. */
   roles: Record<string, string | null>
@@ -22,12 +23,7 @@ const infraFolder = join(kitFolder, '..', '..', 'infra')
  * own. Forward only; may run in several processes at once.
  */
 export async function migrate({ adminUrl, roles, log }: MigrateOptions): Promise<void> {
-  const client = new Client({
-    connectionString: adminUrl,
-    application_name: 'migrate',
-    connectionTimeoutMillis: 10_000,
-  })
-  await client.connect()
+  const client = await connectToPrimary(adminUrl, 'migrate')
   try {
     await prepareDatabase(client, roles)
     for (const schema of Object.keys(roles)) {
