@@ -49,6 +49,9 @@ const protocolCodes = new Set([
   'BAD_USER_INPUT',
 ])
 
+// Postgres on U+0000 in text and in JSON, which only a client can have brought.
+const unstorable = new Set<unknown>(['22021', '22P05'])
+
 /** Apollo's `formatError`: the code, the argument and what was expected; other errors are logged and masked. */
 export const formatError = (log: Log) => (formatted: GraphQLFormattedError, error: unknown) => {
   const cause = unwrapResolverError(error)
@@ -65,6 +68,8 @@ export const formatError = (log: Log) => (formatted: GraphQLFormattedError, erro
     }
     return { message: cause.message, ...place, extensions }
   }
+  if (cause instanceof Error && 'code' in cause && unstorable.has(cause.code))
+    return { message: 'text may not hold NUL characters', ...place, extensions: { code: 'BAD_USER_INPUT' } }
   const code = formatted.extensions?.code
   if (cause === error && typeof code === 'string' && protocolCodes.has(code))
     return { message: formatted.message, ...place, extensions: { code } }

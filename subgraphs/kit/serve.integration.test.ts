@@ -224,6 +224,15 @@ test('of errors the client is told its own, and not ours', async () => {
   expect(await codeOf('{')).toBe('GRAPHQL_PARSE_FAILED')
 })
 
+test('text that Postgres can not store is bad input', async () => {
+  const note = await ask('query ($text: String!) { note(text: $text) { id } }', 'ossa', { text: 'a\0b' })
+  const added = await ask('mutation ($text: String!) { addNote(text: $text) { id } }', 'ossa', {
+    text: 'a\0b',
+  })
+  for (const { body } of [note, added])
+    expect(body.errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }])
+})
+
 test('a subscription field says where to subscribe', async () => {
   expect((await ask('subscription { noted { id } }')).body.errors).toMatchObject([
     { message: expect.stringContaining('gateway') },
