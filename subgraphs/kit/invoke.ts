@@ -115,7 +115,7 @@ export const usageTopic = 'ossa.telemetry.usage.v1'
 
 export type Visibility = 'PRIVATE' | 'ORGANIZATION' | 'PARTNERS' | 'PUBLIC'
 
-/** What of the agent called decides who may read its usage. */
+/** What of the agent called decides who may read its usage, until its own events tell. */
 export type Called = { pool: string | null; organization: string; visibility: Visibility }
 
 type Sample = Omit<Invocation, 'output' | 'error'> & {

@@ -112,6 +112,13 @@ export async function storeBatch(tx: Transaction, { source, sequence, samples }:
   )
   if (moved.rowCount === 0) return false
   await tx.query(
+    `insert into agent (id, organization_id, visibility, version)
+     select distinct on ("agentId") "agentId", "organizationId", visibility, 0
+     from jsonb_to_recordset($1::jsonb) as sample ("agentId" text, "organizationId" text, visibility text)
+     on conflict do nothing`,
+    [JSON.stringify(samples)],
+  )
+  await tx.query(
     `insert into usage_sample (agent_id, pool, organization_id, visibility, capability, caller, outcome,
                                latency_ms, tokens_in, tokens_out, at)
      select "agentId", pool, "organizationId", visibility, capability, caller, outcome,
@@ -123,4 +130,38 @@ export async function storeBatch(tx: Transaction, { source, sequence, samples }:
     [JSON.stringify(samples)],
   )
   return true
+}
+
+type Agent = { id: string; organizationId: string; visibility: string; version: number }
+
+/** What an older event tells changes nothing. */
+export async function upsertAgent(
+  tx: Transaction,
+  { id, organizationId, visibility, version }: Agent,
+): Promise<void> {
+  await tx.query(
+    `insert into agent (id, organization_id, visibility, version) values ($1, $2, $3, $4)
+     on conflict (id) do update
+     set organization_id = excluded.organization_id, visibility = excluded.visibility, version = excluded.version
+     where agent.version < excluded.version`,
+    [id, organizationId, visibility, version],
+  )
+}
+
+/** What an older event tells changes nothing. */
+export async function replacePartners(
+  tx: Transaction,
+  { id, partners, version }: { id: string; partners: readonly string[]; version: number },
+): Promise<void> {
+  const { rowCount } = await tx.query(
+    `insert into organization (id, version) values ($1, $2)
+     on conflict (id) do update set version = excluded.version where organization.version < excluded.version`,
+    [id, version],
+  )
+  if (rowCount === 0) return
+  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [id, partners])
+  await tx.query(
+    'insert into partner (organization_id, partner_id) select $1, unnest($2::text[]) on conflict do nothing',
+    [id, partners],
+  )
 }

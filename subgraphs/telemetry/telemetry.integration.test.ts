@@ -249,3 +249,41 @@ test('a record that is no batch goes to the dead letters, and what follows is st
     })
     .toEqual([['again', 4]])
 })
+
+test("who may read the usage of an agent follows its visibility and its owner's partners", async () => {
+  const usage = startUsage({ eventLog, source: 'moving', log })
+  usage.record(sample('moving', 5), shown)
+  await usage.stop()
+  const readers = async () => {
+    const seen = [null, 'partner', 'stranger', 'ossa'].map(async (organization) => {
+      const { data } = await ask('{ usage(filter: { agentId: "moving" }) { totalCount } }', {}, organization)
+      return (data.usage as { totalCount: number }).totalCount
+    })
+    return await Promise.all(seen)
+  }
+  const tell = (topic: string, type: string, value: object) =>
+    eventLog.append(topic, [{ key: 'any', headers: { ce_type: type }, value: JSON.stringify(value) }])
+  const change = (visibility: string, version: number) =>
+    tell('ossa.agents.events.v1', 'ossa.agents.AgentStatusChange', {
+      agent: { id: 'moving', organizationId: 'ossa', visibility },
+      version,
+    })
+  await vi.waitFor(async () => expect(await readers()).toEqual([1, 1, 1, 1]))
+  await change('PARTNERS', 2)
+  await tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', {
+    organization: { id: 'ossa', partners: ['partner'] },
+    version: 1,
+  })
+  await vi.waitFor(async () => expect(await readers()).toEqual([0, 1, 0, 1]), { timeout: 10_000 })
+  await change('ORGANIZATION', 3)
+  await change('PUBLIC', 1)
+  await vi.waitFor(async () => expect(await readers()).toEqual([0, 0, 0, 1]), { timeout: 10_000 })
+  // A sample that was under way tells nothing new of the agent.
+  const late = startUsage({ eventLog, source: 'late', log })
+  late.record(sample('moving', 6), shown)
+  await late.stop()
+  await vi.waitFor(async () =>
+    expect((await stored()).filter((row) => row.agent_id === 'moving')).toHaveLength(2),
+  )
+  expect(await readers()).toEqual([0, 0, 0, 1])
+})
