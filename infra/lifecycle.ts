@@ -32,8 +32,11 @@ export function runUntilStopped({ log, stop }: { log: Log; stop: () => Promise<v
   }
   process.on('SIGTERM', () => end('SIGTERM'))
   process.on('SIGINT', () => end('SIGINT'))
-  if (process.send) process.once('disconnect', () => end('the supervisor is gone'))
-  else {
+  if (process.send) {
+    process.once('disconnect', () => end('the supervisor is gone'))
+    // It may have gone while this process was loading, when nobody listened.
+    if (!process.connected) end('the supervisor is gone')
+  } else {
     const parent = process.ppid
     setInterval(() => process.ppid !== parent && end('the parent process is gone'), parentEveryMs).unref()
   }
