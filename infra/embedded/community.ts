@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import { CannotStart } from './cannot-start.ts'
 import { lockFolder } from './folder-lock.ts'
 import { type EmbeddedKafka, startKafka } from './kafka.ts'
-import { kafkaAvailable } from './kafka-jars.ts'
+import { kafkaAvailable, kafkaJars } from './kafka-jars.ts'
 import { madeOnce } from './made-once.ts'
 import { freePort, isFree } from './ports.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres.ts'
@@ -141,7 +141,8 @@ async function startFloor(
   undo: (() => Promise<void>)[],
   say: (line: string) => void,
 ): Promise<[EmbeddedPostgres | null, EmbeddedKafka | null]> {
-  const missing = kafka === 'never' || config.kafkaBrokers.length > 0 ? null : await kafkaAvailable()
+  const missing =
+    kafka === 'never' || config.kafkaBrokers.length > 0 ? null : await kafkaMayRun(config.cacheDir, log)
   if (typeof missing === 'string') {
     if (kafka === 'required') throw new CannotStart(`Kafka can't run here: ${missing}`)
     say(`Kafka can't run here (${missing}): the event log is kept in Postgres.`)
@@ -162,6 +163,19 @@ async function startFloor(
   if (postgresStart.status === 'rejected') throw postgresStart.reason
   if (kafkaStart.status === 'rejected') throw kafkaStart.reason
   return [postgresStart.value, kafkaStart.value]
+}
+
+/** True, or one line that says why not. */
+async function kafkaMayRun(cacheFolder: string, log: Log): Promise<true | string> {
+  const available = await kafkaAvailable()
+  if (available !== true) return available
+  try {
+    await kafkaJars(cacheFolder, log)
+    return true
+  } catch (error) {
+    if (error instanceof CannotStart) return error.message
+    throw error
+  }
 }
 
 type Addresses = { subgraphs: Record<string, string>; pools: Record<string, string> }

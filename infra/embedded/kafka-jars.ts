@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Log } from '../log.ts'
+import { CannotStart } from './cannot-start.ts'
 import { underLock } from './lock.ts'
 
 const run = promisify(execFile)
@@ -31,14 +31,18 @@ export async function kafkaAvailable(): Promise<true | string> {
   return maven === null ? 'mvn (Maven) is not installed' : true
 }
 
-/** The folder with Kafka's jars, filled by Maven the first time; processes that need it at once wait for one of them. */
+/**
+ * The folder with Kafka's jars, filled by Maven the first time; processes that need it at once wait for one of them.
+ * Throws CannotStart where Maven can't get them.
+ */
 export async function kafkaJars(cacheFolder: string, log: Log): Promise<string> {
   const jars = join(cacheFolder, `kafka-${kafkaVersion}`)
   await mkdir(cacheFolder, { recursive: true })
   await underLock(join(cacheFolder, 'kafka.lock'), async () => {
     if (await exists(jars)) return
     log.info({ jars }, 'getting Kafka from Maven, once')
-    const half = join(cacheFolder, `kafka-${randomUUID()}`)
+    const half = `${jars}.new`
+    await rm(half, { recursive: true, force: true })
     await mkdir(half)
     await writeFile(join(half, 'pom.xml'), pom)
     const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
@@ -51,7 +55,14 @@ export async function kafkaJars(cacheFolder: string, log: Log): Promise<string> 
       '-DincludeScope=runtime',
       `-DoutputDirectory=${half}`,
     ]
-    await run('mvn', args, { timeout: downloadDeadlineMs, maxBuffer: 16 * 1024 * 1024 })
+    await run('mvn', args, { timeout: downloadDeadlineMs, maxBuffer: 16 * 1024 * 1024 }).catch(
+      ({ stdout, killed }: { stdout?: string; killed?: boolean }) => {
+        const reason = killed
+          ? `not within ${downloadDeadlineMs / 1000} s`
+          : (stdout ?? '').trim().split('\n')[0]?.replace('[ERROR] ', '')
+        throw new CannotStart(`Maven could not get Kafka: ${reason}`)
+      },
+    )
     await rename(half, jars)
   })
   return jars
