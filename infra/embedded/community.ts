@@ -8,11 +8,12 @@ import { lockFolder } from './folder-lock.ts'
 import { type EmbeddedKafka, startKafka } from './kafka.ts'
 import { kafkaAvailable, kafkaJars } from './kafka-jars.ts'
 import { madeOnce } from './made-once.ts'
-import { freePort, isFree } from './ports.ts'
+import { freePort, isFree, reachableHost } from './ports.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres.ts'
 import { runToEnd } from './run.ts'
 import { type Supervised, supervise } from './supervisor.ts'
 
+const loopback = '127.0.0.1'
 const repository = resolve(import.meta.dirname, '../..')
 
 export type CommunityOptions = {
@@ -53,7 +54,10 @@ export type Community = {
   stop(): Promise<void>
 }
 
-/** Postgres, Kafka, five subgraphs, five agent pools and the gateway, each a process of its own, on 127.0.0.1. */
+/**
+ * Postgres, Kafka, five subgraphs, five agent pools and the gateway, each a process of its own; the gateway listens on
+ * the operator's host, all others on 127.0.0.1.
+ */
 export async function startCommunity(options: CommunityOptions): Promise<Community> {
   const { config, dataFolder, port, log, say = () => undefined } = options
   const undo: (() => Promise<void>)[] = []
@@ -69,8 +73,8 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
     const brokers = kafka?.brokers ?? config.kafkaBrokers
     const adminUrl = postgres?.adminUrl ?? config.databaseAdminUrl
     if (adminUrl === undefined) throw new CannotStart('set DATABASE_URL')
-    const addresses = await choosePorts(config.host)
-    const graphqlUrl = `http://${config.host}:${port}/graphql`
+    const addresses = await choosePorts()
+    const graphqlUrl = `http://${reachableHost(config.host)}:${port}/graphql`
     const passwords = postgres ? await rolePasswords(dataFolder) : config.rolePasswords
     const env: Record<string, string> = {
       ...inheritedEnvironment(),
@@ -80,7 +84,7 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       ),
       DATA_DIR: dataFolder,
       KEYS_DIR: config.keysDir ?? join(dataFolder, 'keys'),
-      HOST: config.host,
+      HOST: loopback,
       LOG_LEVEL: config.logLevel,
       HOME_ORGANIZATION: options.organization,
       KAFKA_BROKERS: brokers.join(','),
@@ -180,11 +184,11 @@ async function kafkaMayRun(cacheFolder: string, log: Log): Promise<true | string
 
 type Addresses = { subgraphs: Record<string, string>; pools: Record<string, string> }
 
-async function choosePorts(host: string): Promise<Addresses> {
+async function choosePorts(): Promise<Addresses> {
   const urls = async (names: readonly string[], path: string) =>
     Object.fromEntries(
       await Promise.all(
-        names.map(async (name) => [name, `http://${host}:${await freePort()}${path}`] as const),
+        names.map(async (name) => [name, `http://${loopback}:${await freePort()}${path}`] as const),
       ),
     )
   return { subgraphs: await urls(subgraphNames, '/graphql'), pools: await urls(poolNames, '') }
@@ -196,14 +200,14 @@ function startProcesses(
   env: Record<string, string>,
   undo: (() => Promise<void>)[],
 ): Supervised[] {
-  const run = (name: string, script: string, args: string[], execArgv: string[] = []) => {
+  const run = (name: string, script: string, args: string[], execArgv: string[] = [], host = loopback) => {
     const logFile = join(dataFolder, 'logs', `${name.replaceAll(' ', '-')}.log`)
     const supervised = supervise({
       name,
       script: join(repository, script),
       args,
       execArgv,
-      env,
+      env: { ...env, HOST: host },
       logFile,
       log,
     })
@@ -228,6 +232,7 @@ function startProcesses(
     ['--supergraph', supergraph, '--port', `${port}`],
     // Short-lived garbage of a request is gone before it is copied: a third less CPU time on large answers.
     ['--max-semi-space-size=64'],
+    config.host,
   )
   log.debug({ host: config.host }, 'processes started')
   return [...subgraphs, ...pools, gateway]

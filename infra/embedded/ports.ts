@@ -22,3 +22,10 @@ export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean>
     server.listen({ port, host, exclusive: true }, () => server.close(() => answer(true)))
   })
 }
+
+/** How URLs name a host that a server listens on: one on all addresses is asked at the loopback. */
+export function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}
