@@ -62,16 +62,14 @@ export async function manifestOf(
 }
 
 export type SchemaNode = { path: string; node: JsonSchema }
-const maxNodes = 3000
+const maxNodes = 1000
 
 /** A schema and the schemas within it, each with the pointer to where it stands; throws where there are too many. */
 export function schemaNodes(root: JsonSchema | undefined, path: string): SchemaNode[] {
-  const found: SchemaNode[] = []
   const waiting: SchemaNode[] = root ? [{ path, node: root }] : []
-  for (let next = waiting.pop(); next; next = waiting.pop()) {
-    if (found.length === maxNodes) throw new Error(`${path}: has more than ${maxNodes} parts`)
-    found.push(next)
-    const { node, path: at } = next
+  // It grows while it is gone through.
+  for (const { node, path: at } of waiting) {
+    if (waiting.length > maxNodes) throw new Error(`${path}: has more than ${maxNodes} parts`)
     for (const keyword of ['properties', '$defs', 'patternProperties'])
       for (const [name, inner] of Object.entries(asSchema(node[keyword]) ?? {}))
         push(waiting, inner, `${at}/${keyword}/${name}`)
@@ -81,7 +79,7 @@ export function schemaNodes(root: JsonSchema | undefined, path: string): SchemaN
       for (const [index, inner] of listOf(node[keyword]).entries())
         push(waiting, inner, `${at}/${keyword}/${index}`)
   }
-  return found
+  return waiting
 }
 
 function push(waiting: SchemaNode[], value: unknown, path: string): void {

@@ -168,6 +168,8 @@ function isBounded(node: JsonSchema, type: string): boolean {
 /** A schema that can't be compiled fits nothing. */
 function validator(input: JsonSchema | undefined): (value: unknown) => boolean {
   const ajv = new Ajv2020({ strict: false, logger: false, validateFormats: false, addUsedSchema: false })
+  // Throws where the schema is too large to be compiled in good time.
+  schemaNodes(input, 'input')
   try {
     return ajv.compile(withoutPatterns(input ?? false) as JsonSchema)
   } catch {

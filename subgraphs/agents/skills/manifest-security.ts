@@ -157,9 +157,8 @@ const maxTexts = 20_000
 function textsOf(root: unknown): { path: string; text: string }[] {
   const found: { path: string; text: string }[] = []
   const waiting: { path: string; value: unknown }[] = [{ path: '', value: root }]
-  for (let next = waiting.pop(); next; next = waiting.pop()) {
+  for (const { path, value } of waiting) {
     if (found.length > maxTexts) throw new Error(`the manifest has more than ${maxTexts} texts`)
-    const { path, value } = next
     if (typeof value === 'string') found.push({ path, text: value })
     else if (typeof value === 'object' && value !== null)
       for (const [key, inner] of Object.entries(value)) {
