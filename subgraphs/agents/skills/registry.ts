@@ -3,35 +3,64 @@ import { anomalyDetection } from './anomaly-detection.ts'
 import { assignment } from './assignment.ts'
 import { banditRouting } from './bandit-routing.ts'
 import { budgetAllocation } from './budget-allocation.ts'
+import { catalogueReview } from './catalogue-review.ts'
+import { catalogueSearch } from './catalogue-search.ts'
+import { certificationOutlook } from './certification-outlook.ts'
+import { communityHealth } from './community-health.ts'
+import { conflictOfInterest } from './conflict-of-interest.ts'
 import { contentDigest } from './content-digest.ts'
+import { contractTests } from './contract-tests.ts'
 import { correlation } from './correlation.ts'
 import { costAttribution } from './cost-attribution.ts'
 import { criticalPath } from './critical-path.ts'
+import { deprecationPlanning } from './deprecation-planning.ts'
 import { distributionSummary } from './distribution-summary.ts'
+import { effectSize } from './effect-size.ts'
 import { forecast } from './forecast.ts'
 import { funnelAnalysis } from './funnel-analysis.ts'
+import { interleavingAnalysis } from './interleaving-analysis.ts'
+import { itemRecommendation } from './item-recommendation.ts'
+import { listingModeration } from './listing-moderation.ts'
 import { logClustering } from './log-clustering.ts'
+import { manifestCompliance } from './manifest-compliance.ts'
+import { manifestQuality } from './manifest-quality.ts'
+import { manifestSecurity } from './manifest-security.ts'
+import { marketplaceMetrics } from './marketplace-metrics.ts'
 import { multiCriteriaRanking } from './multi-criteria-ranking.ts'
 import { pairwiseRating } from './pairwise-rating.ts'
+import { planOverview } from './plan-overview.ts'
 import { proportionTest } from './proportion-test.ts'
+import { quadraticVoting } from './quadratic-voting.ts'
+import { queryClustering } from './query-clustering.ts'
 import { queueCapacity } from './queue-capacity.ts'
 import { rankFusion } from './rank-fusion.ts'
 import { rankedConsensus } from './ranked-consensus.ts'
+import { ratingAggregation } from './rating-aggregation.ts'
+import { readmeLint } from './readme-lint.ts'
+import { recordLinkage } from './record-linkage.ts'
+import { releaseNotes } from './release-notes.ts'
 import { rendezvousHashing } from './rendezvous-hashing.ts'
 import { replicaMerge } from './replica-merge.ts'
 import { responseTuning } from './response-tuning.ts'
+import { reviewAnomaly } from './review-anomaly.ts'
 import { routeSearch } from './route-search.ts'
 import { schemaCompatibility } from './schema-compatibility.ts'
 import { schemaTranslation } from './schema-translation.ts'
 import { signatureVerification } from './signature-verification.ts'
 import type { Skill } from './skill.ts'
+import { slaVerdict } from './sla-verdict.ts'
 import { sloBurnRate } from './slo-burn-rate.ts'
+import { stagedChecklist } from './staged-checklist.ts'
+import { tagSuggestion } from './tag-suggestion.ts'
 import { taskDecomposition } from './task-decomposition.ts'
+import { textClassification } from './text-classification.ts'
 import { tokenBucket } from './token-bucket.ts'
 import { trendTest } from './trend-test.ts'
+import { trending } from './trending.ts'
 import { trustPolicy } from './trust-policy.ts'
 import { usageReport } from './usage-report.ts'
 import { vectorPacking } from './vector-packing.ts'
+import { versionCheck } from './version-check.ts'
 import { voteArbitration } from './vote-arbitration.ts'
 
 const all: readonly Skill[] = [
@@ -40,34 +69,63 @@ const all: readonly Skill[] = [
   assignment,
   banditRouting,
   budgetAllocation,
+  catalogueReview,
+  catalogueSearch,
+  certificationOutlook,
+  communityHealth,
+  conflictOfInterest,
   contentDigest,
+  contractTests,
   correlation,
   costAttribution,
   criticalPath,
+  deprecationPlanning,
   distributionSummary,
+  effectSize,
   forecast,
   funnelAnalysis,
+  interleavingAnalysis,
+  itemRecommendation,
+  listingModeration,
   logClustering,
+  manifestCompliance,
+  manifestQuality,
+  manifestSecurity,
+  marketplaceMetrics,
   multiCriteriaRanking,
   pairwiseRating,
+  planOverview,
   proportionTest,
+  quadraticVoting,
+  queryClustering,
   queueCapacity,
   rankFusion,
   rankedConsensus,
+  ratingAggregation,
+  readmeLint,
+  recordLinkage,
+  releaseNotes,
   rendezvousHashing,
   replicaMerge,
   responseTuning,
+  reviewAnomaly,
   routeSearch,
   schemaCompatibility,
   schemaTranslation,
   signatureVerification,
+  slaVerdict,
   sloBurnRate,
+  stagedChecklist,
+  tagSuggestion,
   taskDecomposition,
+  textClassification,
   tokenBucket,
   trendTest,
+  trending,
   trustPolicy,
   usageReport,
   vectorPacking,
+  versionCheck,
   voteArbitration,
 ]
 
