@@ -11,16 +11,18 @@ import {
   parse,
   separateOperations,
   validate,
+  visit,
 } from 'graphql'
+import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
-import { introspectionFields, shape } from './execute/shape.ts'
+import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
+import { dataWriter, type WriteData } from './execute/write.ts'
 import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { createLru } from './lru.ts'
 import { isolate } from './plan/isolate.ts'
-import type { Plan, PlanNode } from './plan/plan.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
@@ -34,6 +36,8 @@ export type OperationRequest = {
 /** Without `data` the request was refused before anything ran. */
 export type Answer = {
   data?: JsonObject | null
+  /** The JSON of `data`, in its place. */
+  text?: string
   errors?: readonly GraphQLFormattedError[]
   extensions?: Record<string, unknown>
 }
@@ -48,6 +52,10 @@ type Operation = {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /** The operation alone with its fragments; its response names are the plan's (see plan/isolate.ts). */
   document: DocumentNode
+  /** Planned and compiled once. */
+  plan(): Promise<CompiledPlan>
+  /** For these variables' conditions, compiled once. */
+  writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
 
 export type PreparedOperation = Operation & { variables: Record<string, unknown> }
@@ -55,15 +63,14 @@ export type PreparedOperation = Operation & { variables: Record<string, unknown>
 export type Operations = {
   /** Throws one GraphQLError or several (AggregateError) that tell what is wrong with the request. */
   prepare(request: OperationRequest): PreparedOperation
-  plan(operation: Operation): Promise<Plan>
   /** A query's or a mutation's answer. */
   run(operation: PreparedOperation, caller: Caller): Promise<Answer>
-  /** The answer that a plan's node, begun with `data` and `errors`, leads to. */
+  /** The answer that a plan, begun with `data` and `errors`, leads to; without one nothing more is fetched. */
   finish(
     operation: PreparedOperation,
     caller: Caller,
-    node: PlanNode | null,
-    begun?: { data: JsonObject; errors: GraphQLFormattedError[] },
+    plan: CompiledPlan | null,
+    begun: { data: JsonObject; errors: GraphQLFormattedError[] },
   ): Promise<Answer>
   execution(operation: PreparedOperation, caller: Caller): Execution
 }
@@ -74,10 +81,9 @@ const cachedLength = 20_000
 type Rooms = { supergraph: Supergraph; planner: OperationPlanner; subgraphs: Subgraphs }
 
 export function createOperations({ supergraph, planner, subgraphs }: Rooms): Operations {
-  const documents = createLru<DocumentNode | Error>(1_000)
-  const operations = createLru<Operation>(1_000)
+  const documents = createLru<ValidDocument | Error>(1_000)
 
-  function validDocument(query: string): DocumentNode {
+  function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
     if (known instanceof Error) throw known
     if (known) return known
@@ -86,23 +92,21 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       checkShape(document)
       const invalid = validate(supergraph.api, document, undefined, { maxErrors: limits.validationErrors })
       if (invalid.length > 0) throw new AggregateError(invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')))
-      if (query.length <= cachedLength) documents.set(query, document)
-      return document
+      const valid = { document: isolate(document, supergraph.traits), operations: new Map() }
+      if (query.length <= cachedLength) documents.set(query, valid)
+      return valid
     } catch (error) {
       if (error instanceof Error && query.length <= cachedLength) documents.set(query, error)
       throw error
     }
   }
 
-  function operationIn(request: OperationRequest): Operation {
-    const key = JSON.stringify([request.operationName, request.query])
-    const known = operations.get(key)
+  function operationIn({ query, operationName }: OperationRequest): Operation {
+    const { document, operations } = validDocument(query)
+    const known = operations.get(operationName)
     if (known) return known
-    const operation = oneOperation(
-      isolate(validDocument(request.query), supergraph.traits),
-      request.operationName,
-    )
-    if (key.length <= cachedLength) operations.set(key, operation)
+    const operation = compiledOnce(supergraph, planner, oneOperation(document, operationName))
+    operations.set(operationName, operation)
     return operation
   }
 
@@ -113,26 +117,25 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       data: {},
       errors: [],
       // A mutation that has begun goes on without its client.
-      ask: (subgraph, request) =>
-        subgraphs.ask(subgraph, request, headers, type === 'mutation' ? undefined : signal),
+      ask: (subgraph, body) =>
+        subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
     }
   }
 
   async function finish(
     operation: PreparedOperation,
     caller: Caller,
-    node: PlanNode | null,
-    begun: { data: JsonObject; errors: GraphQLFormattedError[] } = { data: {}, errors: [] },
+    plan: CompiledPlan | null,
+    begun: Begun,
   ): Promise<Answer> {
     const running = { ...execution(operation, caller), ...begun }
-    await execute(running, node)
-    const { data, errors } = shape(
-      supergraph.api,
-      operation,
-      operation.variables,
-      running,
-      introspect(operation),
-    )
+    if (plan) await execute(running, plan)
+    return shaped(operation, running)
+  }
+
+  function shaped(operation: PreparedOperation, fetched: Begun): Answer {
+    const introspection = introspect(operation)
+    const { data, errors } = shape(supergraph.api, operation, operation.variables, fetched, introspection)
     return errors.length > 0 ? { data, errors } : { data }
   }
 
@@ -158,14 +161,72 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       const operation = operationIn(request)
       return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
     },
-    plan: ({ document }) => planner.plan(document),
     async run(operation, caller) {
-      const plan = await planner.plan(operation.document)
-      return await finish(operation, caller, plan.node)
+      const plan = await operation.plan()
+      const running = execution(operation, caller)
+      await execute(running, plan)
+      const text = operation.writer(plan, operation.variables)(running.data)
+      // What does not fit the schema, and introspection.
+      if (text === undefined) return shaped(operation, running)
+      return running.errors.length > 0 ? { text, errors: clientPaths(running.errors) } : { text }
     },
     finish,
     execution,
   }
+}
+
+type ValidDocument = { document: DocumentNode; operations: Map<string | undefined, Operation> }
+type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
+
+type Compiled = 'plan' | 'writer'
+const mostWriters = 16
+
+function compiledOnce(
+  supergraph: Supergraph,
+  planner: OperationPlanner,
+  operation: Omit<Operation, Compiled>,
+): Operation {
+  const conditions = conditionVariables(operation.document)
+  const writers = createLru<WriteData>(mostWriters)
+  let planned: Promise<CompiledPlan> | null = null
+  return {
+    ...operation,
+    plan() {
+      planned ??= planner.plan(operation.document).then((plan) => compilePlan(plan, supergraph.full))
+      planned.catch(() => {
+        planned = null
+      })
+      return planned
+    },
+    writer({ repeated }, variables) {
+      const key = conditions.map((name) => (variables[name] === true ? 1 : 0)).join('')
+      const known = writers.get(key)
+      if (known) return known
+      const writer = dataWriter(supergraph.api, operation, variables, repeated)
+      writers.set(key, writer)
+      return writer
+    },
+  }
+}
+
+/** Names of the variables that `@skip` and `@include` ask. */
+function conditionVariables(document: DocumentNode): string[] {
+  const names = new Set<string>()
+  visit(document, {
+    Directive(node) {
+      const value = node.arguments?.[0]?.value
+      if (/^(skip|include)$/.test(node.name.value) && value?.kind === Kind.VARIABLE)
+        names.add(value.name.value)
+    },
+  })
+  return [...names]
+}
+
+/** The answer as JSON. */
+export function answerText({ text, ...rest }: Answer): string {
+  if (text === undefined) return JSON.stringify(rest)
+  const more = JSON.stringify(rest)
+  return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`
 }
 
 /** A thrown refusal as what the client gets; null where it is no refusal but a fault. */
@@ -186,7 +247,7 @@ function parseDocument(query: string): DocumentNode {
   }
 }
 
-function oneOperation(document: DocumentNode, operationName: string | undefined): Operation {
+function oneOperation(document: DocumentNode, operationName: string | undefined): Omit<Operation, Compiled> {
   const definition = getOperationAST(document, operationName)
   if (!definition)
     throw refusal(
@@ -203,15 +264,18 @@ function oneOperation(document: DocumentNode, operationName: string | undefined)
   return { type: definition.operation, definition, fragments: new Map(fragments), document: alone }
 }
 
+const noVariables: Record<string, unknown> = {}
+
 function coercedVariables(
   supergraph: Supergraph,
   { definition }: Operation,
   input: Record<string, unknown>,
 ): Record<string, unknown> {
   const definitions = definition.variableDefinitions ?? []
+  if (definitions.length === 0) return noVariables
   // The planner calls the entities that it fetches by this name.
-  if (definitions.some((each) => each.variable.name.value === 'representations'))
-    throw refusal('BAD_USER_INPUT', 'a variable can not be named representations')
+  if (definitions.some((each) => each.variable.name.value.startsWith('representations')))
+    throw refusal('BAD_USER_INPUT', 'the name of a variable can not begin with representations')
   const { coerced, errors } = getVariableValues(supergraph.api, definitions, input, {
     maxErrors: limits.variableErrors,
   })
