@@ -259,9 +259,11 @@ function walk(
       trail?.pop()
     }
   } else if (isObject(value)) {
-    if (step === undefined) return visit(value, trail ?? [])
-    trail?.push(step)
-    walk(own(value, step), path, depth + 1, trail, visit)
-    trail?.pop()
+    if (step === undefined) visit(value, trail ?? [])
+    else {
+      trail?.push(step)
+      walk(own(value, step), path, depth + 1, trail, visit)
+      trail?.pop()
+    }
   }
 }

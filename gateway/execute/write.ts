@@ -117,7 +117,8 @@ function remembered(compiling: Compiling, write: Write): Write {
   const place = compiling.memos.count++
   return (value, memos) => {
     if (typeof value !== 'object' || value === null) return write(value, memos)
-    const texts = (memos[place] ??= new Map())
+    const texts = memos[place] ?? new Map<object, string | undefined>()
+    memos[place] = texts
     const known = texts.get(value)
     if (known !== undefined) return known
     const text = write(value, memos)
