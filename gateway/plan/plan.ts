@@ -32,7 +32,7 @@ export type Fetch = {
   parts: Part[]
 }
 
-export type Condition = { variable: string; is: boolean }
+type Condition = { variable: string; is: boolean }
 
 /** What a fetch brings to the objects at some paths. */
 export type Part = {
@@ -46,7 +46,7 @@ export type Part = {
   outputRewrites: Rewrite[]
 }
 
-export type Entities = {
+type Entities = {
   /** Response name of `_entities`. */
   key: string
   /** The variable that the representations are in. */
