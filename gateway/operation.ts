@@ -13,16 +13,19 @@ import {
   validate,
   visit,
 } from 'graphql'
+import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
 import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
+import { authorize, meets } from './guard/authorize.ts'
 import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { createLru } from './lru.ts'
 import { isolate } from './plan/isolate.ts'
+import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
@@ -52,10 +55,16 @@ type Operation = {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /** The operation alone with its fragments; its response names are the plan's (see plan/isolate.ts). */
   document: DocumentNode
-  /** Planned and compiled once. */
-  plan(): Promise<CompiledPlan>
+  /** What the caller may have of it; planned and compiled once for all who may have the same. */
+  for(principal: Principal): Permitted
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
+}
+
+export type Permitted = {
+  plan(): Promise<CompiledPlan>
+  /** Tell what was taken out. */
+  errors: readonly GraphQLFormattedError[]
 }
 
 export type PreparedOperation = Operation & { variables: Record<string, unknown> }
@@ -162,8 +171,10 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
     },
     async run(operation, caller) {
-      const plan = await operation.plan()
+      const permitted = operation.for(caller.principal)
+      const plan = await permitted.plan()
       const running = execution(operation, caller)
+      running.errors.push(...permitted.errors)
       await execute(running, plan)
       const text = operation.writer(plan, operation.variables)(running.data)
       // What does not fit the schema, and introspection.
@@ -178,8 +189,9 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
 type ValidDocument = { document: DocumentNode; operations: Map<string | undefined, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'plan' | 'writer'
+type Compiled = 'for' | 'writer'
 const mostWriters = 16
+const mostOutcomes = 32
 
 function compiledOnce(
   supergraph: Supergraph,
@@ -188,15 +200,45 @@ function compiledOnce(
 ): Operation {
   const conditions = conditionVariables(operation.document)
   const writers = createLru<WriteData>(mostWriters)
-  let planned: Promise<CompiledPlan> | null = null
+  const outcomes = createLru<Permitted>(mostOutcomes)
+  const { protection, full } = supergraph
+  const demanded = new Set<Requirement>()
+  if (protection) authorize(full, protection, operation, (requirement) => Boolean(demanded.add(requirement)))
+
+  const planned = (document: DocumentNode | null): Permitted['plan'] => {
+    let plan: Promise<CompiledPlan> | null = null
+    return () => {
+      plan ??= document
+        ? planner.plan(document).then((each) => compilePlan(each, full))
+        : Promise.resolve(compilePlan({ primary: null, fetches: [] }, full))
+      plan.catch(() => {
+        plan = null
+      })
+      return plan
+    }
+  }
+  const whole: Permitted = { plan: planned(operation.document), errors: [] }
+
+  function permitted(principal: Principal): Permitted {
+    if (!protection) return whole
+    const { operation: left, denied } = authorize(full, protection, operation, (each) =>
+      meets(principal, each),
+    )
+    if (denied.length === 0) return whole
+    const document = left && documentOf(left)
+    return { plan: planned(document), errors: denied.map(denial) }
+  }
+
   return {
     ...operation,
-    plan() {
-      planned ??= planner.plan(operation.document).then((plan) => compilePlan(plan, supergraph.full))
-      planned.catch(() => {
-        planned = null
-      })
-      return planned
+    for(principal) {
+      if (demanded.size === 0) return whole
+      const key = [...demanded].map((each) => (meets(principal, each) ? 1 : 0)).join('')
+      const known = outcomes.get(key)
+      if (known) return known
+      const outcome = permitted(principal)
+      outcomes.set(key, outcome)
+      return outcome
     },
     writer({ repeated }, variables) {
       const key = conditions.map((name) => (variables[name] === true ? 1 : 0)).join('')
@@ -208,6 +250,17 @@ function compiledOnce(
     },
   }
 }
+
+const documentOf = ({ definition, fragments }: ParsedOperation): DocumentNode => ({
+  kind: Kind.DOCUMENT,
+  definitions: [definition, ...fragments.values()],
+})
+
+const denial = (path: string[]): GraphQLFormattedError => ({
+  message: 'Unauthorized field or type',
+  path,
+  extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' },
+})
 
 /** Names of the variables that `@skip` and `@include` ask. */
 function conditionVariables(document: DocumentNode): string[] {

@@ -202,14 +202,12 @@ test('a binding that can not work is refused when the supergraph is read', () =>
   )
 })
 
-test('a supergraph whose rules this gateway does not enforce is refused', () => {
+test('a supergraph that asks for what this gateway does not do is refused', () => {
   const guarded = sdl.replace(
     '@link(url: "https://specs.apollo.dev/link/v1.0")',
-    '@link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/authenticated/v0.1", for: SECURITY)',
+    '@link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/context/v0.1", for: SECURITY)',
   )
-  expect(() => readSupergraph(`${guarded}\ndirective @authenticated on FIELD_DEFINITION`)).toThrow(
-    'authenticated',
-  )
+  expect(() => readSupergraph(`${guarded}\ndirective @context(name: String!) on OBJECT`)).toThrow('context')
 })
 
 test('a key that is not resolvable is not preferred', () => {

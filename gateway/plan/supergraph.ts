@@ -17,6 +17,7 @@ import {
   visit,
 } from 'graphql'
 import { type EventBinding, eventBindings } from './event.ts'
+import { type Protection, protectionIn } from './protection.ts'
 import { operationOf } from './text.ts'
 
 export type Supergraph = {
@@ -30,6 +31,7 @@ export type Supergraph = {
   events: ReadonlyMap<string, EventBinding>
   /** The keys by which a subgraph resolves entities of a type; none where it can't. */
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
+  protection: Protection | null
   traits: NameTraits
 }
 
@@ -43,7 +45,7 @@ export type NameTraits = {
 export type Planner = { queryPlanner: QueryPlanner; apiSchema: Schema }
 
 // What the planner knows and this gateway does not enforce or execute is refused, never ignored.
-const notExecuted = /\/(authenticated|requiresScopes|policy|context|connect)\//
+const notExecuted = /\/(context|connect)\//
 const supportedFeatures = new Set(
   [...ROUTER_SUPPORTED_SUPERGRAPH_FEATURES].filter((url) => !notExecuted.test(url)),
 )
@@ -55,9 +57,10 @@ export function readSupergraph(sdl: string): Supergraph {
   const full = buildASTSchema(document, { assumeValid: true, assumeValidSDL: true })
   const keys = keysByType(document)
   const keysOf = (subgraph: string, type: string) => keys.get(type)?.get(subgraph) ?? []
-  const eventDirective = supergraph.schema.coreFeatures
-    ?.getByIdentity('https://ossa.community/event')
-    ?.directiveNameInSchema('event')
+  const nameOf = (identity: string, directive: string) =>
+    supergraph.schema.coreFeatures?.getByIdentity(identity)?.directiveNameInSchema(directive)
+  const specified = (directive: string) => nameOf(`https://specs.apollo.dev/${directive}`, directive)
+  const eventDirective = nameOf('https://ossa.community/event', 'event')
   return {
     // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
     api: buildASTSchema(supergraph.apiSchema().toAST(), { assumeValid: true, assumeValidSDL: true }),
@@ -68,6 +71,12 @@ export function readSupergraph(sdl: string): Supergraph {
         ? new Map()
         : eventBindings(full, eventDirective, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
     keysOf,
+    protection: protectionIn(document, {
+      authenticated: specified('authenticated'),
+      requiresScopes: specified('requiresScopes'),
+      policy: specified('policy'),
+      context: specified('context'),
+    }),
     traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },
   }
 }

@@ -1,4 +1,4 @@
-import { getArgumentValues, isObjectType } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError, getArgumentValues, isObjectType } from 'graphql'
 import { fieldCollector } from '../execute/collect.ts'
 import type { CompiledPlan } from '../execute/compile.ts'
 import { fetchEntities } from '../execute/execute.ts'
@@ -41,9 +41,12 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
         'NO_EVENT_LOG',
         'this gateway runs without an event log: there is nothing to subscribe to',
       )
-    const plan = await operation.plan()
+    const permitted = operation.for((await caller()).principal)
+    const plan = await permitted.plan()
+    if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
     const subject: Subject = {
       plan,
+      denials: permitted.errors,
       source: sourceOf(plan, binding),
       representation: representation(supergraph, plan, binding, args),
       address: { topic: binding.topic, type: binding.type, key },
@@ -64,6 +67,8 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
 /** What is subscribed to. */
 type Subject = {
   plan: CompiledPlan
+  /** Tell what the subscriber may not have. */
+  denials: readonly GraphQLFormattedError[]
   source: EntitySource
   representation: JsonObject
   address: Address
@@ -170,7 +175,7 @@ async function snapshot(session: Session, kind: Kind): Promise<{ answer: Answer;
   const version = typeof found === 'number' ? found : unknownVersion
   const answer = await operations.finish(operation, caller, subject.plan, {
     data,
-    errors: entity.errors,
+    errors: [...entity.errors, ...subject.denials],
   })
   return { answer: await withStream(session, answer, kind, version, positions), version }
 }
@@ -227,7 +232,7 @@ async function delta(session: Session, event: StreamEvent): Promise<Answer> {
   const value = await readEvent(execution, supergraph, subject.source, subject.representation, known)
   const answer = await operations.finish(operation, caller, subject.plan, {
     data: { [subject.source.responseName]: value },
-    errors: execution.errors,
+    errors: [...execution.errors, ...subject.denials],
   })
   return await withStream(session, answer, 'DELTA', event.version, { [event.partition]: event.next })
 }
@@ -279,6 +284,9 @@ function closable<T>(
     },
   }
 }
+
+const unauthorized = ({ message, path, extensions }: GraphQLFormattedError) =>
+  new GraphQLError(message, { path: path ?? null, extensions: extensions ?? null })
 
 function boundField(supergraph: Supergraph, operation: PreparedOperation) {
   const type = supergraph.api.getSubscriptionType()
