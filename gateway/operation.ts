@@ -46,7 +46,13 @@ export type Answer = {
 }
 
 /** Who asks, and what of the request goes to subgraphs. The signal fires when nobody waits for the answer any more. */
-export type Caller = { principal: Principal; headers: ForwardedHeaders; signal: AbortSignal }
+export type Caller = {
+  principal: Principal
+  headers: ForwardedHeaders
+  /** Labels of `@override(label:)` that hold for the request. */
+  labels: ReadonlySet<string>
+  signal: AbortSignal
+}
 
 /** An operation that is known to be right: what it is, apart from who asks. */
 type Operation = {
@@ -55,8 +61,8 @@ type Operation = {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /** The operation alone with its fragments; its response names are the plan's (see plan/isolate.ts). */
   document: DocumentNode
-  /** What the caller may have of it; planned and compiled once for all who may have the same. */
-  for(principal: Principal): Permitted
+  /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
+  for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
@@ -171,7 +177,7 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
     },
     async run(operation, caller) {
-      const permitted = operation.for(caller.principal)
+      const permitted = operation.for(caller)
       const plan = await permitted.plan()
       const running = execution(operation, caller)
       running.errors.push(...permitted.errors)
@@ -202,14 +208,15 @@ function compiledOnce(
   const writers = createLru<WriteData>(mostWriters)
   const outcomes = createLru<Permitted>(mostOutcomes)
   const { protection, full } = supergraph
+  const overrides = relevantOverrides(supergraph, operation.document)
   const demanded = new Set<Requirement>()
   if (protection) authorize(full, protection, operation, (requirement) => Boolean(demanded.add(requirement)))
 
-  const planned = (document: DocumentNode | null): Permitted['plan'] => {
+  const planned = (document: DocumentNode | null, labels: readonly string[]): Permitted['plan'] => {
     let plan: Promise<CompiledPlan> | null = null
     return () => {
       plan ??= document
-        ? planner.plan(document).then((each) => compilePlan(each, full))
+        ? planner.plan(document, labels).then((each) => compilePlan(each, full))
         : Promise.resolve(compilePlan({ primary: null, fetches: [] }, full))
       plan.catch(() => {
         plan = null
@@ -217,26 +224,24 @@ function compiledOnce(
       return plan
     }
   }
-  const whole: Permitted = { plan: planned(operation.document), errors: [] }
 
-  function permitted(principal: Principal): Permitted {
-    if (!protection) return whole
-    const { operation: left, denied } = authorize(full, protection, operation, (each) =>
-      meets(principal, each),
-    )
-    if (denied.length === 0) return whole
-    const document = left && documentOf(left)
-    return { plan: planned(document), errors: denied.map(denial) }
+  function permitted(principal: Principal, labels: readonly string[]): Permitted {
+    const { operation: left, denied } = protection
+      ? authorize(full, protection, operation, (each) => meets(principal, each))
+      : { operation, denied: [] }
+    const document = denied.length > 0 ? left && documentOf(left) : operation.document
+    return { plan: planned(document, labels), errors: denied.map(denial) }
   }
 
   return {
     ...operation,
-    for(principal) {
-      if (demanded.size === 0) return whole
-      const key = [...demanded].map((each) => (meets(principal, each) ? 1 : 0)).join('')
+    for({ principal, labels }) {
+      const holding = overrides.filter((label) => labels.has(label))
+      const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
+      const key = [...met, ...holding].join()
       const known = outcomes.get(key)
       if (known) return known
-      const outcome = permitted(principal)
+      const outcome = permitted(principal, holding)
       outcomes.set(key, outcome)
       return outcome
     },
@@ -249,6 +254,14 @@ function compiledOnce(
       return writer
     },
   }
+}
+
+/** Labels that may decide where something that the document asks for is fetched. */
+function relevantOverrides({ overrides }: Supergraph, document: DocumentNode): string[] {
+  if (overrides.size === 0) return []
+  const asked = new Set<string>()
+  visit(document, { Field: ({ name }) => void asked.add(name.value) })
+  return [...overrides].flatMap(([label, fields]) => (fields.isDisjointFrom(asked) ? [] : label))
 }
 
 const documentOf = ({ definition, fragments }: ParsedOperation): DocumentNode => ({
@@ -317,6 +330,8 @@ function oneOperation(document: DocumentNode, operationName: string | undefined)
   return { type: definition.operation, definition, fragments: new Map(fragments), document: alone }
 }
 
+// What the planner calls entities and context arguments.
+const reservedVariable = /^(representations|contextualArgument_)/
 const noVariables: Record<string, unknown> = {}
 
 function coercedVariables(
@@ -326,9 +341,12 @@ function coercedVariables(
 ): Record<string, unknown> {
   const definitions = definition.variableDefinitions ?? []
   if (definitions.length === 0) return noVariables
-  // The planner calls the entities that it fetches by this name.
-  if (definitions.some((each) => each.variable.name.value.startsWith('representations')))
-    throw refusal('BAD_USER_INPUT', 'the name of a variable can not begin with representations')
+  const taken = definitions.find(({ variable }) => reservedVariable.test(variable.name.value))
+  if (taken)
+    throw refusal(
+      'BAD_USER_INPUT',
+      `the name of a variable can not begin as ${taken.variable.name.value} does`,
+    )
   const { coerced, errors } = getVariableValues(supergraph.api, definitions, input, {
     maxErrors: limits.variableErrors,
   })

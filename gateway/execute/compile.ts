@@ -8,6 +8,8 @@ export type CompiledPlan = {
   /** As in the plan. */
   primary: Fetch | null
   fetches: CompiledFetch[]
+  /** Whether objects that refer to one entity get copies of it: what is around them may make them differ. */
+  copies: boolean
   /** Response names that entity fetches bring: what they hold may hang below several objects. */
   repeated: ReadonlySet<string>
 }
@@ -45,6 +47,7 @@ export function compilePlan({ primary, fetches }: Plan, schema: GraphQLSchema): 
   const before = ancestors(fetches)
   return {
     primary,
+    copies: fetches.some(({ parts }) => parts.some(({ contexts }) => contexts.length > 0)),
     fetches: fetches.map((fetch, index) => ({
       fetch,
       head: requestHead(fetch),

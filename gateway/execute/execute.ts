@@ -8,6 +8,7 @@ import {
   type Route,
   requestHead,
 } from './compile.ts'
+import { contextValues, nestedAt } from './context.ts'
 import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
 import { isObject, type JsonObject, merge, mergeFields, own } from './merge.ts'
 import { rewrite } from './represent.ts'
@@ -27,11 +28,11 @@ export type Execution = {
 }
 
 /** Never rejects for a subgraph's sake: what fails is null in `data`, with an error that names its place. */
-export async function execute(execution: Execution, { fetches }: CompiledPlan): Promise<void> {
+export async function execute(execution: Execution, { fetches, copies }: CompiledPlan): Promise<void> {
   const stations: Stations = fetches.map(() => [])
   const ended: Promise<void>[] = []
   for (const [index, compiled] of fetches.entries()) {
-    const run = () => executeFetch(execution, compiled, stations, index)
+    const run = () => executeFetch(execution, compiled, stations, index, copies)
     const before = compiled.fetch.after.map((each) => ended[each]!)
     ended.push(before.length === 0 ? run() : Promise.all(before).then(run))
   }
@@ -42,23 +43,54 @@ export async function execute(execution: Execution, { fetches }: CompiledPlan): 
 type Stations = JsonObject[][][][]
 
 /** What a part asks: the entities' representations and, for each, the objects that get it. */
-type Asked = { compiled: CompiledPart; texts: string[]; targets: JsonObject[][] }
+type Asked = {
+  compiled: CompiledPart
+  texts: string[]
+  targets: JsonObject[][]
+  /** Whether each target gets a copy of its own. */
+  copies: boolean
+}
 
 async function executeFetch(
   execution: Execution,
   compiled: CompiledFetch,
   stations: Stations,
   index: number,
+  copies: boolean,
 ): Promise<void> {
   const { fetch, parts, head } = compiled
   if (fetch.when.some(({ variable, is }) => (own(execution.variables, variable) === true) !== is)) return
-  const found = parts.map(({ routes }) => routes.map((route) => objectsAt(execution.data, route, stations)))
-  stations[index] = found
-  const asked = parts.map((part, place) => representations(part, found[place] ?? []))
-  if (asked.every(({ targets }) => targets.length === 0)) return
   const locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) =>
     pathsOf(execution.data, part, objects)
+  const [only] = parts
+  if (only && only.part.contexts.length > 0) {
+    const groups = askedByContext(execution, only)
+    await Promise.all(
+      groups.map(({ asked, values }) => ask(execution, fetch, head, [{ ...asked, copies }], locate, values)),
+    )
+    return
+  }
+  const found = parts.map(({ routes }) => routes.map((route) => objectsAt(execution.data, route, stations)))
+  stations[index] = found
+  const asked = parts.map((part, place) => ({ ...representations(part, found[place] ?? []), copies }))
+  if (asked.every(({ targets }) => targets.length === 0)) return
   await ask(execution, fetch, head, asked, locate)
+}
+
+/** A request holds one value of each context argument: objects with the same values are asked for together. */
+function askedByContext({ schema, data }: Execution, compiled: CompiledPart) {
+  const groups = new Map<string, { values: Record<string, unknown>; objects: JsonObject[] }>()
+  for (const nested of compiled.part.paths.flatMap((path) => nestedAt(data, path))) {
+    const values = contextValues(schema, nested, compiled.part.contexts)
+    const name = JSON.stringify(values)
+    const group = groups.get(name) ?? { values, objects: [] }
+    group.objects.push(nested.object)
+    groups.set(name, group)
+  }
+  return [...groups.values()].flatMap(({ values, objects }) => {
+    const asked = representations(compiled, [objects])
+    return asked.targets.length > 0 ? [{ values, asked }] : []
+  })
 }
 
 /**
@@ -80,6 +112,7 @@ export async function fetchEntities(
     compiled,
     texts: [...byText.keys()],
     targets: [...byText.values()].map((indexes) => indexes.map((index) => targets[index]!)),
+    copies: false,
   }
   const received = await ask(execution, fetch, requestHead(fetch), [asked], (_, objects) =>
     targets.filter((target) => objects.has(target)).map(pathOf),
@@ -88,7 +121,7 @@ export async function fetchEntities(
 }
 
 function representations(compiled: CompiledPart, objectsByPath: readonly JsonObject[][]): Asked {
-  const asked: Asked = { compiled, texts: [], targets: [] }
+  const asked: Asked = { compiled, texts: [], targets: [], copies: false }
   const { represent, shared } = compiled
   if (!represent) {
     const objects = objectsByPath.flat()
@@ -123,12 +156,14 @@ async function ask(
   head: string,
   asked: readonly Asked[],
   locate: Locate,
+  contexts: Record<string, unknown> = {},
 ): Promise<Set<JsonObject>> {
   const received = new Set<JsonObject>()
   const variables = [
     ...asked.flatMap(({ compiled: { part }, texts }) =>
       part.entities ? `"${part.entities.variable}":[${texts.join(',')}]` : [],
     ),
+    ...Object.entries(contexts).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`),
     ...fetch.variables.flatMap((name) => {
       const value = own(execution.variables, name)
       return value === undefined ? [] : `${JSON.stringify(name)}:${JSON.stringify(value)}`
@@ -152,7 +187,7 @@ async function ask(
     for (const [index, targets] of each.targets.entries()) {
       const source: unknown = sources[index]
       if (!isObject(source)) continue
-      receive(execution.schema, each.compiled, source, targets)
+      receive(execution.schema, each, source, targets)
       for (const target of targets) received.add(target)
     }
   }
@@ -161,19 +196,20 @@ async function ask(
 
 function receive(
   schema: GraphQLSchema,
-  { part, fields, isConcrete }: CompiledPart,
+  { compiled: { part, fields, isConcrete }, copies }: Asked,
   source: JsonObject,
   targets: readonly JsonObject[],
 ): void {
+  const copy = (index: number) => (copies && index > 0 ? structuredClone(source) : source)
   if (part.outputRewrites.length === 0) {
-    for (const target of targets) mergeFields(target, source, fields, isConcrete)
+    for (const [index, target] of targets.entries()) mergeFields(target, copy(index), fields, isConcrete)
     return
   }
   const typename = own(targets[0] ?? {}, '__typename')
   if (part.entities && own(source, '__typename') === undefined && typename !== undefined)
     source.__typename = typename
   for (const rule of part.outputRewrites) rewrite(schema, rule, source)
-  for (const target of targets) merge(target, source, isConcrete)
+  for (const [index, target] of targets.entries()) merge(target, copy(index), isConcrete)
 }
 
 // Puts an error of the subgraph's at its places in the client's answer.

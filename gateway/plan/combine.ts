@@ -35,7 +35,8 @@ function latestLevel(fetches: readonly Fetch[], earliest: readonly number[], ind
 
 // Only entity fetches join, under the same conditions; everything else stays alone.
 function kindOf({ subgraph, when, parts }: Fetch, index: number): string {
-  return JSON.stringify(parts.every((part) => part.entities) ? [subgraph, when] : index)
+  const mayJoin = parts.every(({ entities, contexts }) => entities && contexts.length === 0)
+  return JSON.stringify(mayJoin ? [subgraph, when] : index)
 }
 
 type Group = { members: number[]; level: number }

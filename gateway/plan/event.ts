@@ -128,6 +128,7 @@ export function entityFetch(
         fields: responseNames(selections).filter((name) => name !== versionKey),
         inputRewrites: [],
         outputRewrites: [],
+        contexts: [],
       },
     ],
   }

@@ -205,9 +205,9 @@ test('a binding that can not work is refused when the supergraph is read', () =>
 test('a supergraph that asks for what this gateway does not do is refused', () => {
   const guarded = sdl.replace(
     '@link(url: "https://specs.apollo.dev/link/v1.0")',
-    '@link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/context/v0.1", for: SECURITY)',
+    '@link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/connect/v0.1", for: EXECUTION)',
   )
-  expect(() => readSupergraph(`${guarded}\ndirective @context(name: String!) on OBJECT`)).toThrow('context')
+  expect(() => readSupergraph(guarded)).toThrow('connect')
 })
 
 test('a key that is not resolvable is not preferred', () => {

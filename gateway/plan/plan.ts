@@ -44,6 +44,14 @@ export type Part = {
   fields: string[]
   inputRewrites: Rewrite[]
   outputRewrites: Rewrite[]
+  /** Arguments of `@fromContext`. A request holds one value of each, so that entities are asked apart by them. */
+  contexts: ContextArgument[]
+}
+
+export type ContextArgument = {
+  /** From the object: `..` is the object around it, `... on Type` a condition, a name a field. */
+  path: string[]
+  variable: string
 }
 
 type Entities = {
@@ -64,9 +72,21 @@ export type Rewrite =
   | { kind: 'SetValue'; path: string[]; value: unknown }
   | { kind: 'RenameKey'; path: string[]; to: string }
 
+type PlanOptions = {
+  operationName?: string | undefined
+  /** Labels of `@override(label:)` that hold. */
+  labels?: readonly string[]
+}
+
 /** Throws what the planner throws: a GraphQLError where the operation is too complex. */
-export function planOperation(planner: Planner, document: DocumentNode, operationName?: string): Plan {
-  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
+export function planOperation(
+  planner: Planner,
+  document: DocumentNode,
+  { operationName, labels = [] }: PlanOptions = {},
+): Plan {
+  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName), {
+    overrideConditions: new Map(labels.map((label) => [label, true])),
+  })
   const fetches: Fetch[] = []
   const isSubscription = node?.kind === 'Subscription'
   const rest = isSubscription ? node.rest : node
@@ -75,6 +95,9 @@ export function planOperation(planner: Planner, document: DocumentNode, operatio
   // A mutation's fields follow each other: what one selects is read before the next one writes.
   return { primary, fetches: primary || fetches[0]?.operation === 'query' ? combine(fetches) : fetches }
 }
+
+/** What the planner's names of context arguments begin with. */
+const contextVariable = 'contextualArgument_'
 
 /** Where a node stands in Apollo's tree. */
 type Place = { path: string[]; when: Condition[] }
@@ -120,7 +143,7 @@ function fetchOf(node: FetchNode, { path, when }: Place, after: number[]): Fetch
     operation: node.operationKind,
     ...(node.operationName === undefined ? {} : { operationName: node.operationName }),
     text: node.operation,
-    variables: node.variableUsages ?? [],
+    variables: (node.variableUsages ?? []).filter((name) => !name.startsWith(contextVariable)),
     after,
     when,
     parts: [
@@ -130,6 +153,10 @@ function fetchOf(node: FetchNode, { path, when }: Place, after: number[]): Fetch
         fields: fetchedFields(node.operation, entities !== undefined),
         inputRewrites: (node.inputRewrites ?? []).map(rewrite),
         outputRewrites: (node.outputRewrites ?? []).map(rewrite),
+        contexts: (node.contextRewrites ?? []).map((each) => ({
+          path: each.path,
+          variable: each.renameKeyTo,
+        })),
       },
     ],
   }

@@ -20,7 +20,7 @@ function printFetch(title: string, { subgraph, after, when, text, parts }: Fetch
 }
 
 function printPart(
-  { paths, entities, inputRewrites, outputRewrites }: Part,
+  { paths, entities, inputRewrites, outputRewrites, contexts }: Part,
   selections: SelectionSetNode,
 ): string {
   const places = paths.filter((path) => path.length > 0).map((path) => path.join('.'))
@@ -29,6 +29,7 @@ function printPart(
       ? `set ${rule.path.join('.')} to ${JSON.stringify(rule.value)}`
       : `rename ${rule.path.join('.')} to ${rule.to}`,
   )
+  for (const { path, variable } of contexts) rules.push(`$${variable} from ${path.join('.')}`)
   const at = places.length > 0 ? [`at ${places.join(', ')}`] : []
   if (!entities) return [...at, print(selections), ...rules].join('\n')
   const field = selections.selections.find(

@@ -32,6 +32,8 @@ export type Supergraph = {
   /** The keys by which a subgraph resolves entities of a type; none where it can't. */
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
   protection: Protection | null
+  /** Names of the fields that a label of `@override(label:)` moves, by label. */
+  overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
 }
 
@@ -45,7 +47,7 @@ export type NameTraits = {
 export type Planner = { queryPlanner: QueryPlanner; apiSchema: Schema }
 
 // What the planner knows and this gateway does not enforce or execute is refused, never ignored.
-const notExecuted = /\/(context|connect)\//
+const notExecuted = /\/connect\//
 const supportedFeatures = new Set(
   [...ROUTER_SUPPORTED_SUPERGRAPH_FEATURES].filter((url) => !notExecuted.test(url)),
 )
@@ -77,6 +79,7 @@ export function readSupergraph(sdl: string): Supergraph {
       policy: specified('policy'),
       context: specified('context'),
     }),
+    overrides: overridesIn(document),
     traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },
   }
 }
@@ -153,6 +156,20 @@ function fieldNames(document: DocumentNode): Set<string> {
   const names = new Set<string>()
   visit(document, { FieldDefinition: (node) => void names.add(node.name.value) })
   return names
+}
+
+function overridesIn(document: DocumentNode): Map<string, Set<string>> {
+  const overrides = new Map<string, Set<string>>()
+  visit(document, {
+    FieldDefinition({ name, directives = [] }) {
+      for (const directive of directives) {
+        const label =
+          directive.name.value === 'join__field' ? stringArgument(directive, 'overrideLabel') : undefined
+        if (label !== undefined) overrides.set(label, (overrides.get(label) ?? new Set()).add(name.value))
+      }
+    },
+  })
+  return overrides
 }
 
 function requiredWithArguments(document: DocumentNode): Set<string> {

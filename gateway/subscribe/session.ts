@@ -41,7 +41,7 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
         'NO_EVENT_LOG',
         'this gateway runs without an event log: there is nothing to subscribe to',
       )
-    const permitted = operation.for((await caller()).principal)
+    const permitted = operation.for(await caller())
     const plan = await permitted.plan()
     if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
     const subject: Subject = {
