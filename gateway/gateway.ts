@@ -9,6 +9,7 @@ import { createForwarder } from './guard/forward.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
 import { createMetrics } from './metrics.ts'
 import { type Answer, type Caller, createOperations, refused } from './operation.ts'
+import { labelRoller } from './override.ts'
 import { readSupergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
@@ -59,9 +60,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     config.keysDir === undefined ? null : await openKeys(config.keysDir, 'internal'),
   )
 
+  const rollLabels = labelRoller(supergraph.overrides.keys(), config.overrideLabels)
+
   const callerOf = async (identity: Identity, head: Head, signal: AbortSignal): Promise<Caller> => ({
     principal: identity.principal,
     headers: await forward(identity.principal, head),
+    labels: rollLabels(),
     signal,
   })
 

@@ -11,16 +11,21 @@ import {
   parse,
   separateOperations,
   validate,
+  visit,
 } from 'graphql'
+import type { ParsedOperation } from './execute/collect.ts'
+import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
-import { introspectionFields, shape } from './execute/shape.ts'
+import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
+import { dataWriter, type WriteData } from './execute/write.ts'
+import { authorize, meets } from './guard/authorize.ts'
 import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { createLru } from './lru.ts'
 import { isolate } from './plan/isolate.ts'
-import type { Plan, PlanNode } from './plan/plan.ts'
+import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
@@ -34,12 +39,20 @@ export type OperationRequest = {
 /** Without `data` the request was refused before anything ran. */
 export type Answer = {
   data?: JsonObject | null
+  /** The JSON of `data`, in its place. */
+  text?: string
   errors?: readonly GraphQLFormattedError[]
   extensions?: Record<string, unknown>
 }
 
 /** Who asks, and what of the request goes to subgraphs. The signal fires when nobody waits for the answer any more. */
-export type Caller = { principal: Principal; headers: ForwardedHeaders; signal: AbortSignal }
+export type Caller = {
+  principal: Principal
+  headers: ForwardedHeaders
+  /** Labels of `@override(label:)` that hold for the request. */
+  labels: ReadonlySet<string>
+  signal: AbortSignal
+}
 
 /** An operation that is known to be right: what it is, apart from who asks. */
 type Operation = {
@@ -48,6 +61,16 @@ type Operation = {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /** The operation alone with its fragments; its response names are the plan's (see plan/isolate.ts). */
   document: DocumentNode
+  /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
+  for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
+  /** For these variables' conditions, compiled once. */
+  writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
+}
+
+export type Permitted = {
+  plan(): Promise<CompiledPlan>
+  /** Tell what was taken out. */
+  errors: readonly GraphQLFormattedError[]
 }
 
 export type PreparedOperation = Operation & { variables: Record<string, unknown> }
@@ -55,15 +78,14 @@ export type PreparedOperation = Operation & { variables: Record<string, unknown>
 export type Operations = {
   /** Throws one GraphQLError or several (AggregateError) that tell what is wrong with the request. */
   prepare(request: OperationRequest): PreparedOperation
-  plan(operation: Operation): Promise<Plan>
   /** A query's or a mutation's answer. */
   run(operation: PreparedOperation, caller: Caller): Promise<Answer>
-  /** The answer that a plan's node, begun with `data` and `errors`, leads to. */
+  /** The answer that a plan, begun with `data` and `errors`, leads to; without one nothing more is fetched. */
   finish(
     operation: PreparedOperation,
     caller: Caller,
-    node: PlanNode | null,
-    begun?: { data: JsonObject; errors: GraphQLFormattedError[] },
+    plan: CompiledPlan | null,
+    begun: { data: JsonObject; errors: GraphQLFormattedError[] },
   ): Promise<Answer>
   execution(operation: PreparedOperation, caller: Caller): Execution
 }
@@ -74,10 +96,9 @@ const cachedLength = 20_000
 type Rooms = { supergraph: Supergraph; planner: OperationPlanner; subgraphs: Subgraphs }
 
 export function createOperations({ supergraph, planner, subgraphs }: Rooms): Operations {
-  const documents = createLru<DocumentNode | Error>(1_000)
-  const operations = createLru<Operation>(1_000)
+  const documents = createLru<ValidDocument | Error>(1_000)
 
-  function validDocument(query: string): DocumentNode {
+  function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
     if (known instanceof Error) throw known
     if (known) return known
@@ -86,23 +107,21 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       checkShape(document)
       const invalid = validate(supergraph.api, document, undefined, { maxErrors: limits.validationErrors })
       if (invalid.length > 0) throw new AggregateError(invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')))
-      if (query.length <= cachedLength) documents.set(query, document)
-      return document
+      const valid = { document: isolate(document, supergraph.traits), operations: new Map() }
+      if (query.length <= cachedLength) documents.set(query, valid)
+      return valid
     } catch (error) {
       if (error instanceof Error && query.length <= cachedLength) documents.set(query, error)
       throw error
     }
   }
 
-  function operationIn(request: OperationRequest): Operation {
-    const key = JSON.stringify([request.operationName, request.query])
-    const known = operations.get(key)
+  function operationIn({ query, operationName }: OperationRequest): Operation {
+    const { document, operations } = validDocument(query)
+    const known = operations.get(operationName)
     if (known) return known
-    const operation = oneOperation(
-      isolate(validDocument(request.query), supergraph.traits),
-      request.operationName,
-    )
-    if (key.length <= cachedLength) operations.set(key, operation)
+    const operation = compiledOnce(supergraph, planner, oneOperation(document, operationName))
+    operations.set(operationName, operation)
     return operation
   }
 
@@ -113,26 +132,25 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       data: {},
       errors: [],
       // A mutation that has begun goes on without its client.
-      ask: (subgraph, request) =>
-        subgraphs.ask(subgraph, request, headers, type === 'mutation' ? undefined : signal),
+      ask: (subgraph, body) =>
+        subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
     }
   }
 
   async function finish(
     operation: PreparedOperation,
     caller: Caller,
-    node: PlanNode | null,
-    begun: { data: JsonObject; errors: GraphQLFormattedError[] } = { data: {}, errors: [] },
+    plan: CompiledPlan | null,
+    begun: Begun,
   ): Promise<Answer> {
     const running = { ...execution(operation, caller), ...begun }
-    await execute(running, node)
-    const { data, errors } = shape(
-      supergraph.api,
-      operation,
-      operation.variables,
-      running,
-      introspect(operation),
-    )
+    if (plan) await execute(running, plan)
+    return shaped(operation, running)
+  }
+
+  function shaped(operation: PreparedOperation, fetched: Begun): Answer {
+    const introspection = introspect(operation)
+    const { data, errors } = shape(supergraph.api, operation, operation.variables, fetched, introspection)
     return errors.length > 0 ? { data, errors } : { data }
   }
 
@@ -158,14 +176,123 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       const operation = operationIn(request)
       return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
     },
-    plan: ({ document }) => planner.plan(document),
     async run(operation, caller) {
-      const plan = await planner.plan(operation.document)
-      return await finish(operation, caller, plan.node)
+      const permitted = operation.for(caller)
+      const plan = await permitted.plan()
+      const running = execution(operation, caller)
+      running.errors.push(...permitted.errors)
+      await execute(running, plan)
+      const text = operation.writer(plan, operation.variables)(running.data)
+      // What does not fit the schema, and introspection.
+      if (text === undefined) return shaped(operation, running)
+      return running.errors.length > 0 ? { text, errors: clientPaths(running.errors) } : { text }
     },
     finish,
     execution,
   }
+}
+
+type ValidDocument = { document: DocumentNode; operations: Map<string | undefined, Operation> }
+type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
+
+type Compiled = 'for' | 'writer'
+const mostWriters = 16
+const mostOutcomes = 32
+
+function compiledOnce(
+  supergraph: Supergraph,
+  planner: OperationPlanner,
+  operation: Omit<Operation, Compiled>,
+): Operation {
+  const conditions = conditionVariables(operation.document)
+  const writers = createLru<WriteData>(mostWriters)
+  const outcomes = createLru<Permitted>(mostOutcomes)
+  const { protection, full } = supergraph
+  const overrides = relevantOverrides(supergraph, operation.document)
+  const demanded = new Set<Requirement>()
+  if (protection) authorize(full, protection, operation, (requirement) => Boolean(demanded.add(requirement)))
+
+  const planned = (document: DocumentNode | null, labels: readonly string[]): Permitted['plan'] => {
+    let plan: Promise<CompiledPlan> | null = null
+    return () => {
+      plan ??= document
+        ? planner.plan(document, labels).then((each) => compilePlan(each, full))
+        : Promise.resolve(compilePlan({ primary: null, fetches: [] }, full))
+      plan.catch(() => {
+        plan = null
+      })
+      return plan
+    }
+  }
+
+  function permitted(principal: Principal, labels: readonly string[]): Permitted {
+    const { operation: left, denied } = protection
+      ? authorize(full, protection, operation, (each) => meets(principal, each))
+      : { operation, denied: [] }
+    const document = denied.length > 0 ? left && documentOf(left) : operation.document
+    return { plan: planned(document, labels), errors: denied.map(denial) }
+  }
+
+  return {
+    ...operation,
+    for({ principal, labels }) {
+      const holding = overrides.filter((label) => labels.has(label))
+      const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
+      const key = [...met, ...holding].join()
+      const known = outcomes.get(key)
+      if (known) return known
+      const outcome = permitted(principal, holding)
+      outcomes.set(key, outcome)
+      return outcome
+    },
+    writer({ repeated }, variables) {
+      const key = conditions.map((name) => (variables[name] === true ? 1 : 0)).join('')
+      const known = writers.get(key)
+      if (known) return known
+      const writer = dataWriter(supergraph.api, operation, variables, repeated)
+      writers.set(key, writer)
+      return writer
+    },
+  }
+}
+
+/** Labels that may decide where something that the document asks for is fetched. */
+function relevantOverrides({ overrides }: Supergraph, document: DocumentNode): string[] {
+  if (overrides.size === 0) return []
+  const asked = new Set<string>()
+  visit(document, { Field: ({ name }) => void asked.add(name.value) })
+  return [...overrides].flatMap(([label, fields]) => (fields.isDisjointFrom(asked) ? [] : label))
+}
+
+const documentOf = ({ definition, fragments }: ParsedOperation): DocumentNode => ({
+  kind: Kind.DOCUMENT,
+  definitions: [definition, ...fragments.values()],
+})
+
+const denial = (path: string[]): GraphQLFormattedError => ({
+  message: 'Unauthorized field or type',
+  path,
+  extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' },
+})
+
+/** Names of the variables that `@skip` and `@include` ask. */
+function conditionVariables(document: DocumentNode): string[] {
+  const names = new Set<string>()
+  visit(document, {
+    Directive(node) {
+      const value = node.arguments?.[0]?.value
+      if (/^(skip|include)$/.test(node.name.value) && value?.kind === Kind.VARIABLE)
+        names.add(value.name.value)
+    },
+  })
+  return [...names]
+}
+
+/** The answer as JSON. */
+export function answerText({ text, ...rest }: Answer): string {
+  if (text === undefined) return JSON.stringify(rest)
+  const more = JSON.stringify(rest)
+  return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`
 }
 
 /** A thrown refusal as what the client gets; null where it is no refusal but a fault. */
@@ -186,7 +313,7 @@ function parseDocument(query: string): DocumentNode {
   }
 }
 
-function oneOperation(document: DocumentNode, operationName: string | undefined): Operation {
+function oneOperation(document: DocumentNode, operationName: string | undefined): Omit<Operation, Compiled> {
   const definition = getOperationAST(document, operationName)
   if (!definition)
     throw refusal(
@@ -203,15 +330,23 @@ function oneOperation(document: DocumentNode, operationName: string | undefined)
   return { type: definition.operation, definition, fragments: new Map(fragments), document: alone }
 }
 
+// What the planner calls entities and context arguments.
+const reservedVariable = /^(representations|contextualArgument_)/
+const noVariables: Record<string, unknown> = {}
+
 function coercedVariables(
   supergraph: Supergraph,
   { definition }: Operation,
   input: Record<string, unknown>,
 ): Record<string, unknown> {
   const definitions = definition.variableDefinitions ?? []
-  // The planner calls the entities that it fetches by this name.
-  if (definitions.some((each) => each.variable.name.value === 'representations'))
-    throw refusal('BAD_USER_INPUT', 'a variable can not be named representations')
+  if (definitions.length === 0) return noVariables
+  const taken = definitions.find(({ variable }) => reservedVariable.test(variable.name.value))
+  if (taken)
+    throw refusal(
+      'BAD_USER_INPUT',
+      `the name of a variable can not begin as ${taken.variable.name.value} does`,
+    )
   const { coerced, errors } = getVariableValues(supergraph.api, definitions, input, {
     maxErrors: limits.variableErrors,
   })

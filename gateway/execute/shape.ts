@@ -5,10 +5,8 @@ import {
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
-  isAbstractType,
   isCompositeType,
   isEnumType,
-  isInterfaceType,
   isLeafType,
   isListType,
   isNonNullType,
@@ -19,6 +17,7 @@ import { clientName } from '../plan/isolate.ts'
 import { type CollectedField, type FieldCollector, fieldCollector, type ParsedOperation } from './collect.ts'
 import type { Path } from './execute.ts'
 import { isObject, type JsonObject, own } from './merge.ts'
+import { runtimeType } from './write.ts'
 
 export type Shaped = { data: JsonObject | null; errors: GraphQLFormattedError[] }
 
@@ -33,12 +32,7 @@ export function shape(
   fetched: { data: JsonObject; errors: readonly GraphQLFormattedError[] },
   introspection: JsonObject,
 ): Shaped {
-  const told = fetched.errors.map((error) => ({
-    ...error,
-    ...(error.path
-      ? { path: error.path.map((part) => (typeof part === 'string' ? clientName(part) : part)) }
-      : {}),
-  }))
+  const told = clientPaths(fetched.errors)
   const shaping: Shaping = {
     schema,
     collect: fieldCollector(schema, operation, variables),
@@ -51,6 +45,15 @@ export function shape(
   const data = root ? object(shaping, root, [operation.definition.selectionSet], fetched.data) : failed
   return { data: data === failed ? null : data, errors: [...told, ...shaping.errors] }
 }
+
+/** Errors with paths as the client knows them. */
+export const clientPaths = (errors: readonly GraphQLFormattedError[]): GraphQLFormattedError[] =>
+  errors.map((error) => ({
+    ...error,
+    ...(error.path && {
+      path: error.path.map((part) => (typeof part === 'string' ? clientName(part) : part)),
+    }),
+  }))
 
 type Shaping = {
   schema: GraphQLSchema
@@ -130,26 +133,10 @@ function nullable(shaping: Shaping, type: GraphQLOutputType, field: CollectedFie
   if (isLeafType(type)) return leaf(shaping, type, value)
   const named = getNamedType(type)
   if (!isObject(value) || !isCompositeType(named)) return wrong(shaping, named.name, value)
-  const actual = runtimeType(shaping, named, own(value, '__typename'))
-  return actual ? object(shaping, actual, field.selectionSets, value) : failed
-}
-
-// An interface object's `__typename` is the interface's; a type that is inaccessible to clients is not in the schema.
-function runtimeType(
-  shaping: Shaping,
-  declared: GraphQLCompositeType,
-  typename: unknown,
-): GraphQLCompositeType | undefined {
-  if (typeof typename !== 'string' || typename === declared.name) return declared
-  const actual = shaping.schema.getType(typename)
-  const fits =
-    (isObjectType(actual) || isInterfaceType(actual)) &&
-    (!isAbstractType(declared) || shaping.schema.isSubType(declared, actual))
-  if (!fits) {
-    tell(shaping, `the subgraph answered a type that is not one of ${declared.name}`)
-    return undefined
-  }
-  return isObjectType(declared) ? declared : actual
+  const actual = runtimeType(shaping.schema, named, own(value, '__typename'))
+  if (actual) return object(shaping, actual, field.selectionSets, value)
+  tell(shaping, `the subgraph answered a type that is not one of ${named.name}`)
+  return failed
 }
 
 function leaf(shaping: Shaping, type: GraphQLOutputType, value: unknown): unknown {
@@ -164,7 +151,7 @@ function leaf(shaping: Shaping, type: GraphQLOutputType, value: unknown): unknow
 const isString = (value: unknown): value is string => typeof value === 'string'
 
 const builtInScalars: Record<string, (value: unknown) => boolean> = {
-  Int: (value) => Number.isInteger(value) && Math.abs(value as number) <= 2 ** 31,
+  Int: (value) => Number.isInteger(value) && Number(value) <= 2 ** 31 - 1 && Number(value) >= -(2 ** 31),
   Float: Number.isFinite,
   String: isString,
   Boolean: (value) => typeof value === 'boolean',

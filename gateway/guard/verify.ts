@@ -1,9 +1,18 @@
 import type { Keys } from '@community/infra/keys.ts'
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
+import { createLru } from '../lru.ts'
 import { refusal } from '../refusal.ts'
 
-export type Principal = { subject: string; organization: string | null; scopes: readonly string[] }
+export type Principal = {
+  subject: string
+  organization: string | null
+  scopes: readonly string[]
+  /** Those of `@policy` that the issuer grants in the claim `policies`. */
+  policies: readonly string[]
+  /** Whether a token says so. */
+  verified: boolean
+}
 
 /** `expiresAt` in milliseconds since 1970; null for the anonymous, who never expire. */
 export type Identity = { principal: Principal; expiresAt: number | null }
@@ -12,7 +21,7 @@ export type Identity = { principal: Principal; expiresAt: number | null }
 export type Verifier = (authorization: string | undefined) => Promise<Identity>
 
 export const anonymous: Identity = {
-  principal: { subject: 'anonymous', organization: null, scopes: [] },
+  principal: { subject: 'anonymous', organization: null, scopes: [], policies: [], verified: false },
   expiresAt: null,
 }
 
@@ -23,17 +32,25 @@ export function createVerifier(source: Issuer): Verifier {
     'keys' in source
       ? (token: string) => source.keys.verify(token, { audience: source.audience, issuer: source.issuer })
       : remoteVerification(source)
+  // A signature that was good stays good until the token ends.
+  const known = createLru<Identity>(rememberedTokens)
   return async (authorization) => {
     if (authorization === undefined || authorization === '') return anonymous
+    const remembered = known.get(authorization)
+    if (remembered?.expiresAt && remembered.expiresAt > Date.now()) return remembered
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     if (token === undefined) throw unauthenticated('expected `Authorization: Bearer <token>`')
-    return identity(
+    const found = identity(
       await verified(token).catch((error: unknown) => {
         throw error instanceof errors.JOSEError ? unauthenticated(reasonOf(error), error) : error
       }),
     )
+    known.set(authorization, found)
+    return found
   }
 }
+
+const rememberedTokens = 10_000
 
 function remoteVerification({
   jwksUrl,
@@ -61,6 +78,7 @@ const claims = z.object({
   exp: z.number(),
   org: z.string().min(1).optional(),
   scope: z.string().default(''),
+  policies: z.array(z.string()).default([]),
 })
 
 function identity(payload: JWTPayload): Identity {
@@ -69,12 +87,14 @@ function identity(payload: JWTPayload): Identity {
     throw unauthenticated(
       parsed.error.issues.map((issue) => `claim ${issue.path.join('.')}: ${issue.message}`).join(', '),
     )
-  const { sub, exp, org, scope } = parsed.data
+  const { sub, exp, org, scope, policies } = parsed.data
   return {
     principal: {
       subject: sub,
       organization: org ?? null,
       scopes: scope.split(' ').filter((each) => each !== ''),
+      policies,
+      verified: true,
     },
     expiresAt: exp * 1000,
   }

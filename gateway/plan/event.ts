@@ -12,7 +12,7 @@ import {
   type VariableDefinitionNode,
   visit,
 } from 'graphql'
-import type { FetchNode } from './plan.ts'
+import type { Fetch } from './plan.ts'
 import { operationOf, responseNames } from './text.ts'
 
 /** A subscription field bound to a topic by `@event(topic:, key:)`. */
@@ -73,12 +73,12 @@ function eventBinding(
 export type EntitySource = {
   responseName: string
   /** `query($representations) { _entities { … on Type { … } } }` */
-  snapshot: FetchNode
+  snapshot: Fetch
   selections: readonly SelectionNode[]
   variableDefinitions: readonly VariableDefinitionNode[]
 }
 
-export function entitySource(primary: FetchNode, binding: EventBinding): EntitySource {
+export function entitySource(primary: Fetch, binding: EventBinding): EntitySource {
   const operation = operationOf(primary.text)
   const [field] = operation.selectionSet.selections
   if (field?.kind !== Kind.FIELD || !field.selectionSet)
@@ -109,22 +109,28 @@ export function entityFetch(
   type: string,
   selections: readonly SelectionNode[],
   variableDefinitions: readonly VariableDefinitionNode[],
-): FetchNode {
+): Fetch {
   const used = new Set<string>()
   for (const selection of selections) visit(selection, { Variable: (node) => void used.add(node.name.value) })
   const definitions = variableDefinitions.filter((each) => used.has(each.variable.name.value)).map(print)
   const selectionSet = print({ kind: Kind.SELECTION_SET, selections })
   return {
-    kind: 'Fetch',
     subgraph,
-    path: [],
-    requires: [],
     operation: 'query',
     text: `query(${['$representations:[_Any!]!', ...definitions].join(',')}){_entities(representations:$representations){... on ${type} ${selectionSet}}}`,
     variables: [...used],
-    fields: responseNames(selections).filter((name) => name !== versionKey),
-    inputRewrites: [],
-    outputRewrites: [],
+    after: [],
+    when: [],
+    parts: [
+      {
+        paths: [[]],
+        entities: { key: '_entities', variable: 'representations', requires: [] },
+        fields: responseNames(selections).filter((name) => name !== versionKey),
+        inputRewrites: [],
+        outputRewrites: [],
+        contexts: [],
+      },
+    ],
   }
 }
 

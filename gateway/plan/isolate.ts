@@ -14,8 +14,11 @@ export function isolate(document: DocumentNode, traits: NameTraits): DocumentNod
     Field({ alias, name }) {
       if (name.value.startsWith('__')) return false
       const responseName = alias?.value ?? name.value
+      // Every object has something under these names.
+      const isInherited = responseName in Object.prototype
       const shadowsField = alias && alias.value !== name.value && traits.fieldNames.has(alias.value)
       if (
+        isInherited ||
         shadowsField ||
         responseName.startsWith(prefix) ||
         (responseName === name.value && traits.requiredWithArguments.has(name.value))

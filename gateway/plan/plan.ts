@@ -1,42 +1,66 @@
 import type {
   PlanNode as ApolloPlanNode,
   FetchDataRewrite,
+  FetchNode,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
 import { type DocumentNode, Kind } from 'graphql'
+import { combine } from './combine.ts'
 import { operationFor, type Planner } from './supergraph.ts'
 import { operationOf, responseNames } from './text.ts'
 
-/** A plan is plain JSON: it crosses threads and can be printed. Another planner could make it. */
+/** Plain JSON: it crosses threads and can be printed. Another planner could make it. */
 export type Plan = {
-  /** A subscription's first fetch; `node` is what follows for each event. */
-  primary: FetchNode | null
-  /** Null where there is nothing to fetch, as for introspection. */
-  node: PlanNode | null
+  /** A subscription's first fetch: an event stands in its place. */
+  primary: Fetch | null
+  /** Each comes after those that it waits for; none where nothing is fetched, as for introspection. */
+  fetches: Fetch[]
 }
 
-export type PlanNode =
-  | { kind: 'Sequence'; nodes: PlanNode[] }
-  | { kind: 'Parallel'; nodes: PlanNode[] }
-  | { kind: 'Condition'; variable: string; ifTrue: PlanNode | null; ifFalse: PlanNode | null }
-  | FetchNode
-
-export type FetchNode = {
-  kind: 'Fetch'
+/** One request to a subgraph. */
+export type Fetch = {
   subgraph: string
-  /** From the root of the data to the objects that the answer is merged into: response names, `@` for a list's elements. */
-  path: string[]
-  /** What a representation is made of; null where the fetch asks root fields. */
-  requires: Selection[] | null
   operation: 'query' | 'mutation' | 'subscription'
   operationName?: string
   text: string
   /** Names of the client's variables in `text`. */
   variables: string[]
-  /** Response names that the fetch adds to each of its objects: what is null when it fails. */
+  /** Fetches, by their place in the plan, that must have ended before. */
+  after: number[]
+  /** Conditions on the client's variables, all of which must hold. */
+  when: Condition[]
+  parts: Part[]
+}
+
+type Condition = { variable: string; is: boolean }
+
+/** What a fetch brings to the objects at some paths. */
+export type Part = {
+  /** From the root of the data to the objects: response names, `@` for a list's elements. */
+  paths: string[][]
+  /** Null where fields of a root type are asked. */
+  entities: Entities | null
+  /** Response names that each object gets: what is null when the fetch fails. */
   fields: string[]
   inputRewrites: Rewrite[]
   outputRewrites: Rewrite[]
+  /** Arguments of `@fromContext`. A request holds one value of each, so that entities are asked apart by them. */
+  contexts: ContextArgument[]
+}
+
+export type ContextArgument = {
+  /** From the object: `..` is the object around it, `... on Type` a condition, a name a field. */
+  path: string[]
+  variable: string
+}
+
+type Entities = {
+  /** Response name of `_entities`. */
+  key: string
+  /** The variable that the representations are in. */
+  variable: string
+  /** What a representation is made of. */
+  requires: Selection[]
 }
 
 export type Selection =
@@ -48,47 +72,93 @@ export type Rewrite =
   | { kind: 'SetValue'; path: string[]; value: unknown }
   | { kind: 'RenameKey'; path: string[]; to: string }
 
-/** Throws what the planner throws: a GraphQLError where the operation is too complex. */
-export function planOperation(planner: Planner, document: DocumentNode, operationName?: string): Plan {
-  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
-  if (node?.kind !== 'Subscription') return { primary: null, node: node ? compile(node, []) : null }
-  const primary = compile(node.primary, [])
-  if (primary?.kind !== 'Fetch') throw new Error('a subscription begins with a fetch')
-  return { primary, node: node.rest ? compile(node.rest, []) : null }
+type PlanOptions = {
+  operationName?: string | undefined
+  /** Labels of `@override(label:)` that hold. */
+  labels?: readonly string[]
 }
 
-function compile(node: ApolloPlanNode, path: string[]): PlanNode | null {
+/** Throws what the planner throws: a GraphQLError where the operation is too complex. */
+export function planOperation(
+  planner: Planner,
+  document: DocumentNode,
+  { operationName, labels = [] }: PlanOptions = {},
+): Plan {
+  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName), {
+    overrideConditions: new Map(labels.map((label) => [label, true])),
+  })
+  const fetches: Fetch[] = []
+  const isSubscription = node?.kind === 'Subscription'
+  const rest = isSubscription ? node.rest : node
+  if (rest) flatten(rest, { path: [], when: [] }, [], fetches)
+  const primary = isSubscription ? fetchOf(node.primary, { path: [], when: [] }, []) : null
+  // A mutation's fields follow each other: what one selects is read before the next one writes.
+  return { primary, fetches: primary || fetches[0]?.operation === 'query' ? combine(fetches) : fetches }
+}
+
+/** What the planner's names of context arguments begin with. */
+const contextVariable = 'contextualArgument_'
+
+/** Where a node stands in Apollo's tree. */
+type Place = { path: string[]; when: Condition[] }
+
+/** Appends the node's fetches, which wait for those at `before`; answers what has to be waited for after the node. */
+function flatten(node: ApolloPlanNode, place: Place, before: number[], fetches: Fetch[]): number[] {
   switch (node.kind) {
     case 'Sequence':
-    case 'Parallel': {
-      const nodes = node.nodes.flatMap((each) => compile(each, path) ?? [])
-      return nodes.length > 1 ? { kind: node.kind, nodes } : (nodes[0] ?? null)
-    }
+      return node.nodes.reduce((ended, each) => flatten(each, place, ended, fetches), before)
+    case 'Parallel':
+      return united(node.nodes.map((each) => flatten(each, place, before, fetches)))
     case 'Flatten':
-      return compile(node.node, [...path, ...node.path.map(String)])
-    case 'Condition':
-      return {
-        kind: 'Condition',
-        variable: node.condition,
-        ifTrue: node.ifClause ? compile(node.ifClause, path) : null,
-        ifFalse: node.elseClause ? compile(node.elseClause, path) : null,
+      return flatten(
+        node.node,
+        { ...place, path: [...place.path, ...node.path.map(String)] },
+        before,
+        fetches,
+      )
+    case 'Condition': {
+      const branch = (clause: ApolloPlanNode | undefined, is: boolean) => {
+        const when = [...place.when, { variable: node.condition, is }]
+        return clause ? flatten(clause, { ...place, when }, before, fetches) : before
       }
+      return united([branch(node.ifClause, true), branch(node.elseClause, false)])
+    }
     case 'Fetch':
-      return {
-        kind: 'Fetch',
-        subgraph: node.serviceName,
-        path,
-        requires: node.requires ? node.requires.map(selection) : null,
-        operation: node.operationKind,
-        ...(node.operationName === undefined ? {} : { operationName: node.operationName }),
-        text: node.operation,
-        variables: node.variableUsages ?? [],
-        fields: fetchedFields(node.operation, node.requires !== undefined),
-        inputRewrites: (node.inputRewrites ?? []).map(rewrite),
-        outputRewrites: (node.outputRewrites ?? []).map(rewrite),
-      }
+      return [fetches.push(fetchOf(node, place, before)) - 1]
     case 'Defer':
       throw new Error('@defer was not asked for')
+  }
+}
+
+const united = (lists: readonly number[][]): number[] => [...new Set(lists.flat())]
+
+function fetchOf(node: FetchNode, { path, when }: Place, after: number[]): Fetch {
+  const entities = node.requires && {
+    key: '_entities',
+    variable: 'representations',
+    requires: node.requires.map(selection),
+  }
+  return {
+    subgraph: node.serviceName,
+    operation: node.operationKind,
+    ...(node.operationName === undefined ? {} : { operationName: node.operationName }),
+    text: node.operation,
+    variables: (node.variableUsages ?? []).filter((name) => !name.startsWith(contextVariable)),
+    after,
+    when,
+    parts: [
+      {
+        paths: [path],
+        entities: entities ?? null,
+        fields: fetchedFields(node.operation, entities !== undefined),
+        inputRewrites: (node.inputRewrites ?? []).map(rewrite),
+        outputRewrites: (node.outputRewrites ?? []).map(rewrite),
+        contexts: (node.contextRewrites ?? []).map((each) => ({
+          path: each.path,
+          variable: each.renameKeyTo,
+        })),
+      },
+    ],
   }
 }
 

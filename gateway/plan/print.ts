@@ -1,47 +1,43 @@
-import { Kind, parse, print } from 'graphql'
-import type { FetchNode, Plan, PlanNode, Selection } from './plan.ts'
+import { type FieldNode, Kind, print, type SelectionSetNode } from 'graphql'
+import type { Fetch, Part, Plan, Selection } from './plan.ts'
 import { operationOf } from './text.ts'
 
 /** A plan as people read it, and as tests compare it. */
-export function printPlan({ primary, node }: Plan): string {
-  const nodes = [
-    ...(primary ? [block('Subscribe', [printNode(primary)])] : []),
-    ...(node ? [printNode(node)] : []),
+export function printPlan({ primary, fetches }: Plan): string {
+  const lines = [
+    ...(primary ? [printFetch('Subscribe to', primary)] : []),
+    ...fetches.map((fetch, index) => printFetch(`${index + 1}: Fetch from`, fetch)),
   ]
-  return nodes.length > 0 ? nodes.join('\n') : 'nothing to fetch'
+  return lines.length > 0 ? lines.join('\n') : 'nothing to fetch'
 }
 
-function printNode(node: PlanNode): string {
-  switch (node.kind) {
-    case 'Sequence':
-    case 'Parallel':
-      return block(node.kind, node.nodes.map(printNode))
-    case 'Condition':
-      return [
-        ...(node.ifTrue ? [block(`If $${node.variable}`, [printNode(node.ifTrue)])] : []),
-        ...(node.ifFalse ? [block(`If not $${node.variable}`, [printNode(node.ifFalse)])] : []),
-      ].join('\n')
-    case 'Fetch':
-      return printFetch(node)
-  }
+function printFetch(title: string, { subgraph, after, when, text, parts }: Fetch): string {
+  const order = after.length > 0 ? ` after ${after.map((index) => index + 1).join(', ')}` : ''
+  const conditions = when.map(({ variable, is }) => ` if ${is ? '' : 'not '}$${variable}`).join('')
+  const { selectionSet } = operationOf(text)
+  const bodies = parts.map((part) => printPart(part, selectionSet))
+  return `${title} ${subgraph}${order}${conditions} {\n${indented(bodies.join('\n'))}\n}`
 }
 
-function printFetch(fetch: FetchNode): string {
-  const at = fetch.path.length > 0 ? ` at ${fetch.path.join('.')}` : ''
-  const rules = [...fetch.inputRewrites, ...fetch.outputRewrites].map((rule) =>
+function printPart(
+  { paths, entities, inputRewrites, outputRewrites, contexts }: Part,
+  selections: SelectionSetNode,
+): string {
+  const places = paths.filter((path) => path.length > 0).map((path) => path.join('.'))
+  const rules = [...inputRewrites, ...outputRewrites].map((rule) =>
     rule.kind === 'SetValue'
       ? `set ${rule.path.join('.')} to ${JSON.stringify(rule.value)}`
       : `rename ${rule.path.join('.')} to ${rule.to}`,
   )
-  const asks = fetch.requires
-    ? [`${printSelections(fetch.requires)} =>`, printEntities(fetch.text)]
-    : [print(parse(fetch.text))]
-  return block(`Fetch from ${fetch.subgraph}${at}`, [...asks, ...rules])
-}
-
-function printEntities(text: string): string {
-  const [entities] = operationOf(text).selectionSet.selections
-  return entities?.kind === Kind.FIELD && entities.selectionSet ? print(entities.selectionSet) : text
+  for (const { path, variable } of contexts) rules.push(`$${variable} from ${path.join('.')}`)
+  const at = places.length > 0 ? [`at ${places.join(', ')}`] : []
+  if (!entities) return [...at, print(selections), ...rules].join('\n')
+  const field = selections.selections.find(
+    (each): each is FieldNode =>
+      each.kind === Kind.FIELD && (each.alias?.value ?? each.name.value) === entities.key,
+  )
+  const asked = field?.selectionSet ? print(field.selectionSet) : ''
+  return [...at, `${printSelections(entities.requires)} => ${asked}`, ...rules].join('\n')
 }
 
 function printSelections(selections: readonly Selection[]): string {
@@ -52,5 +48,4 @@ function printSelections(selections: readonly Selection[]): string {
   return `{ ${parts.join(' ')} }`
 }
 
-const block = (title: string, lines: readonly string[]): string =>
-  `${title} {\n${lines.join('\n').replace(/^/gm, '  ')}\n}`
+const indented = (text: string): string => text.replace(/^/gm, '  ')

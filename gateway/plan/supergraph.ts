@@ -17,6 +17,7 @@ import {
   visit,
 } from 'graphql'
 import { type EventBinding, eventBindings } from './event.ts'
+import { type Protection, protectionIn } from './protection.ts'
 import { operationOf } from './text.ts'
 
 export type Supergraph = {
@@ -30,6 +31,9 @@ export type Supergraph = {
   events: ReadonlyMap<string, EventBinding>
   /** The keys by which a subgraph resolves entities of a type; none where it can't. */
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
+  protection: Protection | null
+  /** Names of the fields that a label of `@override(label:)` moves, by label. */
+  overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
 }
 
@@ -43,7 +47,7 @@ export type NameTraits = {
 export type Planner = { queryPlanner: QueryPlanner; apiSchema: Schema }
 
 // What the planner knows and this gateway does not enforce or execute is refused, never ignored.
-const notExecuted = /\/(authenticated|requiresScopes|policy|context|connect)\//
+const notExecuted = /\/connect\//
 const supportedFeatures = new Set(
   [...ROUTER_SUPPORTED_SUPERGRAPH_FEATURES].filter((url) => !notExecuted.test(url)),
 )
@@ -55,9 +59,10 @@ export function readSupergraph(sdl: string): Supergraph {
   const full = buildASTSchema(document, { assumeValid: true, assumeValidSDL: true })
   const keys = keysByType(document)
   const keysOf = (subgraph: string, type: string) => keys.get(type)?.get(subgraph) ?? []
-  const eventDirective = supergraph.schema.coreFeatures
-    ?.getByIdentity('https://ossa.community/event')
-    ?.directiveNameInSchema('event')
+  const nameOf = (identity: string, directive: string) =>
+    supergraph.schema.coreFeatures?.getByIdentity(identity)?.directiveNameInSchema(directive)
+  const specified = (directive: string) => nameOf(`https://specs.apollo.dev/${directive}`, directive)
+  const eventDirective = nameOf('https://ossa.community/event', 'event')
   return {
     // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
     api: buildASTSchema(supergraph.apiSchema().toAST(), { assumeValid: true, assumeValidSDL: true }),
@@ -68,6 +73,13 @@ export function readSupergraph(sdl: string): Supergraph {
         ? new Map()
         : eventBindings(full, eventDirective, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
     keysOf,
+    protection: protectionIn(document, {
+      authenticated: specified('authenticated'),
+      requiresScopes: specified('requiresScopes'),
+      policy: specified('policy'),
+      context: specified('context'),
+    }),
+    overrides: overridesIn(document),
     traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },
   }
 }
@@ -144,6 +156,20 @@ function fieldNames(document: DocumentNode): Set<string> {
   const names = new Set<string>()
   visit(document, { FieldDefinition: (node) => void names.add(node.name.value) })
   return names
+}
+
+function overridesIn(document: DocumentNode): Map<string, Set<string>> {
+  const overrides = new Map<string, Set<string>>()
+  visit(document, {
+    FieldDefinition({ name, directives = [] }) {
+      for (const directive of directives) {
+        const label =
+          directive.name.value === 'join__field' ? stringArgument(directive, 'overrideLabel') : undefined
+        if (label !== undefined) overrides.set(label, (overrides.get(label) ?? new Set()).add(name.value))
+      }
+    },
+  })
+  return overrides
 }
 
 function requiredWithArguments(document: DocumentNode): Set<string> {

@@ -177,7 +177,9 @@ function prepared(gateway: SocketOperations, payload: unknown): readonly GraphQL
 }
 
 async function run(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
-  return (await gateway.run(operation, stateOf(extra), extra.closed.signal)) as never
+  const { text, ...answer } = await gateway.run(operation, stateOf(extra), extra.closed.signal)
+  // graphql-ws writes the JSON.
+  return (text === undefined ? answer : { data: JSON.parse(text) as unknown, ...answer }) as never
 }
 
 async function subscribe(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {

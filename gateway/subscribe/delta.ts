@@ -33,7 +33,7 @@ export async function readEvent(
         entityFetch(subgraph, first.type, first.selections, source.variableDefinitions),
         group.map((each) => each.target),
         group.map((each) => each.representation),
-        () => group.map((each) => each.path),
+        (target) => group.find((each) => each.target === target)?.path ?? [],
       )
     }),
   )

@@ -1,10 +1,10 @@
-import { getArgumentValues, isObjectType } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError, getArgumentValues, isObjectType } from 'graphql'
 import { fieldCollector } from '../execute/collect.ts'
+import type { CompiledPlan } from '../execute/compile.ts'
 import { fetchEntities } from '../execute/execute.ts'
 import { type JsonObject, own } from '../execute/merge.ts'
 import type { Answer, Caller, Operations, PreparedOperation } from '../operation.ts'
 import { type EntitySource, type EventBinding, entitySource, isMadeOf, versionKey } from '../plan/event.ts'
-import type { Plan } from '../plan/plan.ts'
 import type { Supergraph } from '../plan/supergraph.ts'
 import { refusal } from '../refusal.ts'
 import { createBuffer } from './buffer.ts'
@@ -41,9 +41,12 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
         'NO_EVENT_LOG',
         'this gateway runs without an event log: there is nothing to subscribe to',
       )
-    const plan = await operations.plan(operation)
+    const permitted = operation.for(await caller())
+    const plan = await permitted.plan()
+    if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
     const subject: Subject = {
       plan,
+      denials: permitted.errors,
       source: sourceOf(plan, binding),
       representation: representation(supergraph, plan, binding, args),
       address: { topic: binding.topic, type: binding.type, key },
@@ -63,7 +66,9 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
 
 /** What is subscribed to. */
 type Subject = {
-  plan: Plan
+  plan: CompiledPlan
+  /** Tell what the subscriber may not have. */
+  denials: readonly GraphQLFormattedError[]
   source: EntitySource
   representation: JsonObject
   address: Address
@@ -168,9 +173,9 @@ async function snapshot(session: Session, kind: Kind): Promise<{ answer: Answer;
   const data = { [responseName]: entity.value }
   const found = own(entity.value, versionKey)
   const version = typeof found === 'number' ? found : unknownVersion
-  const answer = await operations.finish(operation, caller, subject.plan.node, {
+  const answer = await operations.finish(operation, caller, subject.plan, {
     data,
-    errors: entity.errors,
+    errors: [...entity.errors, ...subject.denials],
   })
   return { answer: await withStream(session, answer, kind, version, positions), version }
 }
@@ -180,7 +185,7 @@ async function fetchEntity({ subject, operations, operation }: Session, caller: 
   const execution = operations.execution(operation, caller)
   const value: JsonObject = {}
   const [found = false] = await fetchEntities(execution, source.snapshot, [value], [reference], () => [
-    [source.responseName],
+    source.responseName,
   ])
   const errors =
     found || execution.errors.length > 0
@@ -225,9 +230,9 @@ async function delta(session: Session, event: StreamEvent): Promise<Answer> {
   const execution = operations.execution(operation, caller)
   const known = { ...subject.representation, version: event.version, ...event.value }
   const value = await readEvent(execution, supergraph, subject.source, subject.representation, known)
-  const answer = await operations.finish(operation, caller, subject.plan.node, {
+  const answer = await operations.finish(operation, caller, subject.plan, {
     data: { [subject.source.responseName]: value },
-    errors: execution.errors,
+    errors: [...execution.errors, ...subject.denials],
   })
   return await withStream(session, answer, 'DELTA', event.version, { [event.partition]: event.next })
 }
@@ -280,6 +285,9 @@ function closable<T>(
   }
 }
 
+const unauthorized = ({ message, path, extensions }: GraphQLFormattedError) =>
+  new GraphQLError(message, { path: path ?? null, extensions: extensions ?? null })
+
 function boundField(supergraph: Supergraph, operation: PreparedOperation) {
   const type = supergraph.api.getSubscriptionType()
   if (!type) throw new Error('a valid subscription without a subscription type')
@@ -297,14 +305,14 @@ function boundField(supergraph: Supergraph, operation: PreparedOperation) {
   return { binding, args, key: binding.keyOf(args) }
 }
 
-function sourceOf(plan: Plan, binding: EventBinding): EntitySource {
+function sourceOf(plan: CompiledPlan, binding: EventBinding): EntitySource {
   if (!plan.primary) throw new Error('a subscription without a first fetch')
   return entitySource(plan.primary, binding)
 }
 
 function representation(
   supergraph: Supergraph,
-  plan: Plan,
+  plan: CompiledPlan,
   binding: EventBinding,
   args: Record<string, unknown>,
 ): JsonObject {

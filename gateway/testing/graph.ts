@@ -5,7 +5,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph'
 import { readConfig } from '@community/infra/config.ts'
 import type { EventLog } from '@community/infra/eventlog.ts'
 import { createLog } from '@community/infra/log.ts'
-import { assertCompositionSuccess, composeServices } from '@theguild/federation-composition'
+import { composeServices, compositionHasErrors } from '@theguild/federation-composition'
 import type * as graphql from 'graphql'
 import { startGateway } from '../gateway.ts'
 import type { Answer } from '../operation.ts'
@@ -32,8 +32,9 @@ export type TestGraph = AsyncDisposable & {
   stopSubgraph(name: string): Promise<void>
 }
 
-const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: [
-  "@key" "@requires" "@provides" "@external" "@shareable" "@interfaceObject" "@inaccessible" "@override" "@composeDirective"])`
+const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [
+  "@key" "@requires" "@provides" "@external" "@shareable" "@interfaceObject" "@inaccessible" "@override" "@composeDirective"
+  "@authenticated" "@requiresScopes" "@policy" "@context" "@fromContext"])`
 
 export const eventLink = `extend schema
   @link(url: "https://ossa.community/event/v1.0", import: ["@event"]) @composeDirective(name: "@event")
@@ -51,7 +52,8 @@ export function composeSdl(
       url: urls[name] ?? `http://127.0.0.1:1/${name}`,
     })),
   )
-  assertCompositionSuccess(composition)
+  if (compositionHasErrors(composition))
+    throw new Error(composition.errors.map(({ message }) => message).join('\n'))
   return composition.supergraphSdl
 }
 
@@ -62,6 +64,8 @@ export async function startGraph(
     env?: Record<string, string>
     eventLog?: EventLog
     fetchDeadlineMs?: number
+    /** What becomes of the composed supergraph. */
+    alter?: (sdl: string) => string
   } = {},
 ): Promise<TestGraph> {
   const fetched: Fetched[] = []
@@ -74,7 +78,7 @@ export async function startGraph(
     urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   }
   const gateway = await startGateway({
-    sdl: composeSdl(subgraphs, urls),
+    sdl: (options.alter ?? String)(composeSdl(subgraphs, urls)),
     port: 0,
     config: readConfig(options.env ?? {}),
     log: createLog('test', 'error'),
