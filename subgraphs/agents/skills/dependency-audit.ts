@@ -40,7 +40,7 @@ export const dependencyAudit = skill({
     pinned: z.int().describe('How many name one version'),
   }),
   run({ dependencies, locked = {}, known = [] }, { widest, squatDistance, popular }) {
-    const genuine = new Set([...popular, ...known])
+    const genuine = new Map([...popular, ...known].map((name) => [name, skeleton(name)]))
     const findings = Object.entries(dependencies).flatMap(([name, range]) => [
       ...rangeFindings(name, range, widest),
       ...lockFindings(name, range, Object.hasOwn(locked, name) ? locked[name] : undefined),
@@ -117,12 +117,12 @@ function lockFindings(dependency: string, range: string, version: string | undef
   ]
 }
 
-function nameFindings(dependency: string, genuine: ReadonlySet<string>, distance: number): Finding[] {
+function nameFindings(dependency: string, genuine: ReadonlyMap<string, string>, distance: number): Finding[] {
   if (genuine.has(dependency)) return []
   const say = (detail: string): Finding[] => [{ severity: 'HIGH', dependency, rule: 'typo-squat', detail }]
   const bare = skeleton(dependency)
-  for (const name of genuine) {
-    if (skeleton(name) === bare) return say(`It looks like ${name}.`)
+  for (const [name, look] of genuine) {
+    if (look === bare) return say(`It looks like ${name}.`)
     // In short names one letter makes another word.
     const most = Math.min(distance, Math.floor(name.length / 5))
     if (most > 0 && edits(dependency, name, most) <= most) return say(`It is nearly ${name}.`)

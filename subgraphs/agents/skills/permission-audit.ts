@@ -24,6 +24,7 @@ export const permissionAudit = skill({
     sensitive: z.array(scopeSchema).max(50),
   }),
   input: z.strictObject({
+    asOf: z.iso.datetime().optional().describe('When the access log was read; now unless told'),
     available: z.array(scopeSchema).min(1).max(300).describe('Every scope that exists, as agents:write'),
     principals: z
       .array(
@@ -65,8 +66,9 @@ export const permissionAudit = skill({
       )
       .describe('Most excess first'),
   }),
-  run({ available, principals }, { unusedDays, conflicts, sensitive }, context) {
-    const since = context.now().getTime() - unusedDays * 86_400_000
+  run({ asOf, available, principals }, { unusedDays, conflicts, sensitive }, context) {
+    const read = asOf === undefined ? context.now().getTime() : Date.parse(asOf)
+    const since = read - unusedDays * 86_400_000
     const answers = principals.map(({ name, granted, used }) => {
       const recent = new Set(
         used.filter(({ lastUsedAt }) => Date.parse(lastUsedAt) >= since).map(({ scope }) => scope),
