@@ -57,11 +57,14 @@ export const toolPoisoningScan = skill({
       .describe('In the order given'),
   }),
   run({ tools, pinned }, { reserved, suspectAt, poisonedAt }) {
+    const looks = new Map(
+      [...reserved, ...tools.map(({ name }) => name)].map((name) => [name, skeleton(name)]),
+    )
     const answers = tools.map((tool, index) => {
       const digest = digestOf(tool)
       const others = tools.filter((_, other) => other !== index).map(({ name }) => name)
       const found = [
-        ...namedWrong(tool.name, others, reserved),
+        ...namedWrong(tool.name, others, reserved, looks),
         ...textsOf(tool).flatMap(({ at, text }) => saidWrong(at, text, others)),
         ...(pinned ? changed(tool.name, digest, pinned) : []),
       ]
@@ -87,7 +90,12 @@ const digestOf = (tool: Tool) =>
     .update(canonicalize(tool) ?? '')
     .digest('hex')
 
-function namedWrong(name: string, others: readonly string[], reserved: readonly string[]): Finding[] {
+function namedWrong(
+  name: string,
+  others: readonly string[],
+  reserved: readonly string[],
+  looks: ReadonlyMap<string, string>,
+): Finding[] {
   const found: Finding[] = []
   const say = (rule: string, weight: number, detail: string) =>
     found.push({ rule, at: '/name', detail, weight })
@@ -98,7 +106,7 @@ function namedWrong(name: string, others: readonly string[], reserved: readonly 
     const taken = other === name
     if (taken && reserved.includes(name)) say('shadows-reserved', 0.7, `${other} is another server’s tool.`)
     else if (taken) say('duplicate-name', 0.5, 'Two tools have this name.')
-    else if (skeleton(other) === skeleton(name))
+    else if (looks.get(other) === looks.get(name))
       say('look-alike', 0.7, `A reader can’t tell it from ${other}.`)
   }
   return found

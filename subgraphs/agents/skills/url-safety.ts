@@ -21,7 +21,7 @@ export const urlSafety = skill({
     literalAddresses: z.boolean(),
     /** Only these hosts and names below them, if any are listed. */
     hosts: z.array(z.string().min(1).max(253)).max(100),
-    /** same-site: where it leads must be of the origin that `base` has. */
+    /** same-origin: where it leads must have the origin of `base`. */
     target: z.enum(['anywhere', 'same-origin']),
   }),
   input: z.strictObject({
@@ -115,9 +115,9 @@ function named(host: string, hosts: readonly string[], say: Say) {
   if (hosts.length > 0 && !hosts.some(within)) say('host', `${host} is not listed.`)
   const read = domainToUnicode(host)
   if (read.split('.').some(mixesScripts)) say('mixed-scripts', `${read} mixes scripts.`)
+  const look = skeleton(read)
   const imitated = hosts.find(
-    (one) =>
-      !within(one) && (skeleton(read) === skeleton(one) || skeleton(read).endsWith(`-${skeleton(one)}`)),
+    (one) => !within(one) && (look === skeleton(one) || look.endsWith(`-${skeleton(one)}`)),
   )
   if (imitated) say('look-alike', `A reader can’t tell it from ${imitated}.`)
 }
