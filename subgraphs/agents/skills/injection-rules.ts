@@ -1,6 +1,6 @@
 import { mixesScripts, plainCharacter } from './confusables.ts'
 
-export type InjectionFamily = 'override' | 'role' | 'delimiter' | 'hidden' | 'encoded' | 'exfiltration'
+type InjectionFamily = 'override' | 'role' | 'delimiter' | 'hidden' | 'encoded' | 'exfiltration'
 export type Injection = {
   rule: string
   family: InjectionFamily
