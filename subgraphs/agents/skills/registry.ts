@@ -1,6 +1,7 @@
 import { agentDiscovery } from './agent-discovery.ts'
 import { anomalyDetection } from './anomaly-detection.ts'
 import { assignment } from './assignment.ts'
+import { auditChainVerification } from './audit-chain-verification.ts'
 import { banditRouting } from './bandit-routing.ts'
 import { budgetAllocation } from './budget-allocation.ts'
 import { catalogueReview } from './catalogue-review.ts'
@@ -13,6 +14,8 @@ import { contractTests } from './contract-tests.ts'
 import { correlation } from './correlation.ts'
 import { costAttribution } from './cost-attribution.ts'
 import { criticalPath } from './critical-path.ts'
+import { cvssScoring } from './cvss-scoring.ts'
+import { dependencyAudit } from './dependency-audit.ts'
 import { deprecationPlanning } from './deprecation-planning.ts'
 import { distributionSummary } from './distribution-summary.ts'
 import { effectSize } from './effect-size.ts'
@@ -20,15 +23,21 @@ import { forecast } from './forecast.ts'
 import { funnelAnalysis } from './funnel-analysis.ts'
 import { interleavingAnalysis } from './interleaving-analysis.ts'
 import { itemRecommendation } from './item-recommendation.ts'
+import { keyRotation } from './key-rotation.ts'
+import { licenceCompatibility } from './licence-compatibility.ts'
 import { listingModeration } from './listing-moderation.ts'
 import { logClustering } from './log-clustering.ts'
 import { manifestCompliance } from './manifest-compliance.ts'
 import { manifestQuality } from './manifest-quality.ts'
 import { manifestSecurity } from './manifest-security.ts'
 import { marketplaceMetrics } from './marketplace-metrics.ts'
+import { merkleInclusion } from './merkle-inclusion.ts'
 import { multiCriteriaRanking } from './multi-criteria-ranking.ts'
 import { pairwiseRating } from './pairwise-rating.ts'
+import { permissionAudit } from './permission-audit.ts'
+import { piiRedaction } from './pii-redaction.ts'
 import { planOverview } from './plan-overview.ts'
+import { promptInjectionScan } from './prompt-injection-scan.ts'
 import { proportionTest } from './proportion-test.ts'
 import { quadraticVoting } from './quadratic-voting.ts'
 import { queryClustering } from './query-clustering.ts'
@@ -46,6 +55,7 @@ import { reviewAnomaly } from './review-anomaly.ts'
 import { routeSearch } from './route-search.ts'
 import { schemaCompatibility } from './schema-compatibility.ts'
 import { schemaTranslation } from './schema-translation.ts'
+import { secretScan } from './secret-scan.ts'
 import { signatureVerification } from './signature-verification.ts'
 import type { Skill } from './skill.ts'
 import { slaVerdict } from './sla-verdict.ts'
@@ -54,10 +64,14 @@ import { stagedChecklist } from './staged-checklist.ts'
 import { tagSuggestion } from './tag-suggestion.ts'
 import { taskDecomposition } from './task-decomposition.ts'
 import { textClassification } from './text-classification.ts'
+import { thresholdCalibration } from './threshold-calibration.ts'
 import { tokenBucket } from './token-bucket.ts'
+import { tokenInspection } from './token-inspection.ts'
+import { toolPoisoningScan } from './tool-poisoning-scan.ts'
 import { trendTest } from './trend-test.ts'
 import { trending } from './trending.ts'
 import { trustPolicy } from './trust-policy.ts'
+import { urlSafety } from './url-safety.ts'
 import { usageReport } from './usage-report.ts'
 import { vectorPacking } from './vector-packing.ts'
 import { versionCheck } from './version-check.ts'
@@ -67,6 +81,7 @@ const all: readonly Skill[] = [
   agentDiscovery,
   anomalyDetection,
   assignment,
+  auditChainVerification,
   banditRouting,
   budgetAllocation,
   catalogueReview,
@@ -79,6 +94,8 @@ const all: readonly Skill[] = [
   correlation,
   costAttribution,
   criticalPath,
+  cvssScoring,
+  dependencyAudit,
   deprecationPlanning,
   distributionSummary,
   effectSize,
@@ -86,15 +103,21 @@ const all: readonly Skill[] = [
   funnelAnalysis,
   interleavingAnalysis,
   itemRecommendation,
+  keyRotation,
+  licenceCompatibility,
   listingModeration,
   logClustering,
   manifestCompliance,
   manifestQuality,
   manifestSecurity,
   marketplaceMetrics,
+  merkleInclusion,
   multiCriteriaRanking,
   pairwiseRating,
+  permissionAudit,
+  piiRedaction,
   planOverview,
+  promptInjectionScan,
   proportionTest,
   quadraticVoting,
   queryClustering,
@@ -112,6 +135,7 @@ const all: readonly Skill[] = [
   routeSearch,
   schemaCompatibility,
   schemaTranslation,
+  secretScan,
   signatureVerification,
   slaVerdict,
   sloBurnRate,
@@ -119,10 +143,14 @@ const all: readonly Skill[] = [
   tagSuggestion,
   taskDecomposition,
   textClassification,
+  thresholdCalibration,
   tokenBucket,
+  tokenInspection,
+  toolPoisoningScan,
   trendTest,
   trending,
   trustPolicy,
+  urlSafety,
   usageReport,
   vectorPacking,
   versionCheck,
