@@ -58,6 +58,14 @@ const echo = skill({
   run: ({ text }) => ({ text }),
 })
 
+const rude = skill({
+  ...echo,
+  name: 'rude',
+  run() {
+    throw new Error('what Postgres \0 can not hold: \ud800')
+  },
+})
+
 beforeAll(async () => {
   const database = stack.use(await testDatabase())
   const folder = await mkdtemp(join(tmpdir(), 'orchestrate-'))
@@ -77,7 +85,7 @@ beforeAll(async () => {
     port: 0,
     keys: keys.internal,
     log,
-    skills: new Map([[echo.name, echo]]),
+    skills: new Map([echo, rude].map((each) => [each.name, each])),
     graphOf: () => async () => ({}),
   })
   stack.defer(() => pool.stop())
@@ -92,6 +100,7 @@ beforeAll(async () => {
   }
   for (let number = 1; number <= 6; number++) await writeAgent(`worker-${number}`, number, 'small')
   for (let number = 7; number <= 9; number++) await writeAgent(`other-${number}`, number, 'other')
+  await writeAgent('rude-10', 10, 'rude')
 })
 afterAll(() => stack.disposeAsync())
 
@@ -114,7 +123,7 @@ const manifestOf = (name: string, number: number, phase: string) => ({
       {
         name: 'repeat',
         description: 'Repeats.',
-        skill: 'echo',
+        skill: phase === 'rude' ? 'rude' : 'echo',
         configuration: {},
         input: text,
         output: text,
@@ -160,7 +169,7 @@ async function answer(query: string, variables: Record<string, unknown>): Promis
       pool: 'foundation',
       deploymentId: `${id}@1.0.0`,
       organizationId: 'ossa',
-      manifest: manifestOf(id, Number(number), 'small'),
+      manifest: manifestOf(id, Number(number), id.split('-')[0] ?? ''),
     })
     agent.status = 'DEPLOYING'
   }
@@ -457,6 +466,20 @@ test('a run is cancelled: what is under way ends, nothing new begins', async () 
   expect(steps[0]).toMatchObject({ id: 'cancelled/small/worker-1/deploy', status: 'SUCCEEDED' })
   expect(steps[1]).toMatchObject({ id: 'cancelled/small/worker-1/health', status: 'CANCELLED' })
   expect((await history('cancelled')).at(-1)?.transition).toBe('PLAN_CANCELLED')
+})
+
+test('whatever an agent says when it fails, it is its step that fails and not the run', async () => {
+  agents.clear()
+  await start('insulted', { phase: 'rude', agents: 1, maxIterations: 1 })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('insulted')
+  await orchestrator.stop()
+  expect(run).toMatchObject({ status: 'EXHAUSTED', failed: 1 })
+  const steps = await internal((tx) => stepsOf(tx, 'insulted'))
+  expect(steps.find(({ action }) => action === 'HEALTH')).toMatchObject({
+    status: 'FAILED',
+    error: 'ERROR: what Postgres \u{FFFD} can not hold: \u{FFFD}',
+  })
 })
 
 test('a phase that selects nobody ends the run FAILED', async () => {
