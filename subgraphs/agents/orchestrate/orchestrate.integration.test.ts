@@ -482,6 +482,18 @@ test('whatever an agent says when it fails, it is its step that fails and not th
   })
 })
 
+test('nothing is written of a run that has ended, so that it stays ended', async () => {
+  await start('over')
+  const owner = randomUUID()
+  await internal((tx) => claimRun(tx, owner))
+  const lease = { runId: 'over', owner, pool: floor.pool, nudge: () => undefined }
+  const { run } = await record(lease, { transition: 'PLAN_FAILED', run: { status: 'FAILED' } })
+  await expect(record(lease, { transition: 'PHASE_STARTED', phase: 'small' })).rejects.toThrow(LeaseLost)
+  expect(await internal((tx) => runsById(tx, ['over']))).toMatchObject([
+    { status: 'FAILED', finishedAt: run.finishedAt, version: 1 },
+  ])
+})
+
 test('a phase that selects nobody ends the run FAILED', async () => {
   await start('nobody', { phase: 'no-such-phase' })
   const orchestrator = startOrchestrator(floor, { fleet })
