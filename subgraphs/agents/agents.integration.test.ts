@@ -162,6 +162,28 @@ test('an endpoint inside the own networks is refused where the operator does not
   expect(allowed.data).toMatchObject({ registerAgent: { id: 'elsewhere' } })
 })
 
+test('what runs goes on where it runs until a newer version is deployed', async () => {
+  const source = (version: string, place: string) =>
+    manifest('mover', { version, spec: { endpoint: `http://127.0.0.1:9/${place}` } })
+  const query = '{ agent(id: "mover") { version deployedVersion endpoint } }'
+  const seen = async () => (await graph.ask(query, {}, anonymous)).data?.agent
+  await register(source('1.0.0', 'one'), owner('ossa'))
+  expect(await seen()).toEqual({ version: '1.0.0', deployedVersion: null, endpoint: null })
+  await deploy('mover', owner('ossa'))
+  await register(source('2.0.0', 'two'), owner('ossa'))
+  expect(await seen()).toEqual({
+    version: '2.0.0',
+    deployedVersion: '1.0.0',
+    endpoint: 'http://127.0.0.1:9/one',
+  })
+  await deploy('mover', owner('ossa'))
+  expect(await seen()).toEqual({
+    version: '2.0.0',
+    deployedVersion: '2.0.0',
+    endpoint: 'http://127.0.0.1:9/two',
+  })
+})
+
 test('who may not see an agent finds, counts and gets none', async () => {
   for (const visibility of ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'])
     await register(

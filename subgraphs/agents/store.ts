@@ -19,8 +19,12 @@ export type AgentRow = {
   revision: number
   registeredAt: Date
   updatedAt: Date
-  /** Of the version that runs; null where nothing runs. */
+  /** The version that runs; null where nothing runs. */
   deployedVersion: string | null
+  /** The pool that it runs in, which a newer manifest may name another than; null where it runs elsewhere. */
+  deployedPool: string | null
+  /** Where it runs, outside of all pools. */
+  deployedEndpoint: string | null
   lastHeartbeatAt: Date | null
   health: AgentHealth
 }
@@ -31,7 +35,8 @@ const staleAfter = '10 seconds'
 const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
   agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
   agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
-  deployment.version as "deployedVersion", heartbeat.at as "lastHeartbeatAt",
+  deployment.version as "deployedVersion", deployment.pool as "deployedPool",
+  deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case
     when heartbeat.at is null or deployment.agent_id is null then 'UNKNOWN'
     when heartbeat.at < now() - interval '${staleAfter}' then 'UNHEALTHY'
@@ -310,13 +315,14 @@ export type DeploymentRow = { agentId: string; deploymentId: string; version: st
 /** The first heartbeat comes with it: the runtime has just answered. */
 export async function upsertDeployment(
   tx: Transaction,
-  { agentId, deploymentId, version, pool }: DeploymentRow,
+  { agentId, deploymentId, version, pool, endpoint }: DeploymentRow & { endpoint: string | null },
 ): Promise<void> {
   await tx.query(
-    `insert into deployment (agent_id, id, version, pool) values ($1, $2, $3, $4)
+    `insert into deployment (agent_id, id, version, pool, endpoint) values ($1, $2, $3, $4, $5)
      on conflict (agent_id) do update
-     set id = excluded.id, version = excluded.version, pool = excluded.pool, placed_at = now()`,
-    [agentId, deploymentId, version, pool],
+     set id = excluded.id, version = excluded.version, pool = excluded.pool, endpoint = excluded.endpoint,
+       placed_at = now()`,
+    [agentId, deploymentId, version, pool, endpoint],
   )
   if (pool !== null) await insertHeartbeats(tx, [agentId], new Date())
 }

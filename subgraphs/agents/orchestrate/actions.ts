@@ -48,14 +48,17 @@ async function deploy(work: Work): Promise<string | null> {
   const found = z
     .object({
       agent: z
-        .object({ status: z.string(), version: z.string(), endpoint: z.string().nullable() })
+        .object({ status: z.string(), version: z.string(), deployedVersion: z.string().nullable() })
         .nullable(),
     })
     .parse(
-      await ask(work, 'query ($id: ID!) { agent(id: $id) { status version endpoint } }', { id: agent.id }),
+      await ask(work, 'query ($id: ID!) { agent(id: $id) { status version deployedVersion } }', {
+        id: agent.id,
+      }),
     ).agent
-  if (found && found.version === agent.version && running.includes(found.status) && found.endpoint !== null)
-    return `version ${agent.version} runs already`
+  // Registered and deployed are two mutations: a try may have ended between them, and an older version runs still.
+  const runs = found?.version === agent.version && found.deployedVersion === agent.version
+  if (runs && running.includes(found.status)) return `version ${agent.version} runs already`
   await ask(work, 'mutation ($source: String!) { registerAgent(source: $source) { id } }', {
     source: agent.source,
   })

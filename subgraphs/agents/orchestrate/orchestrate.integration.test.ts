@@ -40,6 +40,7 @@ type Agent = {
   id: string
   status: string | null
   version: string
+  deployed: string | null
   certification: string | null
   listed: boolean
   registered: number
@@ -172,6 +173,7 @@ async function answer(query: string, variables: Record<string, unknown>): Promis
       manifest: manifestOf(id, Number(number), id.split('-')[0] ?? ''),
     })
     agent.status = 'DEPLOYING'
+    agent.deployed = agent.version
   }
   if (mutation === 'activateAgent') agent.status = 'ACTIVE'
   if (mutation === 'publishListing') agent.listed = true
@@ -186,6 +188,7 @@ const newAgent = (id: string): Agent => ({
   id,
   status: null,
   version: '1.0.0',
+  deployed: null,
   certification: null,
   listed: false,
   registered: 0,
@@ -195,6 +198,7 @@ const shown = (agent: Agent) => ({
   id: agent.id,
   status: agent.status,
   version: agent.version,
+  deployedVersion: agent.deployed,
   visibility: 'PUBLIC',
   endpoint: `${pool.url}/a2a/${agent.id}`,
   pool: { name: 'foundation' },
@@ -337,6 +341,17 @@ test('a second run has a suffix, finds everything done, and says so', async () =
     { note: 'version 1.0.0 runs already', count: 6 },
     { note: null, count: 6 },
   ])
+})
+
+test('a version that was registered, and not deployed before its orchestrator died, is deployed', async () => {
+  agents.clear()
+  const ran = { ...newAgent('worker-1'), status: 'ACTIVE', deployed: '0.9.0' }
+  agents.set('worker-1', ran)
+  await start('upgrade')
+  const orchestrator = startOrchestrator(floor, { fleet })
+  expect(await ended('upgrade')).toMatchObject({ status: 'CONVERGED', done: 30 })
+  await orchestrator.stop()
+  expect(ran).toMatchObject({ status: 'ACTIVE', deployed: '1.0.0' })
 })
 
 test('a failed step is tried again in the next iteration, the steps after it wait', async () => {
