@@ -19,7 +19,9 @@ import { localRuntime } from '../runtime/local.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
 import { parseDefinition } from './definition.ts'
+import { readFleet } from './fleet.ts'
 import { startOrchestrator } from './orchestrator.ts'
+import { review } from './review.ts'
 import {
   claimRun,
   insertOutcome,
@@ -352,6 +354,26 @@ test('a version that was registered, and not deployed before its orchestrator di
   expect(await ended('upgrade')).toMatchObject({ status: 'CONVERGED', done: 30 })
   await orchestrator.stop()
   expect(ran).toMatchObject({ status: 'ACTIVE', deployed: '1.0.0' })
+})
+
+test('a review counts the versions that the plan is for, and no older ones', async () => {
+  agents.clear()
+  const wanted = [...(await readFleet(fleet, 'ossa')).values()].filter(
+    ({ labels }) => labels.phase === 'other',
+  )
+  for (const { id } of wanted)
+    agents.set(id, { ...newAgent(id), status: 'ACTIVE', certification: 'CERTIFIED', deployed: '1.0.0' })
+  const names = ['active-agents', 'certified-agents']
+  const criteria = names.map((name) => ({ name, target: 3, actual: null, met: false }))
+  const counted = async () => {
+    const reviewed = await review(floor, wanted, [], criteria, new AbortController().signal)
+    return reviewed.map(({ actual }) => actual)
+  }
+  expect(await counted()).toEqual([3, 3])
+  const [first, second] = agents.values()
+  Object.assign(first ?? {}, { deployed: '0.9.0' })
+  Object.assign(second ?? {}, { version: '0.9.0' })
+  expect(await counted()).toEqual([2, 2])
 })
 
 test('a failed step is tried again in the next iteration, the steps after it wait', async () => {
