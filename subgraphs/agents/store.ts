@@ -38,7 +38,7 @@ const columns = `agent.id, agent.organization_id as "organizationId", agent.name
   deployment.version as "deployedVersion", deployment.pool as "deployedPool",
   deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case
-    when heartbeat.at is null or deployment.agent_id is null then 'UNKNOWN'
+    when heartbeat.at is null or deployment.pool is null then 'UNKNOWN'
     when heartbeat.at < now() - interval '${staleAfter}' then 'UNHEALTHY'
     else 'HEALTHY'
   end as health`
@@ -324,23 +324,24 @@ export async function upsertDeployment(
        placed_at = now()`,
     [agentId, deploymentId, version, pool, endpoint],
   )
-  if (pool !== null) await insertHeartbeats(tx, [agentId], new Date())
+  if (pool !== null) await insertHeartbeats(tx, pool, [agentId], new Date())
 }
 
 export async function deleteDeployment(tx: Transaction, agentId: string): Promise<void> {
   await tx.query('delete from deployment where agent_id = $1', [agentId])
 }
 
-/** An older look than the last one changes nothing; an agent that is not known is passed over. */
+/** An older look than the last one changes nothing; an agent that is not deployed in the pool is passed over. */
 export async function insertHeartbeats(
   tx: Transaction,
+  pool: string,
   agentIds: readonly string[],
   at: Date,
 ): Promise<void> {
   await tx.query(
-    `insert into heartbeat (agent_id, at) select id, $2 from agent where id = any($1)
+    `insert into heartbeat (agent_id, at) select agent_id, $2 from deployment where agent_id = any($1) and pool = $3
      on conflict (agent_id) do update set at = excluded.at where heartbeat.at < excluded.at`,
-    [agentIds, at],
+    [agentIds, at, pool],
   )
 }
 
@@ -373,11 +374,22 @@ export async function missingIn(
   return rows
 }
 
-/** Those of the agents that are retired. */
-export async function retiredAmong(tx: Transaction, ids: readonly string[]): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string }>(
-    `select id from agent where id = any($1) and status = 'RETIRED'`,
-    [ids],
+/**
+ * Those that the pool hosts and should not: retired ones, and those that have been here for a minute and are deployed
+ * elsewhere or not at all. A deployment's row comes a moment after its host.
+ */
+export async function strayIn(
+  tx: Transaction,
+  pool: string,
+  hosted: readonly { agentId: string; startedAt: Date }[],
+): Promise<string[]> {
+  const { rows } = await tx.query<{ agentId: string }>(
+    `select hosted.agent_id as "agentId" from unnest($2::text[], $3::timestamptz[]) as hosted (agent_id, started_at)
+     where exists (select from agent where agent.id = hosted.agent_id and agent.status = 'RETIRED')
+       or hosted.started_at < now() - interval '1 minute' and not exists (
+         select from deployment where deployment.agent_id = hosted.agent_id and deployment.pool = $1
+       )`,
+    [pool, hosted.map(({ agentId }) => agentId), hosted.map(({ startedAt }) => startedAt)],
   )
-  return rows.map((row) => row.id)
+  return rows.map(({ agentId }) => agentId)
 }
