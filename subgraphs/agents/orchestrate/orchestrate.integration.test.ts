@@ -50,6 +50,8 @@ type Agent = {
 
 /** What the graph that stands in knows, and what it was asked to do. */
 const agents = new Map<string, Agent>()
+/** Until then nobody answers. */
+let awayUntil = 0
 /** Thrown instead of an answer, by mutation and agent. */
 const faults = new Map<string, () => Promise<void>>()
 
@@ -142,6 +144,7 @@ async function writeAgent(name: string, number: number, phase: string) {
 
 /** A gateway in miniature: only what the orchestrator asks. */
 async function answer(query: string, variables: Record<string, unknown>): Promise<unknown> {
+  if (Date.now() < awayUntil) throw new GraphError('nobody is there', ['UNREACHABLE'])
   const [, mutation] = /\{\s*(\w+)\((?:source|agentId)/.exec(query) ?? []
   if (variables.organizationId !== undefined) {
     const edges = [...agents.values()].map((agent) => ({
@@ -374,6 +377,23 @@ test('a review counts the versions that the plan is for, and no older ones', asy
   Object.assign(first ?? {}, { deployed: '0.9.0' })
   Object.assign(second ?? {}, { version: '0.9.0' })
   expect(await counted()).toEqual([2, 2])
+})
+
+test('a graph that is away for a while costs no iteration, neither a step nor a review', async () => {
+  agents.clear()
+  await start('patient', { phase: 'other', agents: 3, maxIterations: 1 })
+  awayUntil = Date.now() + 4_000
+  faults.set('activateAgent other-9', async () => {
+    // The last step of all: the review finds nobody either.
+    setTimeout(() => {
+      awayUntil = Date.now() + 2_000
+    }, 0)
+  })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('patient')
+  await orchestrator.stop()
+  faults.clear()
+  expect(run).toMatchObject({ status: 'CONVERGED', iteration: 1, done: 15 })
 })
 
 test('a failed step is tried again in the next iteration, the steps after it wait', async () => {

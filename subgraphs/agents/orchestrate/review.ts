@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { GraphError } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
-import { serviceToken } from './actions.ts'
+import { askFor } from './ask.ts'
 import type { Measure } from './definition.ts'
 import type { FleetAgent } from './fleet.ts'
 import type { Criterion, StepRow } from './store.ts'
@@ -69,8 +69,7 @@ async function look(floor: Floor, agents: readonly FleetAgent[], signal: AbortSi
   for (const organizationId of new Set(agents.map((agent) => agent.organizationId))) {
     let after: string | null = null
     do {
-      const token = await serviceToken(floor, organizationId)
-      const answer: unknown = await floor.graph.ask(query, { organizationId, after }, token, signal)
+      const answer = await askFor(floor, organizationId, query, { organizationId, after }, signal)
       const { edges, pageInfo }: z.output<typeof page>['agents'] = page.parse(answer).agents
       for (const { node } of edges) {
         const version = versions.get(node.id)
