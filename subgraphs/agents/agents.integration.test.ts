@@ -348,6 +348,10 @@ test('bad arguments are refused in words, not with an internal error', async () 
   expect(await codes('{ agent(id: "a\\u0000b") { id } }')).toEqual(['id'])
   const forged = Buffer.from('["x"]').toString('base64url')
   expect(await codes(`{ executionPlans(after: "${forged}") { totalCount } }`)).toEqual(['after'])
+  const beyond = Buffer.from('[9007199254740991]').toString('base64url')
+  await graph.ask('mutation { startPlan(definition: "foundation-93agents") { id } }', {}, owner('ossa'))
+  const steps = `{ executionPlan(id: "foundation-93agents") { steps(after: "${beyond}") { edges { cursor } } } }`
+  expect((await graph.ask(steps, {}, anonymous)).data).toEqual({ executionPlan: { steps: { edges: [] } } })
   expect(await codes('{ agents(filter: { pool: "a\\u0000" }) { totalCount } }')).toEqual(['filter.pool'])
   expect(await codes('{ discoverAgents(query: "") { totalCount } }')).toEqual(['query'])
   const signs = await graph.ask(
