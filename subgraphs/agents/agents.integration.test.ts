@@ -1,14 +1,16 @@
 import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
+import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
-import type { Floor, Subgraph } from '../kit/subgraph.ts'
+import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
 import { inboxTopics, topic } from './events.ts'
 import { subgraph } from './index.ts'
 import { type AgentPoolServer, servePool } from './runtime/edge.ts'
 import { skill } from './skills/skill.ts'
+import { insertHeartbeats, strayIn } from './store.ts'
 
 const stack = new AsyncDisposableStack()
 let graph: TestSubgraph
@@ -162,6 +164,28 @@ test('an endpoint inside the own networks is refused where the operator does not
   expect(allowed.data).toMatchObject({ registerAgent: { id: 'elsewhere' } })
 })
 
+test('what runs goes on where it runs until a newer version is deployed', async () => {
+  const source = (version: string, place: string) =>
+    manifest('mover', { version, spec: { endpoint: `http://127.0.0.1:9/${place}` } })
+  const query = '{ agent(id: "mover") { version deployedVersion endpoint } }'
+  const seen = async () => (await graph.ask(query, {}, anonymous)).data?.agent
+  await register(source('1.0.0', 'one'), owner('ossa'))
+  expect(await seen()).toEqual({ version: '1.0.0', deployedVersion: null, endpoint: null })
+  await deploy('mover', owner('ossa'))
+  await register(source('2.0.0', 'two'), owner('ossa'))
+  expect(await seen()).toEqual({
+    version: '2.0.0',
+    deployedVersion: '1.0.0',
+    endpoint: 'http://127.0.0.1:9/one',
+  })
+  await deploy('mover', owner('ossa'))
+  expect(await seen()).toEqual({
+    version: '2.0.0',
+    deployedVersion: '2.0.0',
+    endpoint: 'http://127.0.0.1:9/two',
+  })
+})
+
 test('who may not see an agent finds, counts and gets none', async () => {
   for (const visibility of ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'])
     await register(
@@ -271,6 +295,39 @@ test('an agent is deployed once, opened, and brought back to a pool that lost it
   expect((await fetch(`${pool.url}/a2a/placed/.well-known/agent-card.json`)).status).not.toBe(200)
 })
 
+test('an agent that moved lives where it was deployed last, and the pool that it left lets it go', async () => {
+  await register(manifest('leaver'), owner('ossa'))
+  await deploy('leaver', owner('ossa'))
+  const elsewhere = { version: '2.0.0', spec: { endpoint: 'http://127.0.0.1:9/leaver' } }
+  await register(manifest('leaver', elsewhere), owner('ossa'))
+  await deploy('leaver', owner('ossa'))
+  // The pool hosts it still, and says so at its next heartbeat: that tells nothing of where it is now.
+  expect((await healthOf('leaver')).data).toMatchObject({ agent: { health: 'UNKNOWN' } })
+  await using closing = new AsyncDisposableStack()
+  const postgres = createPool({ url: graph.databaseUrl, role: 'agents', applicationName: 'test' })
+  closing.defer(() => postgres.end())
+  const strays = (startedAt: Date) =>
+    inTransaction(postgres, internalSettings, async (tx) => {
+      const hosted = ['leaver', 'register-me', 'stayer'].map((agentId) => ({ agentId, startedAt }))
+      return (await strayIn(tx, 'foundation', hosted)).toSorted()
+    })
+  await register(manifest('stayer'), owner('ossa'))
+  await deploy('stayer', owner('ossa'))
+  const anHourOn = new Date(Date.now() + 3_600_000)
+  await inTransaction(postgres, internalSettings, (tx) =>
+    insertHeartbeats(tx, 'analytics', ['stayer'], anHourOn),
+  )
+  const { data } = await graph.ask('{ agent(id: "stayer") { health lastHeartbeatAt } }', {}, anonymous)
+  expect(data).toMatchObject({ agent: { health: 'HEALTHY' } })
+  expect(new Date(lastHeartbeatOf(data)).getTime()).toBeLessThan(anHourOn.getTime())
+  // What has just begun may be about to get its row.
+  expect(await strays(new Date())).toEqual([])
+  expect(await strays(new Date(Date.now() - 61_000))).toEqual(['leaver', 'register-me'])
+})
+
+const lastHeartbeatOf = (data: unknown) =>
+  (data as { agent: { lastHeartbeatAt: string } }).agent.lastHeartbeatAt
+
 test('a pool that can not host a manifest says why, and the agent stays as it was', async () => {
   const broken = manifest('skill-less').replace('skill: echo', 'skill: no-such-skill')
   await register(broken, owner('ossa'))
@@ -291,6 +348,10 @@ test('bad arguments are refused in words, not with an internal error', async () 
   expect(await codes('{ agent(id: "a\\u0000b") { id } }')).toEqual(['id'])
   const forged = Buffer.from('["x"]').toString('base64url')
   expect(await codes(`{ executionPlans(after: "${forged}") { totalCount } }`)).toEqual(['after'])
+  const beyond = Buffer.from('[9007199254740991]').toString('base64url')
+  await graph.ask('mutation { startPlan(definition: "foundation-93agents") { id } }', {}, owner('ossa'))
+  const steps = `{ executionPlan(id: "foundation-93agents") { steps(after: "${beyond}") { edges { cursor } } } }`
+  expect((await graph.ask(steps, {}, anonymous)).data).toEqual({ executionPlan: { steps: { edges: [] } } })
   expect(await codes('{ agents(filter: { pool: "a\\u0000" }) { totalCount } }')).toEqual(['filter.pool'])
   expect(await codes('{ discoverAgents(query: "") { totalCount } }')).toEqual(['query'])
   const signs = await graph.ask(

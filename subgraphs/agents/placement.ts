@@ -34,8 +34,9 @@ export async function deployAgent(base: RequestContext, runtime: Runtime, id: st
     if (current.status === 'RETIRED' || current.version !== agent.version)
       throw conflict(`${id} has changed meanwhile`)
     if (current.deployedVersion === agent.version) return
-    const pool = agent.remoteEndpoint === null ? agent.pool : null
-    await upsertDeployment(tx, { agentId: id, deploymentId, version: agent.version, pool })
+    const { version, remoteEndpoint: endpoint } = agent
+    const pool = endpoint === null ? agent.pool : null
+    await upsertDeployment(tx, { agentId: id, deploymentId, version, pool, endpoint })
     await updateStatus(tx, id, 'DEPLOYING')
     await announceAgent(tx, id, current.status, base.traceparent)
   })
@@ -89,7 +90,7 @@ export async function activateAgent(base: RequestContext, id: string): Promise<v
 }
 
 export async function retireAgent(base: RequestContext, runtime: Runtime, id: string): Promise<void> {
-  const { pool, deployedVersion } = await ownAgent(base, id)
+  const { deployedPool: pool } = await ownAgent(base, id)
   await base.mutate(async (tx) => {
     const agent = await lockAgent(tx, id)
     if (!agent) throw notFound('agent', id)
@@ -98,7 +99,7 @@ export async function retireAgent(base: RequestContext, runtime: Runtime, id: st
     await updateStatus(tx, id, 'RETIRED')
     await announceAgent(tx, id, agent.status, base.traceparent)
   })
-  if (pool === null || deployedVersion === null) return
+  if (pool === null) return
   // A pool that does not answer now is told at its next heartbeat.
   await runtime.undeploy({ agentId: id, pool }).catch((error: unknown) => {
     if (!(error instanceof RuntimeError)) throw error

@@ -83,10 +83,8 @@ export const resolvers: Resolvers = {
     __resolveReference: async ({ id }, { agents }) => await agents.load(id),
     pool: async ({ pool }, _, { pools }) => (pool === null ? null : await pools.load(pool)),
     capabilities: async ({ id }, _, { capabilities }) => await capabilities.load(id),
-    endpoint({ id, pool, remoteEndpoint, deployedVersion }, _, { endpointInPool }) {
-      if (deployedVersion === null) return null
-      return remoteEndpoint ?? (pool === null ? null : endpointInPool(pool, id))
-    },
+    endpoint: ({ id, deployedPool, deployedEndpoint }, _, { endpointInPool }) =>
+      deployedEndpoint ?? (deployedPool === null ? null : endpointInPool(deployedPool, id)),
     manifest: async ({ id }, _, { manifests }) => await manifests.load(id),
   },
 

@@ -19,8 +19,12 @@ export type AgentRow = {
   revision: number
   registeredAt: Date
   updatedAt: Date
-  /** Of the version that runs; null where nothing runs. */
+  /** The version that runs; null where nothing runs. */
   deployedVersion: string | null
+  /** The pool that it runs in, which a newer manifest may name another than; null where it runs elsewhere. */
+  deployedPool: string | null
+  /** Where it runs, outside of all pools. */
+  deployedEndpoint: string | null
   lastHeartbeatAt: Date | null
   health: AgentHealth
 }
@@ -31,9 +35,10 @@ const staleAfter = '10 seconds'
 const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
   agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
   agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
-  deployment.version as "deployedVersion", heartbeat.at as "lastHeartbeatAt",
+  deployment.version as "deployedVersion", deployment.pool as "deployedPool",
+  deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case
-    when heartbeat.at is null or deployment.agent_id is null then 'UNKNOWN'
+    when heartbeat.at is null or deployment.pool is null then 'UNKNOWN'
     when heartbeat.at < now() - interval '${staleAfter}' then 'UNHEALTHY'
     else 'HEALTHY'
   end as health`
@@ -310,31 +315,33 @@ export type DeploymentRow = { agentId: string; deploymentId: string; version: st
 /** The first heartbeat comes with it: the runtime has just answered. */
 export async function upsertDeployment(
   tx: Transaction,
-  { agentId, deploymentId, version, pool }: DeploymentRow,
+  { agentId, deploymentId, version, pool, endpoint }: DeploymentRow & { endpoint: string | null },
 ): Promise<void> {
   await tx.query(
-    `insert into deployment (agent_id, id, version, pool) values ($1, $2, $3, $4)
+    `insert into deployment (agent_id, id, version, pool, endpoint) values ($1, $2, $3, $4, $5)
      on conflict (agent_id) do update
-     set id = excluded.id, version = excluded.version, pool = excluded.pool, placed_at = now()`,
-    [agentId, deploymentId, version, pool],
+     set id = excluded.id, version = excluded.version, pool = excluded.pool, endpoint = excluded.endpoint,
+       placed_at = now()`,
+    [agentId, deploymentId, version, pool, endpoint],
   )
-  if (pool !== null) await insertHeartbeats(tx, [agentId], new Date())
+  if (pool !== null) await insertHeartbeats(tx, pool, [agentId], new Date())
 }
 
 export async function deleteDeployment(tx: Transaction, agentId: string): Promise<void> {
   await tx.query('delete from deployment where agent_id = $1', [agentId])
 }
 
-/** An older look than the last one changes nothing; an agent that is not known is passed over. */
+/** An older look than the last one changes nothing; an agent that is not deployed in the pool is passed over. */
 export async function insertHeartbeats(
   tx: Transaction,
+  pool: string,
   agentIds: readonly string[],
   at: Date,
 ): Promise<void> {
   await tx.query(
-    `insert into heartbeat (agent_id, at) select id, $2 from agent where id = any($1)
+    `insert into heartbeat (agent_id, at) select agent_id, $2 from deployment where agent_id = any($1) and pool = $3
      on conflict (agent_id) do update set at = excluded.at where heartbeat.at < excluded.at`,
-    [agentIds, at],
+    [agentIds, at, pool],
   )
 }
 
@@ -367,11 +374,22 @@ export async function missingIn(
   return rows
 }
 
-/** Those of the agents that are retired. */
-export async function retiredAmong(tx: Transaction, ids: readonly string[]): Promise<string[]> {
-  const { rows } = await tx.query<{ id: string }>(
-    `select id from agent where id = any($1) and status = 'RETIRED'`,
-    [ids],
+/**
+ * Those that the pool hosts and should not: retired ones, and those that have been here for a minute and are deployed
+ * elsewhere or not at all. A deployment's row comes a moment after its host.
+ */
+export async function strayIn(
+  tx: Transaction,
+  pool: string,
+  hosted: readonly { agentId: string; startedAt: Date }[],
+): Promise<string[]> {
+  const { rows } = await tx.query<{ agentId: string }>(
+    `select hosted.agent_id as "agentId" from unnest($2::text[], $3::timestamptz[]) as hosted (agent_id, started_at)
+     where exists (select from agent where agent.id = hosted.agent_id and agent.status = 'RETIRED')
+       or hosted.started_at < now() - interval '1 minute' and not exists (
+         select from deployment where deployment.agent_id = hosted.agent_id and deployment.pool = $1
+       )`,
+    [pool, hosted.map(({ agentId }) => agentId), hosted.map(({ startedAt }) => startedAt)],
   )
-  return rows.map((row) => row.id)
+  return rows.map(({ agentId }) => agentId)
 }

@@ -3,11 +3,11 @@ import { whileLeader } from '../kit/leader.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
 import { hostable } from './placement.ts'
 import type { HostedAgent, PoolReport, Runtime } from './runtime/local.ts'
-import { insertHeartbeats, missingIn, retiredAmong } from './store.ts'
+import { insertHeartbeats, missingIn, strayIn } from './store.ts'
 
 /**
  * Looks at the pools every few seconds: notes which agents live, brings back what a restarted pool lost, and ends what
- * was retired. In one process at a time.
+ * was retired or has moved away. In one process at a time.
  */
 export const tendPools = ({ pool, log }: Floor, runtime: Runtime) =>
   whileLeader({ pool, name: 'tend pools', log }, async ({ signal }) => {
@@ -28,12 +28,12 @@ export const tendPools = ({ pool, log }: Floor, runtime: Runtime) =>
       await tending.stop()
     }
 
-    /** The retired agents that still run. */
-    async function noteHeartbeats({ at, hosted }: PoolReport & { up: true }): Promise<string[]> {
+    /** The agents that run and should not. */
+    async function noteHeartbeats({ at, hosted, pool: name }: PoolReport & { up: true }): Promise<string[]> {
       const ids = hosted.map(({ agentId }) => agentId)
       return await inTransaction(pool, internalSettings, async (tx) => {
-        await insertHeartbeats(tx, ids, at)
-        return await retiredAmong(tx, ids)
+        await insertHeartbeats(tx, name, ids, at)
+        return await strayIn(tx, name, hosted)
       })
     }
 

@@ -7,6 +7,7 @@ const schema = z.record(z.string(), z.unknown())
 const agent = z.object({
   id: z.string().min(1),
   version: z.string(),
+  deployedVersion: z.string().nullable(),
   manifest: z.unknown(),
   endpoint: z.string().nullable(),
   status: z.string(),
@@ -28,7 +29,7 @@ export type ExaminedAgent = z.output<typeof agent>
 
 const query = `query ($id: ID!) {
   agent(id: $id) {
-    id version manifest endpoint status organizationId visibility pool { name }
+    id version deployedVersion manifest endpoint status organizationId visibility pool { name }
     capabilities { name input output examples { input } }
   }
 }`

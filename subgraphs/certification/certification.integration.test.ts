@@ -193,6 +193,24 @@ test('a certificate that was changed, or taken back, or is over, is not valid', 
   })
 })
 
+test('who shows a certificate of an agent that it may not see learns whether it is in force, and no more', async () => {
+  await deploy('hidden', undefined, 'ORGANIZATION')
+  const { certificate, id } = await certify('hidden')
+  const query = `query ($certificate: String!, $id: ID!) {
+    verifyCertificate(certificate: $certificate) { valid reason certification { id } }
+    certification(id: $id) { id }
+    certifications(filter: { agentId: "hidden" }) { totalCount }
+  }`
+  const { data, statements } = await graph.ask(query, { certificate, id }, anonymous)
+  expect(data).toEqual({
+    verifyCertificate: { valid: true, reason: null, certification: null },
+    certification: null,
+    certifications: { totalCount: 0 },
+  })
+  // All of them on the one connection of the request: none waits for another while it holds one.
+  expect(statements).toBe(4)
+})
+
 test.each<[Fault, RegExp]>([
   ['wrong output', /doubled must be number/],
   ['needs no token', /a call without a token is refused with 401/],

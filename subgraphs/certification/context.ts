@@ -1,9 +1,8 @@
-import { inTransaction } from '@community/infra/postgres.ts'
 import DataLoader from 'dataloader'
 import { ClientError } from '../kit/errors.ts'
 import { GraphError } from '../kit/graph.ts'
 import { requireOrganization } from '../kit/principal.ts'
-import { type Floor, internalSettings, type RequestContext } from '../kit/subgraph.ts'
+import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { agentFromGraph, type ExaminedAgent } from './agent.ts'
 import { readCertificate } from './certificate.ts'
 import {
@@ -12,6 +11,7 @@ import {
   certificationsOfAgents,
   type GateRow,
   gatesOf,
+  statusOfCertificate,
 } from './store.ts'
 
 /**
@@ -32,7 +32,7 @@ export type Context = RequestContext & {
 
 export function createContext(base: RequestContext, floor: Floor): Context {
   const { db, principal } = base
-  const { keys, config, pool } = floor
+  const { keys, config } = floor
   return {
     ...base,
     certifications: new DataLoader((ids) => certificationsById(db, ids)),
@@ -51,10 +51,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
       const read = await readCertificate(keys.certificate, config.jwtIssuer, certificate)
       if ('reason' in read) return { certificationId: null, reason: read.reason }
       const { certificationId } = read
-      // Whoever holds a certificate may know whether it is in force, also of an agent that it may not see.
-      const [row] = await inTransaction(pool, internalSettings, (tx) =>
-        certificationsById(tx, [certificationId]),
-      )
+      const row = await statusOfCertificate(db, certificationId)
       const inForce = row?.status === 'CERTIFIED' && row.certificate === certificate
       const reason = inForce
         ? null

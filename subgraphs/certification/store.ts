@@ -60,6 +60,21 @@ export async function certificationsOfAgents(
   return agentIds.map((id) => byAgent.get(id) ?? null)
 }
 
+/**
+ * Of a certification that the caller need not be allowed to see: who shows its certificate may know. On the request's
+ * own connection: were it to wait for a second one while it holds the first, a few callers would keep out all others.
+ */
+export async function statusOfCertificate(
+  db: Db,
+  id: string,
+): Promise<{ status: Status; certificate: string | null } | null> {
+  const { rows } = await db.query<{ status: Status; certificate: string | null }>(
+    'select status, certificate from status_of_certificate($1)',
+    [id],
+  )
+  return rows[0] ?? null
+}
+
 export type CertificationFilter = {
   agentId?: string | null
   status?: readonly Status[] | null

@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
 import { inboxTopics } from './events.ts'
@@ -160,15 +161,17 @@ test('visibility holds for listings, searches, counts and facets, and partners s
     })
   await partners(1, ['friend'])
   await graph.eventually(
-    () => visibleTo({ organization: 'friend' }),
-    (ids) => ids.join() === 'show/partners,show/public',
+    () => seenBy('show/partners', { organization: 'friend' }),
+    (seen) => seen,
   )
+  expect(await visibleTo({ organization: 'friend' })).toEqual(['show/partners', 'show/public'])
   expect(await visibleTo({ organization: 'stranger' })).toEqual(['show/public'])
   await partners(2, [])
   await graph.eventually(
-    () => visibleTo({ organization: 'friend' }),
-    (ids) => ids.join() === 'show/public',
+    () => seenBy('show/partners', { organization: 'friend' }),
+    (seen) => !seen,
   )
+  expect(await visibleTo({ organization: 'friend' })).toEqual(['show/public'])
 })
 
 test('each principal rates once, within 1 to 5, and never the own organization', async () => {
@@ -350,6 +353,27 @@ test('a listing follows its agent, and leaves the catalogue with it', async () =
     [4, 'WITHDRAWN'],
   ])
 })
+
+test('an agent that is retired while it is being published does not come to stand in the catalogue', async () => {
+  register('leaving')
+  // The event overtakes the publisher, who has just read that the agent is ACTIVE.
+  await agentEvent('leaving', 'RETIRED')
+  await graph.eventually(
+    async () => (await seenFacts('leaving')).length,
+    (count) => count === 1,
+  )
+  const { errors } = await publish('leaving')
+  expect(errors).toMatchObject([{ extensions: { code: 'CONFLICT' } }])
+  expect(await seenBy('leaving', ossa)).toBe(false)
+})
+
+async function seenFacts(id: string) {
+  const client = new Client(graph.databaseUrl)
+  await client.connect()
+  const { rows } = await client.query('select from marketplace.listing where agent_id = $1', [id])
+  await client.end()
+  return rows
+}
 
 test('an event that is older than what the graph told changes nothing', async () => {
   const at = now()

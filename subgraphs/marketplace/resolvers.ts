@@ -42,8 +42,10 @@ export const resolvers: Resolvers = {
       if (found.retired) throw conflict(`${agentId} is retired`)
       await mutate(async (tx) => {
         const change = await upsertFacts(tx, found)
+        // Its event was faster than the graph's answer: what was checked above is no longer so, it may be retired.
+        if (!change) throw conflict(`${agentId} has just changed: try again`)
         const published = await publish(tx, agentId)
-        if (!published && !change?.changed) return
+        if (!published && !change.changed) return
         const [row] = await listingsById(tx, [agentId])
         if (row) await announceListing(tx, published ? 'PUBLISHED' : 'UPDATED', row, traceparent)
       })

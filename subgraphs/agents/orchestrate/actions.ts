@@ -7,13 +7,11 @@ import { GraphError } from '../../kit/graph.ts'
 import { invoke, type Usage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
+import { askFor, orchestrator } from './ask.ts'
 import type { Budget } from './budget.ts'
 import type { Action } from './definition.ts'
 import type { FleetAgent } from './fleet.ts'
 import { outcomeOf } from './store.ts'
-
-/** Whose work an orchestrator's is, wherever it acts. */
-const orchestrator = 'agent:community-orchestrator'
 
 export type Work = {
   floor: Floor
@@ -48,14 +46,17 @@ async function deploy(work: Work): Promise<string | null> {
   const found = z
     .object({
       agent: z
-        .object({ status: z.string(), version: z.string(), endpoint: z.string().nullable() })
+        .object({ status: z.string(), version: z.string(), deployedVersion: z.string().nullable() })
         .nullable(),
     })
     .parse(
-      await ask(work, 'query ($id: ID!) { agent(id: $id) { status version endpoint } }', { id: agent.id }),
+      await ask(work, 'query ($id: ID!) { agent(id: $id) { status version deployedVersion } }', {
+        id: agent.id,
+      }),
     ).agent
-  if (found && found.version === agent.version && running.includes(found.status) && found.endpoint !== null)
-    return `version ${agent.version} runs already`
+  // Registered and deployed are two mutations: a try may have ended between them, and an older version runs still.
+  const runs = found?.version === agent.version && found.deployedVersion === agent.version
+  if (runs && running.includes(found.status)) return `version ${agent.version} runs already`
   await ask(work, 'mutation ($source: String!) { registerAgent(source: $source) { id } }', {
     source: agent.source,
   })
@@ -202,33 +203,11 @@ async function activate(work: Work): Promise<string | null> {
   return null
 }
 
-/** Asks again after these, where the graph, and not what was asked of it, is at fault. */
-const pausesMs = [250, 1_000]
-const final: readonly string[] = ['BAD_USER_INPUT', 'FORBIDDEN', 'CONFLICT', 'UNAUTHENTICATED', 'NOT_FOUND']
-
 async function ask({ floor, agent, signal }: Work, query: string, variables: Record<string, unknown>) {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await floor.graph.ask(query, variables, await serviceToken(floor, agent.organizationId), signal)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof GraphError)) throw error
-      const pause = pausesMs[tries]
-      if (pause === undefined || error.codes.some((code) => final.includes(code)))
-        throw new StepFailed(error.message, { cause: error })
-      await sleep(pause, undefined, { signal })
-    }
+  try {
+    return await askFor(floor, agent.organizationId, query, variables, signal)
+  } catch (error) {
+    if (error instanceof GraphError) throw new StepFailed(error.message, { cause: error })
+    throw error
   }
-}
-
-const scopes = 'agents:write agents:deploy marketplace:write certification:request org:admin'
-
-/** Made out to the orchestrator acting for the organization. */
-export async function serviceToken({ keys, config }: Floor, organizationId: string): Promise<string> {
-  if (!keys.issuer)
-    throw new StepFailed('tokens come from an external issuer: nobody here can act for the fleet')
-  return await keys.issuer.sign(
-    { org: organizationId, scope: scopes },
-    { audience: config.jwtAudience, issuer: config.jwtIssuer, subject: orchestrator, ttlSeconds: 60 },
-  )
 }

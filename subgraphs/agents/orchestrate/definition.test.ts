@@ -41,5 +41,13 @@ test.each([
   ['name: active-agents', 'name: happy-agents', 'plan.yaml:11: convergence.0.name: '],
   ['phases:', 'phases: [', 'plan.yaml:'],
 ])('%s written as %s is told with its line', (found, replaced, expected) => {
-  expect(() => parseDefinition(text.replace(found, replaced), 'plan.yaml')).toThrow(expected)
+  const parse = () => parseDefinition(text.replace(found, replaced), 'plan.yaml')
+  expect(parse).toThrow(expected)
+  expect(parse).toThrow(
+    expect.objectContaining({
+      code: 'BAD_USER_INPUT',
+      argument: expect.stringMatching(/^definition/),
+      expected: expect.any(String),
+    }),
+  )
 })

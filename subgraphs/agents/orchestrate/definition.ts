@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
+import { badInput } from '../../kit/errors.ts'
 
 const measures = [
   'active-agents',
@@ -57,11 +58,11 @@ export async function definitionNames(folder: string): Promise<string[]> {
   return names.flatMap((name) => (name.endsWith('.yaml') ? name.slice(0, -'.yaml'.length) : [])).toSorted()
 }
 
-/** Throws where the file is none, with the line and what was expected there. */
+/** Throws a ClientError where the file is none, with the line and what was expected there. */
 export async function readDefinition(folder: string, name: string): Promise<PlanDefinition> {
   const file = `${name}.yaml`
   const read = parseDefinition(await readFile(join(folder, file), 'utf8'), file)
-  if (read.name !== name) throw new Error(`${file}: name: expected ${name}`)
+  if (read.name !== name) throw badInput(`${file}: name: expected ${name}`, 'definition#/name', name)
   return read
 }
 
@@ -74,14 +75,21 @@ export function parseDefinition(text: string, file: string): PlanDefinition {
     prettyErrors: false,
   })
   const [error] = document.errors
-  if (error) throw new Error(`${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`)
+  if (error)
+    throw badInput(
+      `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
+      'definition',
+      'a YAML document',
+    )
   const parsed = definition.safeParse(document.toJS())
   if (parsed.success) return parsed.data
   const told = parsed.error.issues.map(({ path, message }) => {
     const steps = path.map(String)
     return `${file}:${lineOf(steps)}: ${steps.join('.')}: ${message}`
   })
-  throw new Error(told.join('\n'))
+  const [first] = parsed.error.issues
+  const pointer = first?.path.map((step) => `/${String(step)}`).join('') ?? ''
+  throw badInput(told.join('\n'), `definition#${pointer}`, first?.message)
 
   function lineOf(path: string[]): number {
     for (let depth = path.length; depth > 0; depth--) {

@@ -19,7 +19,9 @@ import { localRuntime } from '../runtime/local.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
 import { parseDefinition } from './definition.ts'
+import { readFleet } from './fleet.ts'
 import { startOrchestrator } from './orchestrator.ts'
+import { review } from './review.ts'
 import {
   claimRun,
   insertOutcome,
@@ -40,6 +42,7 @@ type Agent = {
   id: string
   status: string | null
   version: string
+  deployed: string | null
   certification: string | null
   listed: boolean
   registered: number
@@ -47,6 +50,8 @@ type Agent = {
 
 /** What the graph that stands in knows, and what it was asked to do. */
 const agents = new Map<string, Agent>()
+/** Until then nobody answers. */
+let awayUntil = 0
 /** Thrown instead of an answer, by mutation and agent. */
 const faults = new Map<string, () => Promise<void>>()
 
@@ -56,6 +61,14 @@ const echo = skill({
   input: z.strictObject({ text: z.string() }),
   output: z.strictObject({ text: z.string() }),
   run: ({ text }) => ({ text }),
+})
+
+const rude = skill({
+  ...echo,
+  name: 'rude',
+  run() {
+    throw new Error('what Postgres \0 can not hold: \ud800')
+  },
 })
 
 beforeAll(async () => {
@@ -77,7 +90,7 @@ beforeAll(async () => {
     port: 0,
     keys: keys.internal,
     log,
-    skills: new Map([[echo.name, echo]]),
+    skills: new Map([echo, rude].map((each) => [each.name, each])),
     graphOf: () => async () => ({}),
   })
   stack.defer(() => pool.stop())
@@ -92,6 +105,7 @@ beforeAll(async () => {
   }
   for (let number = 1; number <= 6; number++) await writeAgent(`worker-${number}`, number, 'small')
   for (let number = 7; number <= 9; number++) await writeAgent(`other-${number}`, number, 'other')
+  await writeAgent('rude-10', 10, 'rude')
 })
 afterAll(() => stack.disposeAsync())
 
@@ -114,7 +128,7 @@ const manifestOf = (name: string, number: number, phase: string) => ({
       {
         name: 'repeat',
         description: 'Repeats.',
-        skill: 'echo',
+        skill: phase === 'rude' ? 'rude' : 'echo',
         configuration: {},
         input: text,
         output: text,
@@ -130,6 +144,7 @@ async function writeAgent(name: string, number: number, phase: string) {
 
 /** A gateway in miniature: only what the orchestrator asks. */
 async function answer(query: string, variables: Record<string, unknown>): Promise<unknown> {
+  if (Date.now() < awayUntil) throw new GraphError('nobody is there', ['UNREACHABLE'])
   const [, mutation] = /\{\s*(\w+)\((?:source|agentId)/.exec(query) ?? []
   if (variables.organizationId !== undefined) {
     const edges = [...agents.values()].map((agent) => ({
@@ -160,9 +175,10 @@ async function answer(query: string, variables: Record<string, unknown>): Promis
       pool: 'foundation',
       deploymentId: `${id}@1.0.0`,
       organizationId: 'ossa',
-      manifest: manifestOf(id, Number(number), 'small'),
+      manifest: manifestOf(id, Number(number), id.split('-')[0] ?? ''),
     })
     agent.status = 'DEPLOYING'
+    agent.deployed = agent.version
   }
   if (mutation === 'activateAgent') agent.status = 'ACTIVE'
   if (mutation === 'publishListing') agent.listed = true
@@ -177,6 +193,7 @@ const newAgent = (id: string): Agent => ({
   id,
   status: null,
   version: '1.0.0',
+  deployed: null,
   certification: null,
   listed: false,
   registered: 0,
@@ -186,6 +203,7 @@ const shown = (agent: Agent) => ({
   id: agent.id,
   status: agent.status,
   version: agent.version,
+  deployedVersion: agent.deployed,
   visibility: 'PUBLIC',
   endpoint: `${pool.url}/a2a/${agent.id}`,
   pool: { name: 'foundation' },
@@ -330,6 +348,54 @@ test('a second run has a suffix, finds everything done, and says so', async () =
   ])
 })
 
+test('a version that was registered, and not deployed before its orchestrator died, is deployed', async () => {
+  agents.clear()
+  const ran = { ...newAgent('worker-1'), status: 'ACTIVE', deployed: '0.9.0' }
+  agents.set('worker-1', ran)
+  await start('upgrade')
+  const orchestrator = startOrchestrator(floor, { fleet })
+  expect(await ended('upgrade')).toMatchObject({ status: 'CONVERGED', done: 30 })
+  await orchestrator.stop()
+  expect(ran).toMatchObject({ status: 'ACTIVE', deployed: '1.0.0' })
+})
+
+test('a review counts the versions that the plan is for, and no older ones', async () => {
+  agents.clear()
+  const wanted = [...(await readFleet(fleet, 'ossa')).values()].filter(
+    ({ labels }) => labels.phase === 'other',
+  )
+  for (const { id } of wanted)
+    agents.set(id, { ...newAgent(id), status: 'ACTIVE', certification: 'CERTIFIED', deployed: '1.0.0' })
+  const names = ['active-agents', 'certified-agents']
+  const criteria = names.map((name) => ({ name, target: 3, actual: null, met: false }))
+  const counted = async () => {
+    const reviewed = await review(floor, wanted, [], criteria, new AbortController().signal)
+    return reviewed.map(({ actual }) => actual)
+  }
+  expect(await counted()).toEqual([3, 3])
+  const [first, second] = agents.values()
+  Object.assign(first ?? {}, { deployed: '0.9.0' })
+  Object.assign(second ?? {}, { version: '0.9.0' })
+  expect(await counted()).toEqual([2, 2])
+})
+
+test('a graph that is away for a while costs no iteration, neither a step nor a review', async () => {
+  agents.clear()
+  await start('patient', { phase: 'other', agents: 3, maxIterations: 1 })
+  awayUntil = Date.now() + 4_000
+  faults.set('activateAgent other-9', async () => {
+    // The last step of all: the review finds nobody either.
+    setTimeout(() => {
+      awayUntil = Date.now() + 2_000
+    }, 0)
+  })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('patient')
+  await orchestrator.stop()
+  faults.clear()
+  expect(run).toMatchObject({ status: 'CONVERGED', iteration: 1, done: 15 })
+})
+
 test('a failed step is tried again in the next iteration, the steps after it wait', async () => {
   agents.clear()
   let tries = 0
@@ -457,6 +523,32 @@ test('a run is cancelled: what is under way ends, nothing new begins', async () 
   expect(steps[0]).toMatchObject({ id: 'cancelled/small/worker-1/deploy', status: 'SUCCEEDED' })
   expect(steps[1]).toMatchObject({ id: 'cancelled/small/worker-1/health', status: 'CANCELLED' })
   expect((await history('cancelled')).at(-1)?.transition).toBe('PLAN_CANCELLED')
+})
+
+test('whatever an agent says when it fails, it is its step that fails and not the run', async () => {
+  agents.clear()
+  await start('insulted', { phase: 'rude', agents: 1, maxIterations: 1 })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  const run = await ended('insulted')
+  await orchestrator.stop()
+  expect(run).toMatchObject({ status: 'EXHAUSTED', failed: 1 })
+  const steps = await internal((tx) => stepsOf(tx, 'insulted'))
+  expect(steps.find(({ action }) => action === 'HEALTH')).toMatchObject({
+    status: 'FAILED',
+    error: 'ERROR: what Postgres \u{FFFD} can not hold: \u{FFFD}',
+  })
+})
+
+test('nothing is written of a run that has ended, so that it stays ended', async () => {
+  await start('over')
+  const owner = randomUUID()
+  await internal((tx) => claimRun(tx, owner))
+  const lease = { runId: 'over', owner, pool: floor.pool, nudge: () => undefined }
+  const { run } = await record(lease, { transition: 'PLAN_FAILED', run: { status: 'FAILED' } })
+  await expect(record(lease, { transition: 'PHASE_STARTED', phase: 'small' })).rejects.toThrow(LeaseLost)
+  expect(await internal((tx) => runsById(tx, ['over']))).toMatchObject([
+    { status: 'FAILED', finishedAt: run.finishedAt, version: 1 },
+  ])
 })
 
 test('a phase that selects nobody ends the run FAILED', async () => {

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { GraphError } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
-import { serviceToken } from './actions.ts'
+import { askFor } from './ask.ts'
 import type { Measure } from './definition.ts'
 import type { FleetAgent } from './fleet.ts'
 import type { Criterion, StepRow } from './store.ts'
 
-type Seen = { status: string; health: string; listed: boolean; certified: boolean }
+type Seen = { active: boolean; healthy: boolean; listed: boolean; certified: boolean }
 
-/** Measures a run's criteria: agents through the graph, as anybody would see them. */
+/** Measures a run's criteria: agents through the graph, as anybody would see them, in the versions that the run is for. */
 export async function review(
   floor: Floor,
   agents: readonly FleetAgent[],
@@ -32,15 +32,15 @@ export async function review(
 
 function measured(name: Measure, seen: readonly Seen[], expected: number): number {
   const count = (fits: (agent: Seen) => boolean) => seen.filter(fits).length
-  if (name === 'active-agents') return count(({ status }) => status === 'ACTIVE')
+  if (name === 'active-agents') return count(({ active }) => active)
   if (name === 'certified-agents') return count(({ certified }) => certified)
   if (name === 'listed-agents') return count(({ listed }) => listed)
-  return expected === 0 ? 0 : count(({ health }) => health === 'HEALTHY') / expected
+  return expected === 0 ? 0 : count(({ healthy }) => healthy) / expected
 }
 
 const query = `query ($organizationId: ID!, $after: String) {
   agents(filter: { organizationId: $organizationId }, first: 200, after: $after) {
-    edges { node { id status health listing { id } certification { status } } }
+    edges { node { id status health deployedVersion listing { id } certification { status agentVersion } } }
     pageInfo { hasNextPage endCursor }
   }
 }`
@@ -53,8 +53,9 @@ const page = z.object({
           id: z.string(),
           status: z.string(),
           health: z.string(),
+          deployedVersion: z.string().nullable(),
           listing: z.object({ id: z.string() }).nullable(),
-          certification: z.object({ status: z.string() }).nullable(),
+          certification: z.object({ status: z.string(), agentVersion: z.string().nullable() }).nullable(),
         }),
       }),
     ),
@@ -63,22 +64,24 @@ const page = z.object({
 })
 
 async function look(floor: Floor, agents: readonly FleetAgent[], signal: AbortSignal): Promise<Seen[]> {
-  const wanted = new Set(agents.map(({ id }) => id))
+  const versions = new Map(agents.map(({ id, version }) => [id, version]))
   const seen: Seen[] = []
   for (const organizationId of new Set(agents.map((agent) => agent.organizationId))) {
     let after: string | null = null
     do {
-      const token = await serviceToken(floor, organizationId)
-      const answer: unknown = await floor.graph.ask(query, { organizationId, after }, token, signal)
+      const answer = await askFor(floor, organizationId, query, { organizationId, after }, signal)
       const { edges, pageInfo }: z.output<typeof page>['agents'] = page.parse(answer).agents
-      for (const { node } of edges)
-        if (wanted.has(node.id))
-          seen.push({
-            status: node.status,
-            health: node.health,
-            listed: node.listing !== null,
-            certified: node.certification?.status === 'CERTIFIED',
-          })
+      for (const { node } of edges) {
+        const version = versions.get(node.id)
+        if (version === undefined) continue
+        const { status, health, deployedVersion, listing, certification } = node
+        seen.push({
+          active: status === 'ACTIVE' && deployedVersion === version,
+          healthy: health === 'HEALTHY',
+          listed: listing !== null,
+          certified: certification?.status === 'CERTIFIED' && certification.agentVersion === version,
+        })
+      }
       after = pageInfo.hasNextPage ? pageInfo.endCursor : null
     } while (after !== null)
   }

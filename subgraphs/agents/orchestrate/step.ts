@@ -61,7 +61,7 @@ async function executeStep(
     )
   const outcome = await perform(execution, state, step, agent)
   if ('error' in outcome) {
-    const { error } = outcome
+    const error = storable(outcome.error)
     await write('STEP_FAILED', `status = 'FAILED', error = $2, finished_at = now()`, error, error)
     return false
   }
@@ -74,6 +74,9 @@ async function executeStep(
   )
   return true
 }
+
+// An agent says what it likes: neither NUL nor half a surrogate pair is text, or JSON, to Postgres.
+const storable = (text: string) => text.replaceAll('\0', '\u{FFFD}').toWellFormed()
 
 async function perform(
   { floor, claim, usage, signal }: Execution,

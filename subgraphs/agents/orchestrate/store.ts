@@ -170,7 +170,7 @@ export async function stepPages(
     `select found.* from unnest($1::text[]) as wanted (id)
      cross join lateral (
        select ${stepColumns} from step
-       where run_id = wanted.id and ${where} and ($5::int is null or ordinal > $5) order by ordinal limit $6
+       where run_id = wanted.id and ${where} and ($5::bigint is null or ordinal > $5) order by ordinal limit $6
      ) as found`,
     [...filter, after?.[0] ?? null, first + 1],
   )

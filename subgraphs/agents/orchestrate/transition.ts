@@ -8,10 +8,10 @@ import { type Criterion, type RunRow, runsById, type StepRow, stepsById } from '
 /** A run that this process may write, as long as the lease lasts. */
 export type Lease = { runId: string; owner: string; pool: Pool; nudge: () => void }
 
-/** Another process has taken the run over: nothing of ours may be written any more. */
+/** Another process has taken the run over, or it has ended: nothing of ours may be written any more. */
 export class LeaseLost extends Error {
   constructor(runId: string) {
-    super(`the run ${runId} has another owner`)
+    super(`the run ${runId} has another owner or has ended`)
     this.name = 'LeaseLost'
   }
 }
@@ -51,7 +51,8 @@ async function write(tx: Transaction, lease: Lease, change: Change): Promise<Rec
     apply,
   } = change
   const { runId, owner } = lease
-  // The run's row before all others: its lock makes the order of versions the order of outbox ids.
+  // The run's row before all others: its lock makes the order of versions the order of outbox ids. When one agent's
+  // steps end the run, those of others are still under way: what they write must not open it again.
   const { rowCount } = await tx.query(
     `update run set version = version + 1,
        status = coalesce($3, status), iteration = coalesce($4, iteration), reasons = coalesce($5, reasons),
@@ -59,7 +60,7 @@ async function write(tx: Transaction, lease: Lease, change: Change): Promise<Rec
        started_at = coalesce(started_at, case when $3 = 'RUNNING' then now() end),
        finished_at = case when $3 in ('CONVERGED', 'EXHAUSTED', 'FAILED', 'CANCELLED') then now() end,
        updated_at = greatest(clock_timestamp(), updated_at)
-     where id = $1 and lease_owner = $2`,
+     where id = $1 and lease_owner = $2 and finished_at is null`,
     [
       runId,
       owner,

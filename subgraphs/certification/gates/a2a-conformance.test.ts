@@ -83,6 +83,15 @@ test.each<[Fault, string, RegExp]>([
   expect(failed).toEqual([{ name, passed: false, seen: expect.stringMatching(seen) }])
 })
 
+test('a version is not evaluated by what an older one, which runs still, answers', async () => {
+  const tested = await startTestAgent(keys, 'doubler')
+  const upgraded = { ...tested.agent, version: '2.0.0' }
+  const found = await gate().evaluate(upgraded, new AbortController().signal)
+  await tested.stop()
+  const reason = 'version 2.0.0 is not deployed: version 1.0.0 runs'
+  expect(found).toEqual({ verdict: 'NOT_EVALUATED', evidence: { checks: [], reason } })
+})
+
 test('an agent without an endpoint is not evaluated, one that is gone or may not be called fails', async () => {
   const { signal } = new AbortController()
   const verdictOf = async (endpoint: string | null, allow?: string[]) =>

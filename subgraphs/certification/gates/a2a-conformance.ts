@@ -32,8 +32,11 @@ const tokenTtlSeconds = 300
 export const conformanceGate = (options: ConformanceOptions): Gate => ({
   name: 'a2a-conformance',
   async evaluate(agent, signal) {
-    const { endpoint, id } = agent
-    if (endpoint === null) return notEvaluated('the agent has no endpoint: it is not deployed')
+    const { endpoint, id, version, deployedVersion } = agent
+    if (endpoint === null || deployedVersion === null)
+      return notEvaluated('the agent has no endpoint: it is not deployed')
+    if (deployedVersion !== version)
+      return notEvaluated(`version ${version} is not deployed: version ${deployedVersion} runs`)
     const refusal = await checkEndpoint(endpoint, options.endpointAllow)
     if (refusal !== null) return judged([check('the endpoint may be called', false, refusal)])
     const { keys, caller, timeoutMs = 10_000, maxBytes = 1024 * 1024 } = options

@@ -82,6 +82,7 @@ export function testAgent(id: string, endpoint: string | null) {
   return {
     id,
     version: '1.0.0',
+    deployedVersion: endpoint === null ? null : '1.0.0',
     endpoint,
     status: 'ACTIVE',
     organizationId: 'ossa',
