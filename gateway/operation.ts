@@ -73,7 +73,7 @@ type Operation = {
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
 
-export type Permitted = {
+type Permitted = {
   plan(): Promise<CompiledPlan>
   /** Tell what was taken out. */
   errors: readonly GraphQLFormattedError[]

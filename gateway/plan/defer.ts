@@ -38,9 +38,9 @@ const mostDeferred = 32
 const directive = 'defer'
 
 export const hasDefer = (document: DocumentNode): boolean => {
-  let found = false
-  visit(document, { Directive: (node) => void (found ||= node.name.value === directive) })
-  return found
+  const names = new Set<string>()
+  visit(document, { Directive: (node) => void names.add(node.name.value) })
+  return names.has(directive)
 }
 
 /** The document with nothing deferred: for who takes one answer only. */
@@ -135,15 +135,17 @@ function holdsDefer(
 ): boolean {
   if (seen.has(definition.name.value)) return false
   seen.add(definition.name.value)
-  let found = false
+  const spreads = new Set<string>()
+  const directives = new Set<string>()
   visit(definition, {
-    Directive: (node) => void (found ||= node.name.value === directive),
-    FragmentSpread({ name }) {
-      const spread = definitions.get(name.value)
-      found ||= spread !== undefined && holdsDefer(spread, definitions, seen)
-    },
+    Directive: (node) => void directives.add(node.name.value),
+    FragmentSpread: (node) => void spreads.add(node.name.value),
   })
-  return found
+  if (directives.has(directive)) return true
+  return [...spreads].some((name) => {
+    const spread = definitions.get(name)
+    return spread !== undefined && holdsDefer(spread, definitions, seen)
+  })
 }
 
 const deferOf = ({ directives }: SelectionNode): DirectiveNode | undefined =>
