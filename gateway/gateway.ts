@@ -15,7 +15,7 @@ import { startPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
 import { graphiqlRoute } from './serve/graphiql.ts'
 import { healthRoutes } from './serve/health.ts'
-import { type AnswerOperation, createHttpServer, type Head } from './serve/http.ts'
+import { type AnswerInParts, type AnswerOperation, createHttpServer, type Head } from './serve/http.ts'
 import { type SocketOperations, serveSockets } from './serve/websocket.ts'
 import { createCursors } from './subscribe/cursor.ts'
 import { createSubscribe, type LiveRooms } from './subscribe/session.ts'
@@ -79,7 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     let outcome: Parameters<typeof metrics.operation>[1] = 'ok'
     try {
       const answer = await work()
-      if (typeof answer === 'object' && answer !== null && 'errors' in answer) outcome = 'partial'
+      if (isPartial(answer)) outcome = 'partial'
       return answer
     } catch (error) {
       const refusals = refused(error)
@@ -91,14 +91,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
   }
 
-  const answerOperation: AnswerOperation = async (request, head, { signal, readOnly }) => {
+  const answerOperation: AnswerOperation = async (request, head, { signal, readOnly, inParts }) => {
     let type = 'unknown'
-    return await answered<Answer>(
+    const answer = await answered<AnswerInParts>(
       () => type,
       signal,
       async () => {
         const identity = await identify(head.authorization)
-        const operation = operations.prepare(request)
+        const operation = operations.prepare(request, { inParts })
         type = operation.type
         if (operation.type === 'subscription')
           throw refusal(
@@ -107,9 +107,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           )
         if (readOnly && operation.type === 'mutation')
           throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
-        return await operations.run(operation, await callerOf(identity, head, signal))
+        const caller = await callerOf(identity, head, signal)
+        if (operation.deferred.length > 0) return await operations.runInParts(operation, caller)
+        return { first: await operations.run(operation, caller), rest: null }
       },
     )
+    return 'first' in answer ? answer : { first: answer, rest: null }
   }
 
   const socketOperations: SocketOperations = {
@@ -167,6 +170,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await stop()
     throw error
   }
+}
+
+/** Of an answer in parts, the first. */
+function isPartial(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null) return false
+  return 'first' in answer ? isPartial(answer.first) : 'errors' in answer
 }
 
 async function openLive(

@@ -15,7 +15,7 @@ import {
 } from 'graphql'
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
-import { type Execution, execute } from './execute/execute.ts'
+import { type Execution, execute, executeInParts, type Path } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
 import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
@@ -23,7 +23,9 @@ import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
 import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
+import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
+import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
 import { isolate } from './plan/isolate.ts'
 import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
@@ -43,6 +45,8 @@ export type Answer = {
   text?: string
   errors?: readonly GraphQLFormattedError[]
   extensions?: Record<string, unknown>
+  /** Whether more comes, of an answer in parts. */
+  hasNext?: boolean
 }
 
 /** Who asks, and what of the request goes to subgraphs. The signal fires when nobody waits for the answer any more. */
@@ -61,13 +65,15 @@ type Operation = {
   fragments: ReadonlyMap<string, FragmentDefinitionNode>
   /** The operation alone with its fragments; its response names are the plan's (see plan/isolate.ts). */
   document: DocumentNode
+  /** What may come after the first answer. */
+  deferred: readonly DeferredFragment[]
   /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
   for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
 
-export type Permitted = {
+type Permitted = {
   plan(): Promise<CompiledPlan>
   /** Tell what was taken out. */
   errors: readonly GraphQLFormattedError[]
@@ -76,10 +82,18 @@ export type Permitted = {
 export type PreparedOperation = Operation & { variables: Record<string, unknown> }
 
 export type Operations = {
-  /** Throws one GraphQLError or several (AggregateError) that tell what is wrong with the request. */
-  prepare(request: OperationRequest): PreparedOperation
+  /**
+   * Throws one GraphQLError or several (AggregateError) that tell what is wrong with the request. `inParts`: whoever asks
+   * takes what is deferred after the first answer; it is not deferred else.
+   */
+  prepare(request: OperationRequest, options?: { inParts: boolean }): PreparedOperation
   /** A query's or a mutation's answer. */
   run(operation: PreparedOperation, caller: Caller): Promise<Answer>
+  /** The first answer, and those after it; none where nothing is deferred. */
+  runInParts(
+    operation: PreparedOperation,
+    caller: Caller,
+  ): Promise<{ first: Answer; rest: AsyncGenerator<IncrementalAnswer, void, void> | null }>
   /** The answer that a plan, begun with `data` and `errors`, leads to; without one nothing more is fetched. */
   finish(
     operation: PreparedOperation,
@@ -116,12 +130,17 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     }
   }
 
-  function operationIn({ query, operationName }: OperationRequest): Operation {
+  function operationIn({ query, operationName }: OperationRequest, inParts: boolean): Operation {
     const { document, operations } = validDocument(query)
-    const known = operations.get(operationName)
+    const name = JSON.stringify([inParts, operationName])
+    const known = operations.get(name)
     if (known) return known
-    const operation = compiledOnce(supergraph, planner, oneOperation(document, operationName))
-    operations.set(operationName, operation)
+    const operation = compiledOnce(
+      supergraph,
+      planner,
+      oneOperation(supergraph, document, operationName, inParts),
+    )
+    operations.set(name, operation)
     return operation
   }
 
@@ -131,6 +150,7 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
       variables,
       data: {},
       errors: [],
+      deferredErrors: [],
       // A mutation that has begun goes on without its client.
       ask: (subgraph, body) =>
         subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
@@ -154,6 +174,21 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     return errors.length > 0 ? { data, errors } : { data }
   }
 
+  async function begin(operation: PreparedOperation, caller: Caller) {
+    const permitted = operation.for(caller)
+    const plan = await permitted.plan()
+    const running = execution(operation, caller)
+    running.errors.push(...permitted.errors)
+    return { plan, running }
+  }
+
+  function written(operation: PreparedOperation, plan: CompiledPlan, { data, errors }: Begun): Answer {
+    const text = operation.writer(plan, operation.variables)(data)
+    // What does not fit the schema, and introspection.
+    if (text === undefined) return shaped(operation, { data, errors })
+    return errors.length > 0 ? { text, errors: clientPaths(errors) } : { text }
+  }
+
   // Descriptions and types come from the API schema; no subgraph is asked.
   function introspect(operation: PreparedOperation): JsonObject {
     const fields = introspectionFields(supergraph.api, operation, operation.variables)
@@ -172,27 +207,41 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
   }
 
   return {
-    prepare(request) {
-      const operation = operationIn(request)
+    prepare(request, { inParts } = { inParts: false }) {
+      const operation = operationIn(request, inParts)
       return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
     },
     async run(operation, caller) {
-      const permitted = operation.for(caller)
-      const plan = await permitted.plan()
-      const running = execution(operation, caller)
-      running.errors.push(...permitted.errors)
+      const { plan, running } = await begin(operation, caller)
       await execute(running, plan)
-      const text = operation.writer(plan, operation.variables)(running.data)
-      // What does not fit the schema, and introspection.
-      if (text === undefined) return shaped(operation, running)
-      return running.errors.length > 0 ? { text, errors: clientPaths(running.errors) } : { text }
+      return written(operation, plan, running)
+    },
+    async runInParts(operation, caller) {
+      const fragments = operation.deferred.filter(
+        ({ condition }) => condition === null || operation.variables[condition] !== false,
+      )
+      const { plan, running } = await begin(operation, caller)
+      const progress = executeInParts(running, plan)
+      await progress.first
+      const first = written(operation, plan, running)
+      if (fragments.length === 0) return { first, rest: null }
+      const rest = incrementalAnswers({
+        schema: supergraph.api,
+        operation,
+        execution: running,
+        progress,
+        fragments,
+        labels: plan.deferred,
+        isThere: (path) => first.text !== undefined || valueAt(first.data, path) !== null,
+      })
+      return { first: { ...first, hasNext: true }, rest }
     },
     finish,
     execution,
   }
 }
 
-type ValidDocument = { document: DocumentNode; operations: Map<string | undefined, Operation> }
+type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
 type Compiled = 'for' | 'writer'
@@ -217,7 +266,7 @@ function compiledOnce(
     return () => {
       plan ??= document
         ? planner.plan(document, labels).then((each) => compilePlan(each, full))
-        : Promise.resolve(compilePlan({ primary: null, fetches: [] }, full))
+        : Promise.resolve(compilePlan({ primary: null, fetches: [], deferred: [] }, full))
       plan.catch(() => {
         plan = null
       })
@@ -246,7 +295,7 @@ function compiledOnce(
       return outcome
     },
     writer({ repeated }, variables) {
-      const key = conditions.map((name) => (variables[name] === true ? 1 : 0)).join('')
+      const key = conditions.map((name) => String(variables[name])).join()
       const known = writers.get(key)
       if (known) return known
       const writer = dataWriter(supergraph.api, operation, variables, repeated)
@@ -275,7 +324,7 @@ const denial = (path: string[]): GraphQLFormattedError => ({
   extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' },
 })
 
-/** Names of the variables that `@skip` and `@include` ask. */
+/** Names of the variables that `@skip`, `@include` and `@defer` ask. */
 function conditionVariables(document: DocumentNode): string[] {
   const names = new Set<string>()
   visit(document, {
@@ -313,7 +362,12 @@ function parseDocument(query: string): DocumentNode {
   }
 }
 
-function oneOperation(document: DocumentNode, operationName: string | undefined): Omit<Operation, Compiled> {
+function oneOperation(
+  { api }: Supergraph,
+  document: DocumentNode,
+  operationName: string | undefined,
+  inParts: boolean,
+): Omit<Operation, Compiled> {
   const definition = getOperationAST(document, operationName)
   if (!definition)
     throw refusal(
@@ -324,11 +378,29 @@ function oneOperation(document: DocumentNode, operationName: string | undefined)
     )
   const alone = separateOperations(document)[definition.name?.value ?? '']
   if (!alone) throw new Error('the operation is not in its document')
-  const fragments = alone.definitions.flatMap((each) =>
+  const parsed = parsedOperation(hasDefer(alone) && !inParts ? withoutDefer(alone) : alone)
+  const type = definition.operation
+  if (!inParts || !hasDefer(alone)) return { type, ...parsed, document: documentOf(parsed), deferred: [] }
+  const { operation, fragments } = labelDeferred(api, parsed.definition, parsed.fragments)
+  const labelled = { ...parsed, definition: operation }
+  return { type, ...labelled, document: documentOf(labelled), deferred: fragments }
+}
+
+function parsedOperation({ definitions }: DocumentNode): ParsedOperation {
+  const definition = definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION)
+  if (!definition) throw new Error('the operation is not in its document')
+  const fragments = definitions.flatMap((each) =>
     each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each] as const] : [],
   )
-  return { type: definition.operation, definition, fragments: new Map(fragments), document: alone }
+  return { definition, fragments: new Map(fragments) }
 }
+
+/** What an answer has at a path; undefined where it has nothing. */
+const valueAt = (data: unknown, path: Path): unknown =>
+  path.reduce<unknown>(
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : value),
+    data,
+  )
 
 // What the planner calls entities and context arguments.
 const reservedVariable = /^(representations|contextualArgument_)/

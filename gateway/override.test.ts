@@ -40,7 +40,7 @@ test('a label that is switched on moves its fields, another does not', async () 
 
 test('half of the requests get the moved field', async () => {
   await using graph = await startGraph(shop)
-  const prices = new Set<unknown>()
+  const prices = new Set<string>()
   for (let n = 0; n < 60; n++) prices.add(JSON.stringify((await graph.ask('{ item { price } }')).data))
-  expect([...prices].toSorted()).toEqual(['{"item":{"price":1}}', '{"item":{"price":2}}'])
+  expect(prices).toEqual(new Set(['{"item":{"price":1}}', '{"item":{"price":2}}']))
 })

@@ -12,6 +12,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql'
+import { isDeferred } from '../plan/defer.ts'
 import { clientName } from '../plan/isolate.ts'
 
 export type ParsedOperation = {
@@ -69,6 +70,8 @@ export function fieldCollector(
         const field = fields.get(name) ?? { node, key, selectionSets: [] }
         if (node.selectionSet) field.selectionSets.push(node.selectionSet)
         fields.set(name, field)
+      } else if (isDeferred(node, variables)) {
+        // It comes apart.
       } else if (node.kind === Kind.INLINE_FRAGMENT) {
         if (applies(node.typeCondition?.name.value, type))
           collect(type, node.selectionSet.selections, fields, visited)

@@ -8,6 +8,8 @@ export type CompiledPlan = {
   /** As in the plan. */
   primary: Fetch | null
   fetches: CompiledFetch[]
+  /** Labels of what is deferred. */
+  deferred: readonly string[]
   /** Whether objects that refer to one entity get copies of it: what is around them may make them differ. */
   copies: boolean
   /** Response names that entity fetches bring: what they hold may hang below several objects. */
@@ -43,10 +45,11 @@ export type Route = {
   from: { fetch: number; part: number; path: number; steps: readonly string[] } | null
 }
 
-export function compilePlan({ primary, fetches }: Plan, schema: GraphQLSchema): CompiledPlan {
+export function compilePlan({ primary, fetches, deferred }: Plan, schema: GraphQLSchema): CompiledPlan {
   const before = ancestors(fetches)
   return {
     primary,
+    deferred,
     copies: fetches.some(({ parts }) => parts.some(({ contexts }) => contexts.length > 0)),
     fetches: fetches.map((fetch, index) => ({
       fetch,

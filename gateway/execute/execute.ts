@@ -23,12 +23,32 @@ export type Execution = {
   variables: Record<string, unknown>
   data: JsonObject
   errors: GraphQLFormattedError[]
+  /** Of what is deferred, by its place in the plan. */
+  deferredErrors: GraphQLFormattedError[][]
   /** `body` is the request's JSON. */
   ask(subgraph: string, body: string): Promise<SubgraphAnswer>
 }
 
 /** Never rejects for a subgraph's sake: what fails is null in `data`, with an error that names its place. */
-export async function execute(execution: Execution, { fetches, copies }: CompiledPlan): Promise<void> {
+export async function execute(execution: Execution, plan: CompiledPlan): Promise<void> {
+  await Promise.all(started(execution, plan))
+}
+
+/** When the first answer is there, and when each of the deferred parts is. All reject where the execution is given up. */
+export type Progress = { first: Promise<unknown>; deferred: Promise<unknown>[] }
+
+export function executeInParts(execution: Execution, plan: CompiledPlan): Progress {
+  const ended = started(execution, plan)
+  const of = (part: number | null) =>
+    Promise.all(plan.fetches.flatMap(({ fetch }, index) => (fetch.deferred === part ? ended[index]! : [])))
+  const progress = { first: of(null), deferred: plan.deferred.map((_, part) => of(part)) }
+  // Whoever waits for a part sees why it does not come; nobody need wait.
+  for (const part of [progress.first, ...progress.deferred]) part.catch(() => undefined)
+  return progress
+}
+
+/** Each fetch begins when those that it waits for have ended. */
+function started(execution: Execution, { fetches, copies }: CompiledPlan): Promise<void>[] {
   const stations: Stations = fetches.map(() => [])
   const ended: Promise<void>[] = []
   for (const [index, compiled] of fetches.entries()) {
@@ -36,7 +56,7 @@ export async function execute(execution: Execution, { fetches, copies }: Compile
     const before = compiled.fetch.after.map((each) => ended[each]!)
     ended.push(before.length === 0 ? run() : Promise.all(before).then(run))
   }
-  await Promise.all(ended)
+  return ended
 }
 
 /** Objects that were at a path when its fetch began, by fetch, part and path; none of a fetch that was passed over. */
@@ -159,6 +179,7 @@ async function ask(
   contexts: Record<string, unknown> = {},
 ): Promise<Set<JsonObject>> {
   const received = new Set<JsonObject>()
+  const errors = errorsFor(execution, fetch)
   const variables = [
     ...asked.flatMap(({ compiled: { part }, texts }) =>
       part.entities ? `"${part.entities.variable}":[${texts.join(',')}]` : [],
@@ -175,10 +196,10 @@ async function ask(
   } catch (error) {
     if (!(error instanceof SubgraphUnavailable)) throw error
     const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph }
-    execution.errors.push(...failedFields(asked, { message: error.message, extensions }, locate))
+    errors.push(...failedFields(asked, { message: error.message, extensions }, locate))
     return received
   }
-  for (const error of answer.errors) execution.errors.push(...placed(fetch, asked, error, locate))
+  for (const error of answer.errors) errors.push(...placed(fetch, asked, error, locate))
   if (answer.data === null) return received
   for (const each of asked) {
     const { entities } = each.compiled.part
@@ -192,6 +213,13 @@ async function ask(
     }
   }
   return received
+}
+
+function errorsFor({ errors, deferredErrors }: Execution, { deferred }: Fetch): GraphQLFormattedError[] {
+  if (deferred === null) return errors
+  const own = deferredErrors[deferred] ?? []
+  deferredErrors[deferred] = own
+  return own
 }
 
 function receive(

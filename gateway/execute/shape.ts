@@ -12,6 +12,7 @@ import {
   isNonNullType,
   isObjectType,
   Kind,
+  type SelectionSetNode,
 } from 'graphql'
 import { clientName } from '../plan/isolate.ts'
 import { type CollectedField, type FieldCollector, fieldCollector, type ParsedOperation } from './collect.ts'
@@ -43,6 +44,21 @@ export function shape(
   }
   const root = schema.getRootType(operation.definition.operation)
   const data = root ? object(shaping, root, [operation.definition.selectionSet], fetched.data) : failed
+  return { data: data === failed ? null : data, errors: [...told, ...shaping.errors] }
+}
+
+/** As `shape`, of one selection set at one object. `told` are errors below it; paths begin at the root. */
+export function shapeObject(
+  schema: GraphQLSchema,
+  operation: ParsedOperation,
+  variables: Record<string, unknown>,
+  { type, selectionSet }: { type: GraphQLCompositeType; selectionSet: SelectionSetNode },
+  { value, path, told }: { value: JsonObject; path: Path; told: readonly GraphQLFormattedError[] },
+): Shaped {
+  const collect = fieldCollector(schema, operation, variables)
+  const shaping: Shaping = { schema, collect, introspection: {}, told, errors: [], path: [...path] }
+  const actual = runtimeType(schema, type, own(value, '__typename'))
+  const data = actual ? object(shaping, actual, [selectionSet], value) : failed
   return { data: data === failed ? null : data, errors: [...told, ...shaping.errors] }
 }
 

@@ -33,10 +33,10 @@ function latestLevel(fetches: readonly Fetch[], earliest: readonly number[], ind
   return Math.min(Math.max(...earliest), ...dependents.map((level) => level - 1))
 }
 
-// Only entity fetches join, under the same conditions; everything else stays alone.
-function kindOf({ subgraph, when, parts }: Fetch, index: number): string {
+// Only entity fetches join, for the same part of the answer and under the same conditions.
+function kindOf({ subgraph, when, deferred, parts }: Fetch, index: number): string {
   const mayJoin = parts.every(({ entities, contexts }) => entities && contexts.length === 0)
-  return JSON.stringify(mayJoin ? [subgraph, when] : index)
+  return JSON.stringify(mayJoin ? [subgraph, when, deferred] : index)
 }
 
 type Group = { members: number[]; level: number }

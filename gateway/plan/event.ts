@@ -121,6 +121,7 @@ export function entityFetch(
     variables: [...used],
     after: [],
     when: [],
+    deferred: null,
     parts: [
       {
         paths: [[]],

@@ -15,6 +15,8 @@ export type Plan = {
   primary: Fetch | null
   /** Each comes after those that it waits for; none where nothing is fetched, as for introspection. */
   fetches: Fetch[]
+  /** Labels of what is deferred. */
+  deferred: string[]
 }
 
 /** One request to a subgraph. */
@@ -29,6 +31,8 @@ export type Fetch = {
   after: number[]
   /** Conditions on the client's variables, all of which must hold. */
   when: Condition[]
+  /** What it is for, by its place in the plan's `deferred`; null for the first answer. */
+  deferred: number | null
   parts: Part[]
 }
 
@@ -87,52 +91,69 @@ export function planOperation(
   const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName), {
     overrideConditions: new Map(labels.map((label) => [label, true])),
   })
-  const fetches: Fetch[] = []
+  const list: List = { fetches: [], deferred: [], ids: new Map() }
+  const root: Place = { path: [], when: [], deferred: null }
   const isSubscription = node?.kind === 'Subscription'
   const rest = isSubscription ? node.rest : node
-  if (rest) flatten(rest, { path: [], when: [] }, [], fetches)
-  const primary = isSubscription ? fetchOf(node.primary, { path: [], when: [] }, []) : null
+  if (rest) flatten(rest, root, [], list)
+  const primary = isSubscription ? fetchOf(node.primary, root, []) : null
+  const { fetches, deferred } = list
   // A mutation's fields follow each other: what one selects is read before the next one writes.
-  return { primary, fetches: primary || fetches[0]?.operation === 'query' ? combine(fetches) : fetches }
+  const isRead = primary || fetches[0]?.operation === 'query'
+  return { primary, fetches: isRead ? combine(fetches) : fetches, deferred }
+}
+
+type List = {
+  fetches: Fetch[]
+  deferred: string[]
+  /** Places of fetches by the planner's ids. */
+  ids: Map<string, number[]>
 }
 
 /** What the planner's names of context arguments begin with. */
 const contextVariable = 'contextualArgument_'
 
 /** Where a node stands in Apollo's tree. */
-type Place = { path: string[]; when: Condition[] }
+type Place = { path: string[]; when: Condition[]; deferred: number | null }
 
 /** Appends the node's fetches, which wait for those at `before`; answers what has to be waited for after the node. */
-function flatten(node: ApolloPlanNode, place: Place, before: number[], fetches: Fetch[]): number[] {
+function flatten(node: ApolloPlanNode, place: Place, before: number[], list: List): number[] {
   switch (node.kind) {
     case 'Sequence':
-      return node.nodes.reduce((ended, each) => flatten(each, place, ended, fetches), before)
+      return node.nodes.reduce((ended, each) => flatten(each, place, ended, list), before)
     case 'Parallel':
-      return united(node.nodes.map((each) => flatten(each, place, before, fetches)))
+      return united(node.nodes.map((each) => flatten(each, place, before, list)))
     case 'Flatten':
-      return flatten(
-        node.node,
-        { ...place, path: [...place.path, ...node.path.map(String)] },
-        before,
-        fetches,
-      )
+      return flatten(node.node, { ...place, path: [...place.path, ...node.path.map(String)] }, before, list)
     case 'Condition': {
       const branch = (clause: ApolloPlanNode | undefined, is: boolean) => {
         const when = [...place.when, { variable: node.condition, is }]
-        return clause ? flatten(clause, { ...place, when }, before, fetches) : before
+        return clause ? flatten(clause, { ...place, when }, before, list) : before
       }
       return united([branch(node.ifClause, true), branch(node.elseClause, false)])
     }
-    case 'Fetch':
-      return [fetches.push(fetchOf(node, place, before)) - 1]
-    case 'Defer':
-      throw new Error('@defer was not asked for')
+    case 'Fetch': {
+      const index = list.fetches.push(fetchOf(node, place, before)) - 1
+      if (node.id !== undefined) list.ids.set(node.id, [...(list.ids.get(node.id) ?? []), index])
+      return [index]
+    }
+    case 'Defer': {
+      const ended = node.primary.node ? flatten(node.primary.node, place, before, list) : before
+      for (const { label = '', depends, node: deferred } of node.deferred) {
+        const known = list.deferred.indexOf(label)
+        const index = known === -1 ? list.deferred.push(label) - 1 : known
+        const needed = depends.flatMap(({ id }) => list.ids.get(id) ?? [])
+        if (deferred) flatten(deferred, { ...place, deferred: index }, united([before, needed]), list)
+      }
+      // What is deferred is waited for by nobody.
+      return ended
+    }
   }
 }
 
 const united = (lists: readonly number[][]): number[] => [...new Set(lists.flat())]
 
-function fetchOf(node: FetchNode, { path, when }: Place, after: number[]): Fetch {
+function fetchOf(node: FetchNode, { path, when, deferred }: Place, after: number[]): Fetch {
   const entities = node.requires && {
     key: '_entities',
     variable: 'representations',
@@ -146,6 +167,7 @@ function fetchOf(node: FetchNode, { path, when }: Place, after: number[]): Fetch
     variables: (node.variableUsages ?? []).filter((name) => !name.startsWith(contextVariable)),
     after,
     when,
+    deferred,
     parts: [
       {
         paths: [path],

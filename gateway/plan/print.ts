@@ -3,10 +3,15 @@ import type { Fetch, Part, Plan, Selection } from './plan.ts'
 import { operationOf } from './text.ts'
 
 /** A plan as people read it, and as tests compare it. */
-export function printPlan({ primary, fetches }: Plan): string {
+export function printPlan({ primary, fetches, deferred }: Plan): string {
   const lines = [
     ...(primary ? [printFetch('Subscribe to', primary)] : []),
-    ...fetches.map((fetch, index) => printFetch(`${index + 1}: Fetch from`, fetch)),
+    ...fetches.map((fetch, index) =>
+      printFetch(
+        `${index + 1}: Fetch${fetch.deferred === null ? '' : ` for ${deferred[fetch.deferred]}`} from`,
+        fetch,
+      ),
+    ),
   ]
   return lines.length > 0 ? lines.join('\n') : 'nothing to fetch'
 }

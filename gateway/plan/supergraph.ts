@@ -8,6 +8,7 @@ import { QueryPlanner } from '@apollo/query-planner'
 import {
   buildASTSchema,
   type ConstDirectiveNode,
+  concatAST,
   type DirectiveNode,
   type DocumentNode,
   type GraphQLSchema,
@@ -52,6 +53,10 @@ const supportedFeatures = new Set(
   [...ROUTER_SUPPORTED_SUPERGRAPH_FEATURES].filter((url) => !notExecuted.test(url)),
 )
 
+const deferDirective = parse(
+  'directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT',
+)
+
 /** Throws what is wrong with the SDL. */
 export function readSupergraph(sdl: string): Supergraph {
   const document = parseSupergraph(sdl)
@@ -65,7 +70,10 @@ export function readSupergraph(sdl: string): Supergraph {
   const eventDirective = nameOf('https://ossa.community/event', 'event')
   return {
     // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
-    api: buildASTSchema(supergraph.apiSchema().toAST(), { assumeValid: true, assumeValidSDL: true }),
+    api: buildASTSchema(concatAST([supergraph.apiSchema().toAST(), deferDirective]), {
+      assumeValid: true,
+      assumeValidSDL: true,
+    }),
     full,
     subgraphs: new Map(supergraph.subgraphsMetadata().map(({ name, url }) => [name, url])),
     events:
@@ -93,6 +101,7 @@ export function createPlanner(sdl: string): Planner {
   return {
     queryPlanner: new QueryPlanner(supergraph, {
       reuseQueryFragments: false,
+      incrementalDelivery: { enableDefer: true },
       debug: { maxEvaluatedPlans: 1_000 },
     }),
     apiSchema: supergraph.apiSchema(),

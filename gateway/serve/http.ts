@@ -4,16 +4,20 @@ import { z } from 'zod'
 import { limits } from '../guard/limits.ts'
 import { type Answer, answerText, type OperationRequest } from '../operation.ts'
 import { refusal } from '../refusal.ts'
+import { type PartFormat, sendParts } from './parts.ts'
 
 /** What a client's request brings besides the operation. */
 export type Head = { authorization: string | undefined; traceparent: string | undefined }
 
-/** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations. */
+/** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations; `inParts` allows an answer in parts. */
 export type AnswerOperation = (
   request: OperationRequest,
   head: Head,
-  options: { signal: AbortSignal; readOnly: boolean },
-) => Promise<Answer>
+  options: { signal: AbortSignal; readOnly: boolean; inParts: boolean },
+) => Promise<AnswerInParts>
+
+/** `rest` is null where the first part is all. */
+export type AnswerInParts = { first: Answer; rest: AsyncIterable<object> | null }
 
 /** A page or a probe, by its path. */
 export type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
@@ -41,7 +45,7 @@ const graphqlJson = 'application/graphql-response+json'
 
 function graphql(answerOperation: AnswerOperation): Route {
   return async (request, response) => {
-    const mediaType = acceptedMediaType(request.headers.accept)
+    const { mediaType, format } = accepted(request.headers.accept)
     const respond = (answer: Answer, status = statusOf(answer, mediaType ?? graphqlJson)) => {
       if (status === 401) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
       send(response, status, `${mediaType ?? 'application/json'}; charset=utf-8`, answerText(answer))
@@ -54,7 +58,7 @@ function graphql(answerOperation: AnswerOperation): Route {
       response.setHeader('allow', 'GET, POST')
       return respond(refusedAnswer('METHOD_NOT_ALLOWED', 'expected GET or POST'), 405)
     }
-    if (mediaType === null)
+    if (mediaType === null && format === null)
       return respond(refusedAnswer('NOT_ACCEPTABLE', `this answers ${graphqlJson} and application/json`), 406)
     let operation: OperationRequest
     try {
@@ -70,12 +74,16 @@ function graphql(answerOperation: AnswerOperation): Route {
     })
     const { authorization, traceparent } = request.headers
     const head = { authorization, traceparent: typeof traceparent === 'string' ? traceparent : undefined }
-    const answer = await answerOperation(operation, head, {
+    const { first, rest } = await answerOperation(operation, head, {
       signal: gone.signal,
       readOnly: request.method === 'GET',
+      inParts: format !== null,
     })
-    if (answer.errors?.[0]?.extensions?.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', 'POST')
-    if (!response.destroyed) respond(answer)
+    if (first.errors?.[0]?.extensions?.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', 'POST')
+    if (response.destroyed) return
+    if (format !== null && (rest || mediaType === null))
+      return await sendParts(response, format, texts(first, rest))
+    respond(first)
   }
 }
 
@@ -83,23 +91,38 @@ function graphql(answerOperation: AnswerOperation): Route {
 const isNavigation = ({ method, url, headers }: IncomingMessage): boolean =>
   method === 'GET' && !url?.includes('query=') && (headers.accept?.startsWith('text/html') ?? false)
 
-/** The media type to answer in; null where the client takes none of ours. Without a wish it is the older one. */
-function acceptedMediaType(accept: string | undefined): string | null {
-  if (accept === undefined || accept.trim() === '') return 'application/json'
+async function* texts(first: Answer, rest: AsyncIterable<object> | null): AsyncGenerator<string, void, void> {
+  yield answerText(first)
+  for await (const part of rest ?? []) yield JSON.stringify(part)
+}
+
+type Accepted = {
+  /** Null where the client takes none of ours. Without a wish it is the older one. */
+  mediaType: string | null
+  /** For an answer in parts; null where the client takes one part only. */
+  format: PartFormat | null
+}
+
+function accepted(accept: string | undefined): Accepted {
+  if (accept === undefined || accept.trim() === '') return { mediaType: 'application/json', format: null }
   const wishes = accept
     .split(',')
     .map((part) => {
       const [type = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase())
       const weight = parameters.find((each) => each.startsWith('q='))
-      return { type, q: weight === undefined ? 1 : Number(weight.slice(2)) || 0 }
+      return { type, parameters, q: weight === undefined ? 1 : Number(weight.slice(2)) || 0 }
     })
     .filter((wish) => wish.q > 0)
     .toSorted((a, b) => b.q - a.q)
-  for (const { type } of wishes) {
+  const types = wishes.flatMap(({ type }) => {
     if (type === graphqlJson || type === 'application/json') return type
-    if (type === '*/*' || type === 'application/*') return 'application/json'
-  }
-  return null
+    return type === '*/*' || type === 'application/*' ? 'application/json' : []
+  })
+  const formats = wishes.flatMap(({ type, parameters }): PartFormat[] => {
+    if (type === 'text/event-stream') return ['events']
+    return type === 'multipart/mixed' && parameters.includes('deferspec=20220824') ? ['multipart'] : []
+  })
+  return { mediaType: types[0] ?? null, format: formats[0] ?? null }
 }
 
 const params = z.object({
