@@ -6,6 +6,9 @@ import { openKeys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import { openSubgraphs } from './execute/fetch.ts'
 import { createForwarder } from './guard/forward.ts'
+import { maskFaults } from './guard/mask.ts'
+import { createOrigins } from './guard/origin.ts'
+import { clientAddress, createAdmission, createCharge } from './guard/rate.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
 import { createMetrics } from './metrics.ts'
 import { type Answer, type Caller, createOperations, refused } from './operation.ts'
@@ -15,7 +18,7 @@ import { startPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
 import { graphiqlRoute } from './serve/graphiql.ts'
 import { healthRoutes } from './serve/health.ts'
-import { type AnswerInParts, type AnswerOperation, createHttpServer, type Head } from './serve/http.ts'
+import { type AnswerInParts, type AnswerOperation, createHttpServer, type Gate, type Head } from './serve/http.ts'
 import { type SocketOperations, serveSockets } from './serve/websocket.ts'
 import { createCursors } from './subscribe/cursor.ts'
 import { createSubscribe, type LiveRooms } from './subscribe/session.ts'
@@ -46,16 +49,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log,
     observe: metrics.planned,
   })
-  const subgraphs = openSubgraphs(addresses(supergraph.subgraphs, config), {
+  const opened = openSubgraphs(addresses(supergraph.subgraphs, config), {
     deadlineMs: options.fetchDeadlineMs ?? 30_000,
     maxAnswerBytes: 64 * 1024 * 1024,
     connections: 64,
     observe: metrics.fetched,
   })
-  const operations = createOperations({ supergraph, planner, subgraphs })
+  const subgraphs = config.maskErrors ? maskFaults(opened, log) : opened
+  const operations = createOperations({ supergraph, planner, subgraphs, rules: config })
   const live = eventLog ? await openLive(eventLog, config, log, supergraph.events.values()) : null
   const subscribe = createSubscribe({ supergraph, operations, live, gauge: metrics.subscriptions })
   const identify = await createIdentify(config)
+  const charge = createCharge(config.rateLimit)
+  const admit = createAdmission(identify, charge, anonymous)
   const forward = createForwarder(
     config.keysDir === undefined ? null : await openKeys(config.keysDir, 'internal'),
   )
@@ -97,7 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       () => type,
       signal,
       async () => {
-        const identity = await identify(head.authorization)
+        const identity = await admit(head)
         const operation = operations.prepare(request, { inParts })
         type = operation.type
         if (operation.type === 'subscription')
@@ -116,9 +122,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 
   const socketOperations: SocketOperations = {
-    identify,
-    prepare(request) {
+    admit,
+    prepare(request, { identity, address }) {
       try {
+        charge(identity, address)
         return operations.prepare(request)
       } catch (error) {
         const refusals = refused(error)
@@ -146,13 +153,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     supergraph: true,
     ...(live ? { eventLog: live.topics.isAttached() } : {}),
   })
-  const graphiql = graphiqlRoute()
+  const gate: Gate = {
+    limits: config.limits,
+    origins: createOrigins(config.corsOrigins),
+    addressOf: config.rateLimit ? (request) => clientAddress(request, config.clientAddressHops) : () => '',
+  }
+  const pages = config.graphiql ? [['/graphiql', graphiqlRoute()] as const] : []
   const server = createHttpServer(
     answerOperation,
-    new Map([...healthRoutes(readiness, metrics), ['/graphiql', graphiql]]),
+    new Map([...healthRoutes(readiness, metrics), ...pages]),
+    gate,
     onFault,
   )
-  const sockets = serveSockets(server, socketOperations, metrics, onFault)
+  const sockets = serveSockets(server, socketOperations, gate, metrics, onFault)
 
   const stop = async (): Promise<void> => {
     await sockets.close()

@@ -4,9 +4,13 @@ export type Lru<V> = {
   delete(key: string): void
 }
 
-/** At most `capacity` values; the one unused for longest goes first. */
-export function createLru<V>(capacity: number): Lru<V> {
+/** At most `capacity` values, with keys of at most `keyLengths` together; the one unused for longest goes first. */
+export function createLru<V>(capacity: number, keyLengths = Number.POSITIVE_INFINITY): Lru<V> {
   const values = new Map<string, V>()
+  let lengths = 0
+  const remove = (key: string): void => {
+    if (values.delete(key)) lengths -= key.length
+  }
   return {
     get(key) {
       const value = values.get(key)
@@ -16,11 +20,14 @@ export function createLru<V>(capacity: number): Lru<V> {
       return value
     },
     set(key, value) {
-      values.delete(key)
+      remove(key)
       values.set(key, value)
-      const [oldest] = values.keys()
-      if (values.size > capacity && oldest !== undefined) values.delete(oldest)
+      lengths += key.length
+      for (const oldest of values.keys()) {
+        if (values.size <= capacity && lengths <= keyLengths) return
+        remove(oldest)
+      }
     },
-    delete: (key) => void values.delete(key),
+    delete: remove,
   }
 }

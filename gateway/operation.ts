@@ -8,11 +8,10 @@ import {
   getVariableValues,
   Kind,
   type OperationDefinitionNode,
-  parse,
   separateOperations,
-  validate,
   visit,
 } from 'graphql'
+import { type DocumentRules, readDocument, withCode } from './document.ts'
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute, executeInParts, type Path } from './execute/execute.ts'
@@ -21,7 +20,7 @@ import type { JsonObject } from './execute/merge.ts'
 import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
-import { checkShape, limits } from './guard/limits.ts'
+import { checkVariables } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
@@ -104,23 +103,26 @@ export type Operations = {
   execution(operation: PreparedOperation, caller: Caller): Execution
 }
 
-// What is longer is parsed each time: a thousand of these are all that a cache may hold.
+// What is longer is parsed each time. A parsed document takes some 150 bytes for each of its characters.
 const cachedLength = 20_000
+const cachedLengths = 2_000_000
 
-type Rooms = { supergraph: Supergraph; planner: OperationPlanner; subgraphs: Subgraphs }
+type Rooms = {
+  supergraph: Supergraph
+  planner: OperationPlanner
+  subgraphs: Subgraphs
+  rules: DocumentRules
+}
 
-export function createOperations({ supergraph, planner, subgraphs }: Rooms): Operations {
-  const documents = createLru<ValidDocument | Error>(1_000)
+export function createOperations({ supergraph, planner, subgraphs, rules }: Rooms): Operations {
+  const documents = createLru<ValidDocument | Error>(1_000, cachedLengths)
 
   function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
     if (known instanceof Error) throw known
     if (known) return known
     try {
-      const document = parseDocument(query)
-      checkShape(document)
-      const invalid = validate(supergraph.api, document, undefined, { maxErrors: limits.validationErrors })
-      if (invalid.length > 0) throw new AggregateError(invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')))
+      const document = readDocument(query, supergraph.api, rules)
       const valid = { document: isolate(document, supergraph.traits), operations: new Map() }
       if (query.length <= cachedLength) documents.set(query, valid)
       return valid
@@ -209,7 +211,7 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
   return {
     prepare(request, { inParts } = { inParts: false }) {
       const operation = operationIn(request, inParts)
-      return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
+      return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}, rules) }
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)
@@ -352,16 +354,6 @@ export function refused(error: unknown): readonly GraphQLError[] | null {
   return null
 }
 
-function parseDocument(query: string): DocumentNode {
-  try {
-    return parse(query, { maxTokens: limits.tokens })
-  } catch (error) {
-    // The parser recurses: nesting may exhaust the stack before it exhausts the tokens.
-    if (error instanceof RangeError) throw refusal('OPERATION_TOO_COMPLEX', 'the document nests too deep')
-    throw error instanceof GraphQLError ? withCode('GRAPHQL_PARSE_FAILED')(error) : error
-  }
-}
-
 function oneOperation(
   { api }: Supergraph,
   document: DocumentNode,
@@ -404,12 +396,14 @@ const valueAt = (data: unknown, path: Path): unknown =>
 
 // What the planner calls entities and context arguments.
 const reservedVariable = /^(representations|contextualArgument_)/
+const toldVariableErrors = 20
 const noVariables: Record<string, unknown> = {}
 
 function coercedVariables(
   supergraph: Supergraph,
   { definition }: Operation,
   input: Record<string, unknown>,
+  { limits, introspection }: DocumentRules,
 ): Record<string, unknown> {
   const definitions = definition.variableDefinitions ?? []
   if (definitions.length === 0) return noVariables
@@ -419,19 +413,11 @@ function coercedVariables(
       'BAD_USER_INPUT',
       `the name of a variable can not begin as ${taken.variable.name.value} does`,
     )
+  checkVariables(input, limits)
   const { coerced, errors } = getVariableValues(supergraph.api, definitions, input, {
-    maxErrors: limits.variableErrors,
+    maxErrors: toldVariableErrors,
+    hideSuggestions: !introspection,
   })
   if (errors) throw new AggregateError(errors.map(withCode('BAD_USER_INPUT')))
   return coerced
 }
-
-const withCode = (code: string) => (error: GraphQLError) =>
-  new GraphQLError(error.message, {
-    nodes: error.nodes ?? null,
-    source: error.source ?? null,
-    positions: error.positions ?? null,
-    path: error.path ?? null,
-    originalError: error.originalError ?? null,
-    extensions: { ...error.extensions, code },
-  })
