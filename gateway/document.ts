@@ -56,7 +56,8 @@ export const withCode =
       message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message,
       { path: path ?? null, extensions: { ...extensions, code } },
     )
-    const locations = source && isLined(source) ? positions?.map((each) => location(source, each)) : error.locations
+    const locations =
+      source && isLined(source) ? positions?.map((each) => location(source, each)) : error.locations
     return locations ? Object.assign(told, { locations }) : told
   }
 

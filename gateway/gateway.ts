@@ -5,6 +5,7 @@ import type { EventLog } from '@community/infra/eventlog.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import { openSubgraphs } from './execute/fetch.ts'
+import { createDemand } from './guard/demand.ts'
 import { createForwarder } from './guard/forward.ts'
 import { maskFaults } from './guard/mask.ts'
 import { createOrigins } from './guard/origin.ts'
@@ -18,7 +19,13 @@ import { startPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
 import { graphiqlRoute } from './serve/graphiql.ts'
 import { healthRoutes } from './serve/health.ts'
-import { type AnswerInParts, type AnswerOperation, createHttpServer, type Gate, type Head } from './serve/http.ts'
+import {
+  type AnswerInParts,
+  type AnswerOperation,
+  createHttpServer,
+  type Gate,
+  type Head,
+} from './serve/http.ts'
 import { type SocketOperations, serveSockets } from './serve/websocket.ts'
 import { createCursors } from './subscribe/cursor.ts'
 import { createSubscribe, type LiveRooms } from './subscribe/session.ts'
@@ -56,7 +63,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     observe: metrics.fetched,
   })
   const subgraphs = config.maskErrors ? maskFaults(opened, log) : opened
-  const operations = createOperations({ supergraph, planner, subgraphs, rules: config })
+  const demand = createDemand(supergraph, config.cost, metrics.cost)
+  const operations = createOperations({ supergraph, planner, subgraphs, rules: config, demand })
   const live = eventLog ? await openLive(eventLog, config, log, supergraph.events.values()) : null
   const subscribe = createSubscribe({ supergraph, operations, live, gauge: metrics.subscriptions })
   const identify = await createIdentify(config)

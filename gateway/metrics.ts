@@ -4,6 +4,7 @@ export type Metrics = {
   operation(type: string, outcome: 'ok' | 'partial' | 'refused' | 'failed', seconds: number): void
   planned: (seconds: number) => void
   fetched: (subgraph: string, seconds: number, outcome: 'ok' | 'error') => void
+  cost: (kind: 'estimated' | 'actual', cost: number) => void
   sockets: { inc(): void; dec(): void }
   subscriptions: { inc(): void; dec(): void }
   /** Prometheus' text format. */
@@ -43,6 +44,13 @@ export function createMetrics(): Metrics {
     labelNames: ['subgraph'],
     registers,
   })
+  const costs = new Histogram({
+    name: 'gateway_operation_cost',
+    help: 'Cost of an operation, as estimated and as answered, where demand control is on.',
+    labelNames: ['kind'],
+    buckets: [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
+    registers,
+  })
   return {
     operation: (type, outcome, elapsed) => operations.observe({ type, outcome }, elapsed),
     planned: (elapsed) => plans.observe(elapsed),
@@ -50,6 +58,7 @@ export function createMetrics(): Metrics {
       fetches.observe({ subgraph, outcome }, elapsed)
       if (outcome === 'error') errors.inc({ subgraph })
     },
+    cost: (kind, cost) => costs.observe({ kind }, cost),
     sockets: new Gauge({ name: 'gateway_sockets', help: 'Open WebSockets.', registers }),
     subscriptions: new Gauge({ name: 'gateway_subscriptions', help: 'Live subscriptions.', registers }),
     text: () => register.metrics(),

@@ -20,6 +20,8 @@ import type { JsonObject } from './execute/merge.ts'
 import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
+import type { Cost } from './guard/cost.ts'
+import type { Demand } from './guard/demand.ts'
 import { checkVariables } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
@@ -68,6 +70,8 @@ type Operation = {
   deferred: readonly DeferredFragment[]
   /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
   for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
+  /** Null where operations are not weighed. */
+  cost: Cost | null
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
@@ -78,7 +82,7 @@ type Permitted = {
   errors: readonly GraphQLFormattedError[]
 }
 
-export type PreparedOperation = Operation & { variables: Record<string, unknown> }
+export type PreparedOperation = Operation & { variables: Record<string, unknown>; estimatedCost: number }
 
 export type Operations = {
   /**
@@ -112,9 +116,10 @@ type Rooms = {
   planner: OperationPlanner
   subgraphs: Subgraphs
   rules: DocumentRules
+  demand: Demand | null
 }
 
-export function createOperations({ supergraph, planner, subgraphs, rules }: Rooms): Operations {
+export function createOperations({ supergraph, planner, subgraphs, rules, demand }: Rooms): Operations {
   const documents = createLru<ValidDocument | Error>(1_000, cachedLengths)
 
   function validDocument(query: string): ValidDocument {
@@ -137,11 +142,9 @@ export function createOperations({ supergraph, planner, subgraphs, rules }: Room
     const name = JSON.stringify([inParts, operationName])
     const known = operations.get(name)
     if (known) return known
-    const operation = compiledOnce(
-      supergraph,
-      planner,
-      oneOperation(supergraph, document, operationName, inParts),
-    )
+    const one = oneOperation(supergraph, document, operationName, inParts)
+    const cost = demand?.weigh(one) ?? null
+    const operation = compiledOnce(supergraph, planner, { ...one, cost })
     operations.set(name, operation)
     return operation
   }
@@ -167,7 +170,16 @@ export function createOperations({ supergraph, planner, subgraphs, rules }: Room
   ): Promise<Answer> {
     const running = { ...execution(operation, caller), ...begun }
     if (plan) await execute(running, plan)
-    return shaped(operation, running)
+    return withCost(operation, caller, running, shaped(operation, running))
+  }
+
+  function withCost(
+    { cost, estimatedCost: estimated, variables }: PreparedOperation,
+    { principal }: Caller,
+    { data }: Begun,
+    answer: Answer,
+  ): Answer {
+    return demand && cost ? demand.told(answer, { cost, estimated, variables, data }, principal) : answer
   }
 
   function shaped(operation: PreparedOperation, fetched: Begun): Answer {
@@ -211,12 +223,14 @@ export function createOperations({ supergraph, planner, subgraphs, rules }: Room
   return {
     prepare(request, { inParts } = { inParts: false }) {
       const operation = operationIn(request, inParts)
-      return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}, rules) }
+      const variables = coercedVariables(supergraph, operation, request.variables ?? {}, rules)
+      const estimatedCost = demand && operation.cost ? demand.admit(operation.cost, variables) : 0
+      return { ...operation, variables, estimatedCost }
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)
       await execute(running, plan)
-      return written(operation, plan, running)
+      return withCost(operation, caller, running, written(operation, plan, running))
     },
     async runInParts(operation, caller) {
       const fragments = operation.deferred.filter(
@@ -225,7 +239,7 @@ export function createOperations({ supergraph, planner, subgraphs, rules }: Room
       const { plan, running } = await begin(operation, caller)
       const progress = executeInParts(running, plan)
       await progress.first
-      const first = written(operation, plan, running)
+      const first = withCost(operation, caller, running, written(operation, plan, running))
       if (fragments.length === 0) return { first, rest: null }
       const rest = incrementalAnswers({
         schema: supergraph.api,
@@ -359,7 +373,7 @@ function oneOperation(
   document: DocumentNode,
   operationName: string | undefined,
   inParts: boolean,
-): Omit<Operation, Compiled> {
+): Omit<Operation, Compiled | 'cost'> {
   const definition = getOperationAST(document, operationName)
   if (!definition)
     throw refusal(

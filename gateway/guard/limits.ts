@@ -128,7 +128,8 @@ export function checkDocument(
     add(whole, size)
   }
   for (const name of fragments.keys()) if (!measured.has(name)) add(whole, sizeOfFragment(name, 1))
-  for (const limit of ['depth', 'height', 'aliases', 'directives'] as const) check(limit, whole[limit], limits)
+  for (const limit of ['depth', 'height', 'aliases', 'directives'] as const)
+    check(limit, whole[limit], limits)
   check('comparisons', comparisonsIn(document, fragments), limits)
 }
 

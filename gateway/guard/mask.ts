@@ -1,6 +1,6 @@
 import type { Log } from '@community/infra/log.ts'
 import type { GraphQLFormattedError } from 'graphql'
-import { SubgraphUnavailable, type Subgraphs } from '../execute/fetch.ts'
+import { type Subgraphs, SubgraphUnavailable } from '../execute/fetch.ts'
 
 /**
  * Subgraphs whose faults go to the log and not to clients, who learn which subgraph failed, and where. An error that

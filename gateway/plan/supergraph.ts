@@ -17,6 +17,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { type Costs, costsIn } from './cost.ts'
 import { type EventBinding, eventBindings } from './event.ts'
 import { type Protection, protectionIn } from './protection.ts'
 import { operationOf } from './text.ts'
@@ -33,6 +34,7 @@ export type Supergraph = {
   /** The keys by which a subgraph resolves entities of a type; none where it can't. */
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
   protection: Protection | null
+  costs: Costs
   /** Names of the fields that a label of `@override(label:)` moves, by label. */
   overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
@@ -52,6 +54,8 @@ const notExecuted = /\/connect\//
 const supportedFeatures = new Set(
   [...ROUTER_SUPPORTED_SUPERGRAPH_FEATURES].filter((url) => !notExecuted.test(url)),
 )
+
+const costIdentity = 'https://specs.apollo.dev/cost'
 
 const deferDirective = parse(
   'directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT',
@@ -86,6 +90,10 @@ export function readSupergraph(sdl: string): Supergraph {
       requiresScopes: specified('requiresScopes'),
       policy: specified('policy'),
       context: specified('context'),
+    }),
+    costs: costsIn(document, {
+      cost: nameOf(costIdentity, 'cost'),
+      listSize: nameOf(costIdentity, 'listSize'),
     }),
     overrides: overridesIn(document),
     traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },

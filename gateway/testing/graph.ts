@@ -34,7 +34,7 @@ export type TestGraph = AsyncDisposable & {
 
 const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [
   "@key" "@requires" "@provides" "@external" "@shareable" "@interfaceObject" "@inaccessible" "@override" "@composeDirective"
-  "@authenticated" "@requiresScopes" "@policy" "@context" "@fromContext"])`
+  "@authenticated" "@requiresScopes" "@policy" "@context" "@fromContext" "@cost" "@listSize"])`
 
 export const eventLink = `extend schema
   @link(url: "https://ossa.community/event/v1.0", import: ["@event"]) @composeDirective(name: "@event")
