@@ -30,7 +30,7 @@ function parseDocument(query: string, { tokens }: Limits): DocumentNode {
     // The parser recurses: nesting may exhaust the stack before it exhausts the tokens.
     if (error instanceof RangeError) throw refusal('OPERATION_TOO_COMPLEX', 'the document nests too deep')
     if (!(error instanceof GraphQLError)) throw error
-    if (/more than? \d+ tokens/.test(error.message))
+    if (/more tha[nt] \d+ tokens/.test(error.message))
       throw exceeded('tokens', "the document's tokens", tokens + 1, tokens)
     throw withCode('GRAPHQL_PARSE_FAILED')(error)
   }
