@@ -27,7 +27,6 @@ export type ListSize = {
 /** The directives' names in the supergraph, which may have renamed them; undefined where it does not know one. */
 export type CostNames = Record<'cost' | 'listSize', string | undefined>
 
-/** Throws where a weight is no number. */
 export function costsIn(document: DocumentNode, names: CostNames): Costs {
   const types = new Map<string, number>()
   const fields = new Map<string, FieldCost>()
@@ -56,12 +55,8 @@ type Directives = readonly ConstDirectiveNode[] | undefined
 
 function weightIn(directives: Directives, { cost }: CostNames): number | null {
   const found = directives?.find(({ name }) => name.value === cost)
-  if (!found) return null
-  // A string in the specification, an integer in Federation's version of it.
-  const { weight } = argumentsOf(found)
-  const number = Number(weight)
-  if (!Number.isFinite(number)) throw new Error(`@${cost}(weight: ${String(weight)}): expected a number`)
-  return number
+  // A string in the specification, an integer in Federation's version of it, which is checked with the supergraph.
+  return found ? Number(argumentsOf(found).weight) : null
 }
 
 function listSizeIn(directives: Directives, { listSize }: CostNames): ListSize | null {
