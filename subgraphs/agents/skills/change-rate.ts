@@ -46,7 +46,8 @@ export const changeRate = skill({
       references: references.map(({ reference, intervalSeconds, looks, changes }) => {
         const type: ReferenceType = referencesIn(reference)[0]!.type
         // Cho and Garcia-Molina's estimator of a Poisson process (TOIT 2003): halves keep it finite when all looks differ.
-        const perInterval = -Math.log((looks - changes + 0.5) / (looks + 0.5))
+        // What was never seen to change counts as half a change: never within so many looks is not never.
+        const perInterval = -Math.log((looks - Math.max(changes, 0.5) + 0.5) / (looks + 0.5))
         const perSecond = perInterval / intervalSeconds
         const seconds =
           type === 'TEMPORAL' ? 0 : Math.min(maxSeconds, -Math.log(1 - staleProbability) / perSecond)

@@ -19,7 +19,7 @@ export const contextDeduplication = skill({
     shingleWords: z.int().min(1).max(10),
     /** From which likeness on an item is a repeat. */
     threshold: z.number().gt(0).max(1),
-    keep: z.enum(['first', 'last', 'longest']),
+    keep: z.enum(['first', 'longest']),
   }),
   input: z.strictObject({
     items: z
@@ -63,11 +63,7 @@ export const contextDeduplication = skill({
       shingles: shinglesOf(item.text, shingleWords),
     }))
     const inTurn =
-      keep === 'first'
-        ? all
-        : keep === 'last'
-          ? all.toReversed()
-          : all.toSorted((a, b) => b.tokens - a.tokens || a.index - b.index)
+      keep === 'first' ? all : all.toSorted((a, b) => b.tokens - a.tokens || a.index - b.index)
     const groups: {
       kept: (typeof all)[number]
       repeats: { one: (typeof all)[number]; likeness: number }[]

@@ -9,8 +9,8 @@ type Item = { index: number; tokens: number; score: number }
 export const contextPruning = skill({
   name: 'context-pruning',
   configuration: z.strictObject({
-    /** by-density: most score per token first (Dantzig). by-score: the highest first. exact: a knapsack, solved. */
-    method: z.enum(['by-density', 'by-score', 'exact']),
+    /** by-density: most score per token first (Dantzig). exact: a knapsack, solved. */
+    method: z.enum(['by-density', 'exact']),
     /** After as many minutes an item counts half; null for no ageing. */
     halfLifeMinutes: z.number().positive().nullable(),
     /** Of the budget, what is kept free for the answer. */
@@ -87,12 +87,6 @@ const methods = {
     const [single] = items.filter(({ tokens }) => tokens <= budget).toSorted((a, b) => b.score - a.score)
     return single && single.score > sum(greedy.map(({ score }) => score)) ? [single] : greedy
   },
-
-  'by-score': (items: readonly Item[], budget: number): Item[] =>
-    filled(
-      items.toSorted((a, b) => b.score - a.score || a.index - b.index),
-      budget,
-    ),
 
   exact: (items: readonly Item[], budget: number): Item[] => {
     const best = new Float64Array(budget + 1)

@@ -5,7 +5,9 @@ import { rounded } from './statistics.ts'
 import { jaccard, sentences, words } from './terms.ts'
 
 const marks = z.array(z.string().min(2).max(40)).min(1).max(20)
-type Note = { text: string; turn: number; speaker: string }
+const maxSentences = 1000
+
+type Note = { text: string; turn: number; speaker: string; words: ReadonlySet<string> }
 
 /** A memo that stands for a conversation: what was decided, what is to do and which questions nobody answered. */
 export const conversationCheckpoint = skill({
@@ -25,7 +27,7 @@ export const conversationCheckpoint = skill({
       .array(
         z.strictObject({
           speaker: z.string().min(1).max(80).describe('Who spoke'),
-          text: z.string().max(4000).describe('What was said'),
+          text: z.string().max(2000).describe('What was said'),
         }),
       )
       .min(1)
@@ -46,16 +48,18 @@ export const conversationCheckpoint = skill({
       text
         .split('\n')
         .flatMap(sentences)
-        .map((sentence): Note => ({ text: sentence, turn, speaker })),
+        .map((sentence) => noteOf(sentence, turn, speaker)),
     )
+    if (said.length > maxSentences)
+      throw new Error(`turns: have ${said.length} sentences, at most ${maxSentences} allowed`)
     let decisions: Note[] = []
     let tasks: Note[] = []
     const alike = (a: Note, b: Note) =>
-      jaccard(new Set(words(a.text)), new Set(words(b.text))) >= configuration.sameAbout
+      jaccard(a.words, b.words) >= configuration.sameAbout
     for (const one of said) {
       const told = (kind: 'decision' | 'task' | 'done') => {
         const rest = afterMark(one.text, configuration[kind])
-        return rest === null ? null : { ...one, text: rest }
+        return rest === null ? null : noteOf(rest, one.turn, one.speaker)
       }
       const [decision, task, done] = [told('decision'), told('task'), told('done')]
       if (decision) decisions = [...decisions.filter((other) => !alike(other, decision)), decision]
@@ -91,6 +95,13 @@ export const conversationCheckpoint = skill({
   },
 })
 
+const noteOf = (text: string, turn: number, speaker: string): Note => ({
+  text,
+  turn,
+  speaker,
+  words: new Set(words(text)),
+})
+
 /** What follows the mark; null where the sentence begins with none. */
 function afterMark(sentence: string, all: readonly string[]): string | null {
   const start = sentence.toLowerCase()
@@ -105,13 +116,13 @@ function afterMark(sentence: string, all: readonly string[]): string | null {
 
 /** Somebody else says later two words, of more than three letters, that the question has; or one, if it has no more. */
 function isAnswered(question: Note, said: readonly Note[]): boolean {
-  const long = (text: string) => new Set(words(text).filter((word) => word.length > 3))
-  const asked = long(question.text)
+  const asked = new Set([...question.words].filter((word) => word.length > 3))
+  const enough = Math.min(2, Math.max(1, asked.size))
   return said.some(
     (one) =>
       one.turn > question.turn &&
       one.speaker !== question.speaker &&
       !one.text.endsWith('?') &&
-      long(one.text).intersection(asked).size >= Math.min(2, Math.max(1, asked.size)),
+      one.words.intersection(asked).size >= enough,
   )
 }

@@ -58,8 +58,8 @@ export const extractiveSummary = skill({
     let left = budgetTokens
     for (const index of order) {
       if (taken.some((other) => cosine(vectors[index]!, vectors[other]!) >= maxCosine)) continue
-      // A space before the sentence may cost a token of its own.
-      const tokens = countTokens(` ${all[index]}`)
+      // With a space before it, it may have more tokens, or fewer.
+      const tokens = Math.max(countTokens(all[index]!), countTokens(` ${all[index]}`))
       if (tokens > left) continue
       left -= tokens
       taken.push(index)
@@ -89,7 +89,7 @@ function centrality(
   const jump = aboutTopic.map((likeness) => (topical === 0 ? 1 / size : likeness / topical))
   const likeness = vectors.map((a) =>
     vectors.map((b) => {
-      const value = cosine(a, b)
+      const value = a === b ? 0 : cosine(a, b)
       return value < minCosine ? 0 : value
     }),
   )

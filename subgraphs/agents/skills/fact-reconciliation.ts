@@ -37,7 +37,6 @@ type Statement = z.output<typeof statementSchema>
 export const factReconciliation = skill({
   name: 'fact-reconciliation',
   configuration: z.strictObject({
-    prefer: z.enum(['newest', 'majority']),
     /** Quantities this close to each other are the same, as a share of the larger. */
     tolerance: z.number().min(0).max(0.5),
   }),
@@ -65,7 +64,7 @@ export const factReconciliation = skill({
     agreed: z.int().describe('Attributes of which more than one source says the same'),
     unconfirmed: z.int().describe('Attributes of which only one source speaks'),
   }),
-  run({ statements }, { prefer, tolerance }) {
+  run({ statements }, { tolerance }) {
     const attributes = Map.groupBy(statements, ({ subject, attribute }) =>
       JSON.stringify([words(subject), words(attribute)]),
     )
@@ -77,13 +76,13 @@ export const factReconciliation = skill({
           sources: [...new Set(group.map(({ source }) => source))],
           age: group[0]!.ageMinutes ?? 0,
         }))
-        .toSorted((a, b) => order[prefer](a, b))
+        .toSorted(byWeight)
       const [first, second] = values
       return {
         subject,
         attribute,
         values: values.map(({ value, sources }) => ({ value, sources })),
-        tie: first !== undefined && second !== undefined && order[prefer](first, second) === 0,
+        tie: first !== undefined && second !== undefined && byWeight(first, second) === 0,
       }
     })
     const consistent = judged.filter(({ values }) => values.length === 1)
@@ -96,10 +95,10 @@ export const factReconciliation = skill({
   },
 })
 
-const order = {
-  newest: (a: { age: number }, b: { age: number }) => a.age - b.age,
-  majority: (a: { sources: string[] }, b: { sources: string[] }) => b.sources.length - a.sources.length,
-}
+type Claim = { age: number; sources: string[] }
+
+/** The newest first; of what is as new as each other, what more sources say. */
+const byWeight = (a: Claim, b: Claim) => a.age - b.age || b.sources.length - a.sources.length
 
 /** Statements that say the same, each with its newest first. A source that said otherwise later has changed its mind. */
 function valuesOf(about: readonly Statement[], tolerance: number): Statement[][] {
@@ -116,6 +115,8 @@ function valuesOf(about: readonly Statement[], tolerance: number): Statement[][]
 }
 
 function isSame(a: Value, b: Value, tolerance: number): boolean {
+  const [first, second] = [String(a).trim(), String(b).trim()]
+  if (first.toLowerCase() === second.toLowerCase()) return true
   const [one, other] = [measureOf(a), measureOf(b)]
   if (one && other)
     return (
@@ -123,9 +124,7 @@ function isSame(a: Value, b: Value, tolerance: number): boolean {
       Math.abs(one.amount - other.amount) <=
         Math.max(tolerance, 1e-9) * Math.max(Math.abs(one.amount), Math.abs(other.amount))
     )
-  const [first, second] = [String(a), String(b)]
-  if (moment.test(first) && moment.test(second)) return Date.parse(first) === Date.parse(second)
-  return first.trim().toLowerCase() === second.trim().toLowerCase()
+  return moment.test(first) && moment.test(second) && Date.parse(first) === Date.parse(second)
 }
 
 function measureOf(value: Value): Measure | null {

@@ -11,6 +11,8 @@ export const passageSelection = skill({
     /** 1: only relevance counts. 0: only that passages differ. */
     lambda: z.number().min(0).max(1),
     first: z.int().min(1).max(50),
+    /** A passage below this share of the best one's relevance is not chosen. */
+    minShare: z.number().min(0).max(1),
     /** Saturation of repeated words. */
     k1: z.number().min(0).max(10),
     /** How much a long passage is held back. */
@@ -40,11 +42,11 @@ export const passageSelection = skill({
           tokens: z.int().describe('Of the passage'),
         }),
       )
-      .describe('Best first; none without a word of the question'),
+      .describe('Best first; none that has next to nothing of the question'),
     tokens: z.int().describe('Of all chosen'),
     unmatched: z.array(z.string()).describe('Words of the question that no passage has'),
   }),
-  run({ question, passages, budgetTokens = Number.POSITIVE_INFINITY }, { lambda, first, k1, b }) {
+  run({ question, passages, budgetTokens = Number.POSITIVE_INFINITY }, { lambda, first, minShare, k1, b }) {
     const terms = passages.map(({ text }) => words(text))
     const frequencies = documentFrequencies(terms)
     const asked = [...new Set(words(question))]
@@ -67,7 +69,7 @@ export const passageSelection = skill({
     const vectors = termVectors(terms)
     const highest = Math.max(...relevance)
     const likeness = passages.map(() => 0)
-    const open = new Set(passages.keys().filter((index) => relevance[index]! > 0))
+    const open = new Set(passages.keys().filter((index) => relevance[index]! > minShare * highest))
     const chosen: number[] = []
     let left = budgetTokens
     while (chosen.length < first && open.size > 0) {

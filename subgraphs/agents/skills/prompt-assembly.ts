@@ -12,8 +12,6 @@ export const promptAssembly = skill({
   configuration: z.strictObject({
     /** one-by-one: a section as deep as can be before the next gets more. level-by-level: all get a summary before any the full text. */
     deepen: z.enum(['one-by-one', 'level-by-level']),
-    /** Stable sections first, so that an endpoint can cache what all prompts begin with. */
-    stableFirst: z.boolean(),
   }),
   input: z.strictObject({
     budgetTokens: z.int().min(1).max(100_000).describe('Of the whole prompt'),
@@ -50,7 +48,7 @@ export const promptAssembly = skill({
     cacheableTokens: z.int().describe('Of the stable sections that it begins with'),
     usedPercent: z.number().describe('Of the budget'),
   }),
-  run({ budgetTokens, sections }, { deepen, stableFirst }) {
+  run({ budgetTokens, sections }, { deepen }) {
     const plans = sections.map((section) => {
       const levels = depths
         .filter((depth) => section[depth] !== undefined)
@@ -84,12 +82,11 @@ export const promptAssembly = skill({
     for (const deepest of rounds) for (const plan of byPriority) asDeepAsFits(plan, deepest)
 
     const present = plans.filter(({ at }) => at >= 0)
-    const inOrder = stableFirst
-      ? [
-          ...present.filter(({ section }) => section.stable),
-          ...present.filter(({ section }) => !section.stable),
-        ]
-      : present
+    // So that an endpoint can cache what all prompts begin with.
+    const inOrder = [
+      ...present.filter(({ section }) => section.stable),
+      ...present.filter(({ section }) => !section.stable),
+    ]
     const textOf = (some: readonly Plan[]) => some.map(({ levels, at }) => levels[at]!.text).join('\n\n')
     const prompt = textOf(inOrder)
     const changing = inOrder.findIndex(({ section }) => !section.stable)
