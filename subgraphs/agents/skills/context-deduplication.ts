@@ -62,8 +62,7 @@ export const contextDeduplication = skill({
       tokens: countTokens(item.text),
       shingles: shinglesOf(item.text, shingleWords),
     }))
-    const inTurn =
-      keep === 'first' ? all : all.toSorted((a, b) => b.tokens - a.tokens || a.index - b.index)
+    const inTurn = keep === 'first' ? all : all.toSorted((a, b) => b.tokens - a.tokens || a.index - b.index)
     const groups: {
       kept: (typeof all)[number]
       repeats: { one: (typeof all)[number]; likeness: number }[]

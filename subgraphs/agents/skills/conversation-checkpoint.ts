@@ -54,8 +54,7 @@ export const conversationCheckpoint = skill({
       throw new Error(`turns: have ${said.length} sentences, at most ${maxSentences} allowed`)
     let decisions: Note[] = []
     let tasks: Note[] = []
-    const alike = (a: Note, b: Note) =>
-      jaccard(a.words, b.words) >= configuration.sameAbout
+    const alike = (a: Note, b: Note) => jaccard(a.words, b.words) >= configuration.sameAbout
     for (const one of said) {
       const told = (kind: 'decision' | 'task' | 'done') => {
         const rest = afterMark(one.text, configuration[kind])

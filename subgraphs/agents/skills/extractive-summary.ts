@@ -4,15 +4,19 @@ import { skill } from './skill.ts'
 import { rounded, sum } from './statistics.ts'
 import { cosine, sentences, termVectors, words } from './terms.ts'
 
-/** The sentences that most others are like, up to a budget of tokens: LexRank (Erkan and Radev 2004), continuous. */
+/** The sentences that most others are like, up to a budget of tokens: LexRank (Erkan and Radev 2004), biased if a topic is named. */
 export const extractiveSummary = skill({
   name: 'extractive-summary',
   configuration: z.strictObject({
+    /** How far a sentence's weight comes from its neighbours; with a topic, the rest comes from likeness to it. */
     damping: z.number().min(0).lt(1),
+    dampingWithTopic: z.number().min(0).lt(1),
     /** Sentences less alike than this are not neighbours. */
     minCosine: z.number().min(0).max(1),
     /** A sentence as like as this to one already taken is passed over. */
     maxCosine: z.number().min(0).max(1),
+    /** A sentence with less than this share of the average weight is not worth its tokens. */
+    minShare: z.number().min(0).max(1),
   }),
   input: z.strictObject({
     text: z.string().min(1).max(20_000).describe('Prose, in sentences'),
@@ -37,7 +41,7 @@ export const extractiveSummary = skill({
     tokens: z.int().describe('Of the summary'),
     tokensBefore: z.int().describe('Of the text'),
   }),
-  run({ text, budgetTokens, topic = '' }, { damping, minCosine, maxCosine }) {
+  run({ text, budgetTokens, topic = '' }, { damping, dampingWithTopic, minCosine, maxCosine, minShare }) {
     const all = sentences(text)
     if (all.length > 400) throw new Error(`text: has ${all.length} sentences, at most 400 allowed`)
     const vectors = termVectors([...all, topic].map(words))
@@ -45,7 +49,7 @@ export const extractiveSummary = skill({
     const weights = centrality(
       vectors,
       vectors.map((vector) => cosine(vector, about)),
-      damping,
+      topic === '' ? damping : dampingWithTopic,
       minCosine,
     )
     const taken: number[] = []
@@ -57,6 +61,7 @@ export const extractiveSummary = skill({
         .join(' ')
     let left = budgetTokens
     for (const index of order) {
+      if (weights[index]! * all.length < minShare) break
       if (taken.some((other) => cosine(vectors[index]!, vectors[other]!) >= maxCosine)) continue
       // With a space before it, it may have more tokens, or fewer.
       const tokens = Math.max(countTokens(all[index]!), countTokens(` ${all[index]}`))

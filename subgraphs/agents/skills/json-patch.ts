@@ -41,17 +41,6 @@ export function applied(document: unknown, operation: Operation): unknown {
   }
 }
 
-/** RFC 7396: null takes a member away, objects are merged, all else is replaced. */
-export function merged(target: unknown, patch: unknown, depth = 0): unknown {
-  if (depth > maxDepth) throw new Error(`patch: is nested more than ${maxDepth} levels deep`)
-  if (!isObject(patch)) return patch
-  const result = new Map(isObject(target) ? Object.entries(target) : [])
-  for (const [name, member] of Object.entries(patch))
-    if (member === null) result.delete(name)
-    else result.set(name, merged(result.get(name), member, depth + 1))
-  return Object.fromEntries(result)
-}
-
 /** Few operations that make `after` of `before`; with `guard`, each that loses a value first tests that it is there. */
 export function jsonPatch(
   before: unknown,
@@ -101,7 +90,7 @@ export function jsonPatch(
   return [...test(path, before), { op: 'replace', path, value: after }]
 }
 
-/** Null where a merge patch can't say it: it has no word for a member that becomes null. */
+/** By RFC 7396. Null where a merge patch can't say it: it has no word for a member that becomes null. */
 export function mergePatch(before: unknown, after: unknown, depth = 0): { patch: unknown } | null {
   if (depth > maxDepth) throw new Error(`before: is nested more than ${maxDepth} levels deep`)
   if (!isObject(after)) return { patch: after }

@@ -36,7 +36,12 @@ export const patchVerification = skill({
         result = applied(result, one)
       } catch (error) {
         const reason = `${one.op} ${one.path}: ${error instanceof Error ? error.message : String(error)}`
-        return { verdict: 'DOES_NOT_APPLY' as const, failed: { operation, reason }, result: document, differences: [] }
+        return {
+          verdict: 'DOES_NOT_APPLY' as const,
+          failed: { operation, reason },
+          result: document,
+          differences: [],
+        }
       }
     if (expected === undefined) return { verdict: 'APPLIES' as const, failed: null, result, differences: [] }
     const differences = isDeepStrictEqual(result, expected)

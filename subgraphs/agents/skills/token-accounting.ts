@@ -58,7 +58,7 @@ export const tokenAccounting = skill({
       return {
         name,
         tokens,
-        characters: [...text].length,
+        characters: Array.from(text).length,
         blankTokens: Math.max(0, tokens - tight),
         repeatedTokens: Math.max(0, tight - countTokens(fresh.join('\n'))),
       }
