@@ -308,6 +308,14 @@ describe('patch-verification', () => {
     expect(answer.failed?.reason).toContain(reason)
   })
 
+  test('a document that is copied into itself over and over is stopped', async () => {
+    const patch = Array.from({ length: 100 }, () => ({ op: 'copy', from: '', path: '/-' }))
+    expect((await verify(['a'.repeat(1000)], patch)).failed).toEqual({
+      operation: 8,
+      reason: 'copy /-: would make the document longer than 500000 characters',
+    })
+  })
+
   test('says where something else comes out, but for what may differ', async () => {
     const patch = [{ op: 'replace', path: '/n', value: 2 }]
     expect(await verify({ n: 1, at: 1 }, patch, { n: 3, at: 2 })).toMatchObject({

@@ -32,7 +32,7 @@ export function applied(document: unknown, operation: Operation): unknown {
       if (!isDeepStrictEqual(valueAt(document, path), operation.value)) throw new Error('has another value')
       return document
     case 'copy':
-      return added(document, path, valueAt(document, stepsOf(operation.from)))
+      return added(document, path, copyable(document, valueAt(document, stepsOf(operation.from))))
     case 'move': {
       if (operation.path.startsWith(`${operation.from}/`)) throw new Error('cannot move into itself')
       const from = stepsOf(operation.from)
@@ -110,7 +110,7 @@ export function mergePatch(before: unknown, after: unknown, depth = 0): { patch:
 export const isObject = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-export const escaped = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
+const escaped = (step: string) => step.replaceAll('~', '~0').replaceAll('/', '~1')
 
 /** RFC 6901. */
 function stepsOf(path: string): string[] {
@@ -130,6 +130,13 @@ function valueAt(document: unknown, path: readonly string[]): unknown {
     else throw new Error('leads nowhere')
   }
   return at
+}
+
+/** A document copied into itself doubles with each operation. */
+function copyable(document: unknown, value: unknown): unknown {
+  if (JSON.stringify(document).length + JSON.stringify(value).length > 500_000)
+    throw new Error('would make the document longer than 500000 characters')
+  return value
 }
 
 function place(step: string, last: number): number {
@@ -168,11 +175,16 @@ function changed(
   return withMember(document, step, changed(valueAt(document, [step]), rest, change))
 }
 
-// By way of entries, so that a member named __proto__ is a member as any other.
+// Defined and not assigned, so that a member named __proto__ is a member as any other.
 const withMember = (parent: Members | unknown[], step: string, value: unknown): unknown =>
   Array.isArray(parent)
     ? parent.with(place(step, parent.length - 1), value)
-    : Object.fromEntries([...Object.entries(parent), [step, value]])
+    : Object.defineProperty({ ...parent }, step, {
+        value,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      })
 
 function commonEnds(before: readonly unknown[], after: readonly unknown[]): { start: number; end: number } {
   const shorter = Math.min(before.length, after.length)

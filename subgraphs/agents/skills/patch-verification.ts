@@ -12,7 +12,7 @@ export const patchVerification = skill({
   }),
   input: z.strictObject({
     document: z.unknown().describe('What the patch is for; any JSON'),
-    patch: z.array(operationSchema).max(200).describe('Operations of RFC 6902, in their order'),
+    patch: z.array(operationSchema).max(100).describe('Operations of RFC 6902, in their order'),
     expected: z.unknown().optional().describe('What should come out; absent to try the patch only'),
   }),
   output: z.strictObject({
