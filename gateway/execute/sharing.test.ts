@@ -103,3 +103,24 @@ test('errors of a shared entity are told at each of its places', async () => {
     'all.2.lines.0.by.name',
   ])
 })
+
+test('an answer without end is refused, though it is made of little', async () => {
+  const people = Array.from({ length: 10 }, (_, index) => ({ id: `${index}` }))
+  const user = (field: string) => ({
+    typeDefs: `type Query { ${field}Query: User } type User @key(fields: "id") { id: ID! ${field}: [User!]! }`,
+    resolvers: {
+      Query: { [`${field}Query`]: () => people[0] },
+      User: { __resolveReference: (reference: object) => reference, [field]: () => people },
+    },
+  })
+  await using graph = await startGraph({ friends: user('friends'), pals: user('pals') })
+  const nested = (depth: number): string =>
+    depth === 0 ? 'id' : `${depth % 2 === 0 ? 'friends' : 'pals'} { ${nested(depth - 1)} }`
+  expect((await graph.ask(`{ friendsQuery { ${nested(3)} } }`)).errors).toBeUndefined()
+  const { errors } = await graph.ask(`{ friendsQuery { ${nested(12)} } }`)
+  expect(errors).toMatchObject([{ extensions: { code: 'ANSWER_TOO_LARGE' } }])
+  graph.answerWith('pals', '{"data":{"_entities":null},"errors":[{"message":"no pals"}]}')
+  expect((await graph.ask(`{ friendsQuery { friends { ${nested(11)} } } }`)).errors?.length).toBeGreaterThan(
+    0,
+  )
+})
