@@ -13,6 +13,7 @@ import {
   isInputObjectType,
   isListType,
   Kind,
+  OperationTypeNode,
   type SelectionNode,
   type SelectionSetNode,
   valueFromASTUntyped,
@@ -49,7 +50,7 @@ export function costOf(
   const root = schema.getRootType(definition.operation)
   if (!root) throw new Error('a valid operation without its root type')
   const selection = weigher(schema, costs, operation, listSize)(root, [definition.selectionSet], null)
-  const base = definition.operation === 'mutation' ? mutationWeight : 0
+  const base = definition.operation === OperationTypeNode.MUTATION ? mutationWeight : 0
   const total = (cost: number) => Math.min(Math.max(base + cost, 0), Number.MAX_SAFE_INTEGER)
   return {
     estimated: (variables, strict) => total(estimateOf(selection, { variables, strict })),
@@ -210,7 +211,7 @@ function weigher(
   function sizeOfType(type: GraphQLOutputType, own: Size): Size {
     const nullable = getNullableType(type)
     if (!isListType(nullable)) return () => 1
-    const inner = sizeOfType(nullable.ofType as GraphQLOutputType, () => listSize)
+    const inner = sizeOfType(nullable.ofType, () => listSize)
     return (asking) => own(asking) * inner(asking)
   }
 

@@ -21,7 +21,7 @@ export type Head = {
 export type Gate = {
   limits: Limits
   origins: Origins
-  addressOf(request: IncomingMessage): string
+  addressOf: (request: IncomingMessage) => string
 }
 
 /** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations; `inParts` allows an answer in parts. */

@@ -1,5 +1,5 @@
 /**
- * `node test/bench/hostile.ts`: how long the gateway's event loop is busy with each hostile document, from the body's
+ * `pnpm run bench:hostile`: how long the gateway's event loop is busy with each hostile document, from the body's
  * text to the refusal. CPU ms of this thread, the median of the rounds; the code is warm, as a gateway's is.
  */
 import { createOperations, refused } from '@community/gateway/operation.ts'
@@ -69,8 +69,9 @@ const found = [...hostileDocuments, ...justAllowed].map(({ what, query, variable
     } catch (error) {
       const [first] = refused(error) ?? []
       if (!first) throw error
-      answer.code = String(first.extensions.code)
-      answer.limit = String(first.extensions.limit ?? '')
+      const { code, limit } = first.extensions
+      answer.code = String(code)
+      answer.limit = typeof limit === 'string' ? limit : ''
     }
     const { user, system } = process.threadCpuUsage(before)
     if (round >= warmUp) times.push((user + system) / 1000)
