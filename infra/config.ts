@@ -95,7 +95,7 @@ const environment = z.object({
   LIMIT_NESTING: whole(1, 500, 100),
   LIMIT_DEPTH: whole(1, 500, 25),
   LIMIT_HEIGHT: whole(1, million, 2_000),
-  LIMIT_ROOT_FIELDS: whole(1, million, 100),
+  LIMIT_ROOT_FIELDS: whole(1, million, 200),
   LIMIT_ALIASES: whole(0, million, 200),
   LIMIT_DIRECTIVES: whole(0, million, 500),
   LIMIT_COMPARISONS: whole(1, million, 30_000),

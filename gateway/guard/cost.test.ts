@@ -108,7 +108,7 @@ test.each<[string, string, number, Record<string, unknown>?]>([
   ],
   [
     'the same field once',
-    '{ book { title } ...F ... { book { author { name } } } } fragment F on Query { book { title } }',
+    '{ book { author { name } } ...F ... { book { title } } } fragment F on Query { book { title } }',
     2,
   ],
   ['an alias again', '{ a: book { title } b: book { title } }', 2],

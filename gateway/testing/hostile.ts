@@ -93,7 +93,7 @@ export const hostileDocuments: readonly Hostile[] = [
   },
   {
     what: 'many root fields',
-    query: `{${times(150, () => 'hello')}}`,
+    query: `{${times(250, () => 'hello')}}`,
     code: tooComplex,
     limit: 'rootFields',
   },
