@@ -91,7 +91,9 @@ function post(
   let status = 0
   let sizeBytes = 0
   let controller: Dispatcher.DispatchController | null = null
+  let cancelledBy: Error | null = null
   const cancel = (reason: Error) => {
+    cancelledBy = reason
     controller?.abort(reason)
     reject(reason)
   }
@@ -113,6 +115,8 @@ function post(
     {
       onRequestStart(started) {
         controller = started
+        // It may have been given up while it waited for a connection, which nobody else would free.
+        if (cancelledBy) started.abort(cancelledBy)
       },
       onResponseStart(_controller, statusCode) {
         status = statusCode
