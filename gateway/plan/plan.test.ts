@@ -103,18 +103,19 @@ test("a client's arguments and those of a @requires do not meet", () => {
         { ... on Agent { __typename id } } =>
         {
           ... on Agent {
-            _client__hits: hits(days: 1)
-            hits(days: 7)
+            hits(days: 1)
+            _required0__hits: hits(days: 7)
           }
         }
       }
       Fetch from orgs at agent {
-        { ... on Agent { __typename hits id } } =>
+        { ... on Agent { __typename _required0__hits id } } =>
         {
           ... on Agent {
             trend
           }
         }
+        rename ... on Agent._required0__hits to hits
       }
     }"
   `)

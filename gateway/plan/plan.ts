@@ -4,6 +4,7 @@ import type {
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
 import { type DocumentNode, Kind } from 'graphql'
+import type { RequiredFields } from './required.ts'
 import { operationFor, type Planner } from './supergraph.ts'
 import { operationOf, responseNames } from './text.ts'
 
@@ -51,30 +52,34 @@ export type Rewrite =
 /** Throws what the planner throws: a GraphQLError where the operation is too complex. */
 export function planOperation(planner: Planner, document: DocumentNode, operationName?: string): Plan {
   const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
-  if (node?.kind !== 'Subscription') return { primary: null, node: node ? compile(node, []) : null }
-  const primary = compile(node.primary, [])
+  const { required } = planner
+  if (node?.kind !== 'Subscription') return { primary: null, node: node ? compile(required, node, []) : null }
+  const primary = compile(required, node.primary, [])
   if (primary?.kind !== 'Fetch') throw new Error('a subscription begins with a fetch')
-  return { primary, node: node.rest ? compile(node.rest, []) : null }
+  return { primary, node: node.rest ? compile(required, node.rest, []) : null }
 }
 
-function compile(node: ApolloPlanNode, path: string[]): PlanNode | null {
+function compile(required: RequiredFields, node: ApolloPlanNode, path: string[]): PlanNode | null {
   switch (node.kind) {
     case 'Sequence':
     case 'Parallel': {
-      const nodes = node.nodes.flatMap((each) => compile(each, path) ?? [])
+      const nodes = node.nodes.flatMap((each) => {
+        const compiled = compile(required, each, path)
+        return compiled?.kind === node.kind ? compiled.nodes : (compiled ?? [])
+      })
       return nodes.length > 1 ? { kind: node.kind, nodes } : (nodes[0] ?? null)
     }
     case 'Flatten':
-      return compile(node.node, [...path, ...node.path.map(String)])
+      return compile(required, node.node, [...path, ...node.path.map(String)])
     case 'Condition':
       return {
         kind: 'Condition',
         variable: node.condition,
-        ifTrue: node.ifClause ? compile(node.ifClause, path) : null,
-        ifFalse: node.elseClause ? compile(node.elseClause, path) : null,
+        ifTrue: node.ifClause ? compile(required, node.ifClause, path) : null,
+        ifFalse: node.elseClause ? compile(required, node.elseClause, path) : null,
       }
-    case 'Fetch':
-      return {
+    case 'Fetch': {
+      const nodes = required.resolve({
         kind: 'Fetch',
         subgraph: node.serviceName,
         path,
@@ -86,7 +91,9 @@ function compile(node: ApolloPlanNode, path: string[]): PlanNode | null {
         fields: fetchedFields(node.operation, node.requires !== undefined),
         inputRewrites: (node.inputRewrites ?? []).map(rewrite),
         outputRewrites: (node.outputRewrites ?? []).map(rewrite),
-      }
+      })
+      return nodes.length > 1 ? { kind: 'Parallel', nodes } : (nodes[0] ?? null)
+    }
     case 'Defer':
       throw new Error('@defer was not asked for')
   }

@@ -17,6 +17,7 @@ import {
   visit,
 } from 'graphql'
 import { type EventBinding, eventBindings } from './event.ts'
+import { type RequiredFields, separateRequired } from './required.ts'
 import { operationOf } from './text.ts'
 
 export type Supergraph = {
@@ -34,13 +35,14 @@ export type Supergraph = {
 }
 
 /** Names that a client's response keys could collide with in a plan: see isolate.ts. */
-export type NameTraits = {
-  fieldNames: ReadonlySet<string>
-  /** Fields that some `@requires` asks for with arguments. */
-  requiredWithArguments: ReadonlySet<string>
-}
+export type NameTraits = { fieldNames: ReadonlySet<string> }
 
-export type Planner = { queryPlanner: QueryPlanner; apiSchema: Schema }
+export type Planner = {
+  queryPlanner: QueryPlanner
+  apiSchema: Schema
+  /** The planner plans with stand-ins for some fields. */
+  required: RequiredFields
+}
 
 // What the planner knows and this gateway does not enforce or execute is refused, never ignored.
 const notExecuted = /\/(authenticated|requiresScopes|policy|context|connect)\//
@@ -68,13 +70,15 @@ export function readSupergraph(sdl: string): Supergraph {
         ? new Map()
         : eventBindings(full, eventDirective, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
     keysOf,
-    traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },
+    traits: { fieldNames: fieldNames(document) },
   }
 }
 
 /** The query graph of an SDL that `readSupergraph` has found to be right. */
 export function createPlanner(sdl: string): Planner {
-  const supergraph = ApolloSupergraph.build(parseSupergraph(sdl), {
+  const document = parseSupergraph(sdl)
+  const required = separateRequired(document, subgraphNames(document))
+  const supergraph = ApolloSupergraph.build(required.document, {
     supportedFeatures,
     validateSupergraph: false,
   })
@@ -84,6 +88,7 @@ export function createPlanner(sdl: string): Planner {
       debug: { maxEvaluatedPlans: 1_000 },
     }),
     apiSchema: supergraph.apiSchema(),
+    required,
   }
 }
 
@@ -143,20 +148,6 @@ function subgraphNames(document: DocumentNode): Map<string, string> {
 function fieldNames(document: DocumentNode): Set<string> {
   const names = new Set<string>()
   visit(document, { FieldDefinition: (node) => void names.add(node.name.value) })
-  return names
-}
-
-function requiredWithArguments(document: DocumentNode): Set<string> {
-  const names = new Set<string>()
-  visit(document, {
-    Directive(node) {
-      const requires = node.name.value === 'join__field' ? stringArgument(node, 'requires') : undefined
-      if (requires === undefined) return
-      visit(fieldSet(requires), {
-        Field: (field) => void (field.arguments?.length && names.add(field.name.value)),
-      })
-    },
-  })
   return names
 }
 
