@@ -17,7 +17,7 @@ describe.each(Object.entries(fixtures))('%s', (name, fixture) => {
   let server: ApolloServer
 
   beforeAll(async () => {
-    const { sdl } = stack.use(await serveFixture(fixture))
+    const { sdl } = stack.use(await serveFixture(fixture, fixture.composer ?? 'apollo'))
     const logger = { debug() {}, info() {}, warn() {}, error() {} }
     server = new ApolloServer({ gateway: new ApolloGateway({ supergraphSdl: sdl, logger }), logger })
     await server.start()

@@ -1,19 +1,25 @@
+import { startGateway } from '@community/gateway/gateway.ts'
 import { readConfig } from '@community/infra/config.ts'
 import { createLog } from '@community/infra/log.ts'
-import { startGateway } from '@community/gateway/gateway.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fixtures } from './fixtures.ts'
 import { serveFixture } from './serve.ts'
 
 type Answer = { data?: unknown; errors?: { message: string; path?: (string | number)[] }[] }
 
-describe.each(Object.entries(fixtures))('%s', (_name, fixture) => {
+const composed = Object.entries(fixtures).flatMap(([name, fixture]) =>
+  (['guild', 'apollo'] as const)
+    .filter((composer) => (fixture.composer ?? composer) === composer)
+    .map((composer) => ({ name, composer, fixture })),
+)
+
+describe.each(composed)('$name, composed by $composer', ({ composer, fixture }) => {
   const stack = new AsyncDisposableStack()
   let ask: (query: string, variables: Record<string, unknown> | undefined) => Promise<Answer>
   let takeFetches: () => string[]
 
   beforeAll(async () => {
-    const served = stack.use(await serveFixture(fixture))
+    const served = stack.use(await serveFixture(fixture, composer))
     const gateway = await startGateway({
       sdl: served.sdl,
       port: 0,

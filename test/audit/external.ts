@@ -52,7 +52,10 @@ function extensions(federation: 1 | 2, extended: string): Fixture {
     resolvers: { Query: { agentById } },
   }
   return {
-    subgraphs: federation === 1 ? { ranks: { ...ranks, federation }, registry: { ...registry, federation } } : { ranks, registry },
+    subgraphs:
+      federation === 1
+        ? { ranks: { ...ranks, federation }, registry: { ...registry, federation } }
+        : { ranks, registry },
     cases,
   }
 }

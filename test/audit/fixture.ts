@@ -1,5 +1,12 @@
 /** A supergraph that shows one rule, and what clients must get of it. */
-export type Fixture = { subgraphs: Record<string, Subgraph>; cases: Record<string, Case> }
+export type Fixture = {
+  subgraphs: Record<string, Subgraph>
+  cases: Record<string, Case>
+  /** Composes them; the other one finds a query that it thinks no plan can answer. Both do otherwise. */
+  composer?: Composer
+}
+
+export type Composer = 'apollo' | 'guild'
 
 export type Subgraph = {
   /** Federation 1 has no `@link`; for Federation 2 one with all directives is added. */

@@ -1,5 +1,7 @@
-import type { Fixture } from './fixture.ts'
+import * as args from './arguments.ts'
 import * as external from './external.ts'
+import type { Fixture } from './fixture.ts'
 import * as keys from './keys.ts'
+import * as requires from './requires.ts'
 
-export const fixtures: Record<string, Fixture> = { ...keys, ...external }
+export const fixtures: Record<string, Fixture> = { ...keys, ...external, ...requires, ...args }

@@ -89,8 +89,18 @@ export const compositeKeys: Fixture = {
         data: {
           fleet: {
             pools: [
-              { id: 'p1', region: 'eu', hourly: { cost: 7 }, quota: { main: { id: 'p1' }, id: 'q1', tier: 'GOLD' } },
-              { id: 'p2', region: 'us', hourly: { cost: 9 }, quota: { main: { id: 'p2' }, id: 'q2', tier: 'SILVER' } },
+              {
+                id: 'p1',
+                region: 'eu',
+                hourly: { cost: 7 },
+                quota: { main: { id: 'p1' }, id: 'q1', tier: 'GOLD' },
+              },
+              {
+                id: 'p2',
+                region: 'us',
+                hourly: { cost: 9 },
+                quota: { main: { id: 'p2' }, id: 'q2', tier: 'SILVER' },
+              },
             ],
             chosen: { id: 'p2' },
             first: { id: 'p1' },
@@ -158,7 +168,9 @@ export const keyMashup: Fixture = {
     },
     'only the field that requires': {
       query: '{ holder { certificates { label } } }',
-      expected: { data: { holder: { certificates: [{ label: 'certified gold' }, { label: 'certified bronze' }] } } },
+      expected: {
+        data: { holder: { certificates: [{ label: 'certified gold' }, { label: 'certified bronze' }] } },
+      },
     },
     'no other subgraph is needed': {
       query: '{ holder { certificates { serial scope { three } } } }',

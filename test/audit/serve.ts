@@ -2,7 +2,8 @@ import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
-import { assertCompositionSuccess, composeServices } from '@theguild/federation-composition'
+import { composeServices as composeWithApollo } from '@apollo/composition'
+import { composeServices as composeWithGuild } from '@theguild/federation-composition'
 import type * as graphql from 'graphql'
 import type { GraphQLSchema } from 'graphql'
 import type { Fixture } from './fixture.ts'
@@ -17,8 +18,14 @@ export type ServedFixture = AsyncDisposable & {
   takeFetches(): string[]
 }
 
-/** The fixture's subgraphs over HTTP. Composes only when asked, so that a fixture that can't be composed says why. */
-export async function serveFixture({ subgraphs }: Fixture): Promise<ServedFixture> {
+/** Supergraphs of the two differ in what they spell out: a gateway gets either. */
+export const composers = { guild: composeWithGuild, apollo: composeWithApollo }
+
+/** The fixture's subgraphs over HTTP, and their supergraph. */
+export async function serveFixture(
+  { subgraphs }: Fixture,
+  composer: keyof typeof composers,
+): Promise<ServedFixture> {
   const schemas = new Map(Object.entries(subgraphs).map(([name, each]) => [name, subgraphSchema(each)]))
   const fetches: string[] = []
   const server = createServer((request, response) => {
@@ -31,16 +38,17 @@ export async function serveFixture({ subgraphs }: Fixture): Promise<ServedFixtur
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const { port } = server.address() as AddressInfo
-  const composition = composeServices(
+  const { supergraphSdl: sdl, errors } = composers[composer](
     Object.entries(subgraphs).map(([name, each]) => ({
       name,
       typeDefs: subgraphDocument(each),
       url: `http://127.0.0.1:${port}/${name}`,
     })),
   )
-  assertCompositionSuccess(composition)
+  if (sdl === undefined)
+    throw new AggregateError(errors ?? [], errors?.map(({ message }) => message).join('; '))
   return {
-    sdl: composition.supergraphSdl,
+    sdl,
     takeFetches: () => fetches.splice(0),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

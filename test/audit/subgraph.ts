@@ -153,7 +153,9 @@ const referenceResolver =
     const row = rows.find((each) => matches(each, reference, key))
     if (!row) return null
     const own = Object.fromEntries(Object.entries(row).filter(([field]) => !external.has(field)))
-    const brought = Object.fromEntries(Object.entries(reference).filter(([field]) => external.has(field)))
+    const brought = Object.fromEntries(
+      Object.entries(reference).filter(([field]) => type.requires.some((tree) => tree.has(field))),
+    )
     const { __typename, ...rest } = own
     return { ...rest, ...(type.isInterface ? { __typename } : {}), ...provide(brought) }
   }
@@ -172,7 +174,8 @@ function unknownIn(value: unknown, tree: Tree): string | undefined {
 
 function isComplete(value: unknown, tree: Tree): boolean {
   if (Array.isArray(value)) return value.every((each) => isComplete(each, tree))
-  if (typeof value !== 'object' || value === null) return value !== undefined && (tree.size === 0 || value === null)
+  if (typeof value !== 'object' || value === null)
+    return value !== undefined && (tree.size === 0 || value === null)
   return [...tree].every(([field, below]) => isComplete((value as Row)[field], below))
 }
 
