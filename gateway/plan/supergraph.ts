@@ -16,6 +16,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { keepDirectTypes } from './direct.ts'
 import { type EventBinding, eventBindings } from './event.ts'
 import { type RequiredFields, separateRequired } from './required.ts'
 import { operationOf } from './text.ts'
@@ -76,6 +77,7 @@ export function readSupergraph(sdl: string): Supergraph {
 
 /** The query graph of an SDL that `readSupergraph` has found to be right. */
 export function createPlanner(sdl: string): Planner {
+  keepDirectTypes()
   const document = parseSupergraph(sdl)
   const required = separateRequired(document, subgraphNames(document))
   const supergraph = ApolloSupergraph.build(required.document, {
