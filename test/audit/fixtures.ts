@@ -1,7 +1,18 @@
+import * as abstract from './abstract.ts'
 import * as args from './arguments.ts'
 import * as external from './external.ts'
 import type { Fixture } from './fixture.ts'
 import * as keys from './keys.ts'
+import * as overrides from './overrides.ts'
+import * as provides from './provides.ts'
 import * as requires from './requires.ts'
 
-export const fixtures: Record<string, Fixture> = { ...keys, ...external, ...requires, ...args }
+export const fixtures: Record<string, Fixture> = {
+  ...keys,
+  ...external,
+  ...requires,
+  ...args,
+  ...provides,
+  ...overrides,
+  ...abstract,
+}
