@@ -15,7 +15,7 @@ import {
 import { type Execution, execute } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
-import { introspectionFields, shape } from './execute/shape.ts'
+import { asksSubgraphs, introspectionFields, shape } from './execute/shape.ts'
 import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { createLru } from './lru.ts'
@@ -160,8 +160,11 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     },
     plan: ({ document }) => planner.plan(document),
     async run(operation, caller) {
-      const plan = await planner.plan(operation.document)
-      return await finish(operation, caller, plan.node)
+      const { node } = await planner.plan(operation.document)
+      // Composition lets pass that no subgraph has a type for an interface: the planner then plans nothing.
+      if (!node && asksSubgraphs(supergraph.api, operation, operation.variables))
+        throw refusal('UNRESOLVABLE', 'no subgraph can answer what the operation asks for')
+      return await finish(operation, caller, node)
     },
     finish,
     execution,

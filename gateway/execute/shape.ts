@@ -48,6 +48,9 @@ export function shape(
     path: [],
   }
   const root = schema.getRootType(operation.definition.operation)
+  for (const { key, node } of rootFields(schema, operation, variables))
+    if (!node.name.value.startsWith('__') && !Object.hasOwn(fetched.data, key))
+      unanswered(shaping, clientName(key))
   const data = root ? object(shaping, root, [operation.definition.selectionSet], fetched.data) : failed
   return { data: data === failed ? null : data, errors: [...told, ...shaping.errors] }
 }
@@ -178,6 +181,13 @@ function wrong(shaping: Shaping, expected: string, value: unknown): typeof faile
   return failed
 }
 
+// Nothing was planned for it, as for an interface of which no subgraph has a type.
+function unanswered(shaping: Shaping, name: string): void {
+  shaping.path.push(name)
+  violation(shaping, 'no subgraph can answer this field')
+  shaping.path.pop()
+}
+
 function violation(shaping: Shaping, message: string): typeof failed {
   const isTold = [...shaping.told, ...shaping.errors].some((error) => related(error.path, shaping.path))
   if (!isTold) tell(shaping, message)
@@ -191,16 +201,32 @@ function tell(shaping: Shaping, message: string): void {
 const related = (one: Path | undefined, other: Path): boolean =>
   one?.every((part, index) => index >= other.length || part === other[index]) ?? false
 
+/** Whether there are fields beside introspection, with these variables. */
+export function asksSubgraphs(
+  schema: GraphQLSchema,
+  operation: ParsedOperation,
+  variables: Record<string, unknown>,
+): boolean {
+  return rootFields(schema, operation, variables).some(({ node }) => !node.name.value.startsWith('__'))
+}
+
+function rootFields(
+  schema: GraphQLSchema,
+  operation: ParsedOperation,
+  variables: Record<string, unknown>,
+): CollectedField[] {
+  const root = schema.getRootType(operation.definition.operation)
+  if (!root) return []
+  return [...fieldCollector(schema, operation, variables)(root, [operation.definition.selectionSet]).values()]
+}
+
 /** The operation's introspection fields, which no subgraph answers. */
 export function introspectionFields(
   schema: GraphQLSchema,
   operation: ParsedOperation,
   variables: Record<string, unknown>,
 ): FieldNode[] {
-  const root = schema.getRootType(operation.definition.operation)
-  if (!root) return []
-  const fields = fieldCollector(schema, operation, variables)(root, [operation.definition.selectionSet])
-  return [...fields.values()]
+  return rootFields(schema, operation, variables)
     .map(({ node, selectionSets }) => ({
       ...node,
       selectionSet: {
