@@ -2,7 +2,7 @@
 export type Fixture = {
   subgraphs: Record<string, Subgraph>
   cases: Record<string, Case>
-  /** Composes them; the other one finds a query that it thinks no plan can answer. Both do otherwise. */
+  /** The one that composes them right, where the other refuses or forgets something. */
   composer?: Composer
 }
 

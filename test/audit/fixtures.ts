@@ -2,10 +2,12 @@ import * as abstract from './abstract.ts'
 import * as args from './arguments.ts'
 import * as external from './external.ts'
 import type { Fixture } from './fixture.ts'
+import * as interfaceObjects from './interface-objects.ts'
 import * as keys from './keys.ts'
 import * as overrides from './overrides.ts'
 import * as provides from './provides.ts'
 import * as requires from './requires.ts'
+import * as shared from './shared.ts'
 
 export const fixtures: Record<string, Fixture> = {
   ...keys,
@@ -15,4 +17,6 @@ export const fixtures: Record<string, Fixture> = {
   ...provides,
   ...overrides,
   ...abstract,
+  ...interfaceObjects,
+  ...shared,
 }
