@@ -4,6 +4,9 @@ import * as external from './external.ts'
 import type { Fixture } from './fixture.ts'
 import * as interfaceObjects from './interface-objects.ts'
 import * as keys from './keys.ts'
+import * as inputs from './inputs.ts'
+import * as conditions from './conditions.ts'
+import * as mutations from './mutations.ts'
 import * as overrides from './overrides.ts'
 import * as provides from './provides.ts'
 import * as requires from './requires.ts'
@@ -18,5 +21,5 @@ export const fixtures: Record<string, Fixture> = {
   ...overrides,
   ...abstract,
   ...interfaceObjects,
-  ...shared,
+  ...shared, ...inputs, ...conditions, ...mutations,
 }
