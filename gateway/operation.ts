@@ -15,10 +15,11 @@ import {
 import { type Execution, execute } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
-import { asksSubgraphs, introspectionFields, shape } from './execute/shape.ts'
+import { introspectionFields, rootFields, shape } from './execute/shape.ts'
 import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { createLru } from './lru.ts'
+import { settleDirectives } from './plan/directives.ts'
 import { isolate } from './plan/isolate.ts'
 import type { Plan, PlanNode } from './plan/plan.ts'
 import type { Supergraph } from './plan/supergraph.ts'
@@ -68,6 +69,8 @@ export type Operations = {
   execution(operation: PreparedOperation, caller: Caller): Execution
 }
 
+const unresolvable = 'no subgraph can answer this'
+
 // What is longer is parsed each time: a thousand of these are all that a cache may hold.
 const cachedLength = 20_000
 
@@ -99,7 +102,7 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     const known = operations.get(key)
     if (known) return known
     const operation = oneOperation(
-      isolate(validDocument(request.query), supergraph.traits),
+      isolate(settleDirectives(validDocument(request.query), supergraph.directives), supergraph.traits),
       request.operationName,
     )
     if (key.length <= cachedLength) operations.set(key, operation)
@@ -153,6 +156,12 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     return data ?? {}
   }
 
+  // Composition lets pass that no subgraph has a type for an interface; the planner then plans nothing for the field.
+  function includedOf(names: readonly string[], operation: PreparedOperation): string[] {
+    const included = rootFields(supergraph.api, operation, operation.variables).map(({ key }) => key)
+    return names.filter((name) => included.includes(name))
+  }
+
   return {
     prepare(request) {
       const operation = operationIn(request)
@@ -160,11 +169,17 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     },
     plan: ({ document }) => planner.plan(document),
     async run(operation, caller) {
-      const { node } = await planner.plan(operation.document)
-      // Composition lets pass that no subgraph has a type for an interface: the planner then plans nothing.
-      if (!node && asksSubgraphs(supergraph.api, operation, operation.variables))
-        throw refusal('UNRESOLVABLE', 'no subgraph can answer what the operation asks for')
-      return await finish(operation, caller, node)
+      const { node, unplanned } = await planner.plan(operation.document)
+      const unanswered = unplanned.length === 0 ? [] : includedOf(unplanned, operation)
+      if (!node && unanswered.length > 0) throw refusal('UNRESOLVABLE', unresolvable)
+      return await finish(operation, caller, node, {
+        data: {},
+        errors: unanswered.map((name) => ({
+          message: unresolvable,
+          path: [name],
+          extensions: { code: 'UNRESOLVABLE' },
+        })),
+      })
     },
     finish,
     execution,

@@ -48,9 +48,6 @@ export function shape(
     path: [],
   }
   const root = schema.getRootType(operation.definition.operation)
-  for (const { key, node } of rootFields(schema, operation, variables))
-    if (!node.name.value.startsWith('__') && !Object.hasOwn(fetched.data, key))
-      unanswered(shaping, clientName(key))
   const data = root ? object(shaping, root, [operation.definition.selectionSet], fetched.data) : failed
   return { data: data === failed ? null : data, errors: [...told, ...shaping.errors] }
 }
@@ -181,13 +178,6 @@ function wrong(shaping: Shaping, expected: string, value: unknown): typeof faile
   return failed
 }
 
-// Nothing was planned for it, as for an interface of which no subgraph has a type.
-function unanswered(shaping: Shaping, name: string): void {
-  shaping.path.push(name)
-  violation(shaping, 'no subgraph can answer this field')
-  shaping.path.pop()
-}
-
 function violation(shaping: Shaping, message: string): typeof failed {
   const isTold = [...shaping.told, ...shaping.errors].some((error) => related(error.path, shaping.path))
   if (!isTold) tell(shaping, message)
@@ -201,16 +191,8 @@ function tell(shaping: Shaping, message: string): void {
 const related = (one: Path | undefined, other: Path): boolean =>
   one?.every((part, index) => index >= other.length || part === other[index]) ?? false
 
-/** Whether there are fields beside introspection, with these variables. */
-export function asksSubgraphs(
-  schema: GraphQLSchema,
-  operation: ParsedOperation,
-  variables: Record<string, unknown>,
-): boolean {
-  return rootFields(schema, operation, variables).some(({ node }) => !node.name.value.startsWith('__'))
-}
-
-function rootFields(
+/** The root's fields, as these variables include them. */
+export function rootFields(
   schema: GraphQLSchema,
   operation: ParsedOperation,
   variables: Record<string, unknown>,

@@ -3,7 +3,7 @@ import type {
   FetchDataRewrite,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
-import { type DocumentNode, Kind } from 'graphql'
+import { type DocumentNode, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
 import type { RequiredFields } from './required.ts'
 import { operationFor, type Planner } from './supergraph.ts'
 import { operationOf, responseNames } from './text.ts'
@@ -14,6 +14,8 @@ export type Plan = {
   primary: FetchNode | null
   /** Null where there is nothing to fetch, as for introspection. */
   node: PlanNode | null
+  /** Response names of root fields that no subgraph can answer. */
+  unplanned: string[]
 }
 
 export type PlanNode =
@@ -53,10 +55,37 @@ export type Rewrite =
 export function planOperation(planner: Planner, document: DocumentNode, operationName?: string): Plan {
   const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
   const { required } = planner
-  if (node?.kind !== 'Subscription') return { primary: null, node: node ? compile(required, node, []) : null }
-  const primary = compile(required, node.primary, [])
-  if (primary?.kind !== 'Fetch') throw new Error('a subscription begins with a fetch')
-  return { primary, node: node.rest ? compile(required, node.rest, []) : null }
+  if (node?.kind === 'Subscription') {
+    const primary = compile(required, node.primary, [])
+    if (primary?.kind !== 'Fetch') throw new Error('a subscription begins with a fetch')
+    return { primary, node: node.rest ? compile(required, node.rest, []) : null, unplanned: [] }
+  }
+  const compiled = node ? compile(required, node, []) : null
+  const planned = new Set(rootFetches(compiled).flatMap(({ fields }) => fields))
+  const unplanned = rootNames(document, operationName).filter((name) => !planned.has(name))
+  return { primary: null, node: compiled, unplanned }
+}
+
+function rootFetches(node: PlanNode | null): FetchNode[] {
+  if (!node) return []
+  if (node.kind === 'Fetch') return node.path.length === 0 && !node.requires ? [node] : []
+  return (node.kind === 'Condition' ? [node.ifTrue, node.ifFalse] : node.nodes).flatMap(rootFetches)
+}
+
+/** Response names of an operation's root fields, in fragments too; not those of introspection. */
+function rootNames(document: DocumentNode, operationName: string | undefined): string[] {
+  const named = ({ selections }: SelectionSetNode): string[] =>
+    selections.flatMap((selection): string[] => {
+      if (selection.kind === Kind.INLINE_FRAGMENT) return named(selection.selectionSet)
+      if (selection.kind === Kind.FIELD)
+        return selection.name.value.startsWith('__') ? [] : [selection.alias?.value ?? selection.name.value]
+      const fragment = document.definitions.find(
+        (each) => each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === selection.name.value,
+      )
+      return fragment?.kind === Kind.FRAGMENT_DEFINITION ? named(fragment.selectionSet) : []
+    })
+  const operation = getOperationAST(document, operationName)
+  return operation ? [...new Set(named(operation.selectionSet))] : []
 }
 
 function compile(required: RequiredFields, node: ApolloPlanNode, path: string[]): PlanNode | null {

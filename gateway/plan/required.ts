@@ -11,11 +11,10 @@ import {
   type SelectionNode,
   type SelectionSetNode,
   stripIgnoredCharacters,
-  type TypeNode,
   visit,
 } from 'graphql'
 import type { FetchNode, Rewrite, Selection } from './plan.ts'
-import { operationOf, responseNames } from './text.ts'
+import { namedType, operationOf, responseNames } from './text.ts'
 
 /** What the planner plans with instead of required fields, and how its plans become ones of the real fields. */
 export type RequiredFields = {
@@ -91,7 +90,12 @@ export function separateRequired(
       const below = selection.selectionSet
         ? {
             ...selection,
-            selectionSet: separate(graph, namedType(definition?.type) ?? '', selection.selectionSet, used),
+            selectionSet: separate(
+              graph,
+              definition ? namedType(definition.type) : '',
+              selection.selectionSet,
+              used,
+            ),
           }
         : selection
       if (!definition || !needsStandIn(graph, definition)) return below
@@ -326,10 +330,6 @@ const implementersOf = (types: ReadonlyMap<string, TypeDefinition>, name: string
   [...types.values()]
     .filter((type) => type.interfaces?.some((each) => each.name.value === name))
     .map((type) => type.name.value)
-
-function namedType(type: TypeNode | undefined): string | undefined {
-  return type?.kind === Kind.NAMED_TYPE ? type.name.value : type && namedType(type.type)
-}
 
 const isExternal = ({ arguments: args }: DirectiveNode): boolean =>
   args?.some(({ name, value }) => name.value === 'external' && value.kind === Kind.BOOLEAN && value.value) ??

@@ -8,6 +8,7 @@ import { QueryPlanner } from '@apollo/query-planner'
 import {
   buildASTSchema,
   type ConstDirectiveNode,
+  concatAST,
   type DirectiveNode,
   type DocumentNode,
   type GraphQLSchema,
@@ -17,6 +18,7 @@ import {
   visit,
 } from 'graphql'
 import { keepDirectTypes } from './direct.ts'
+import { type ClientDirectives, clientDirectives, composedDirectives } from './directives.ts'
 import { type EventBinding, eventBindings } from './event.ts'
 import { type RequiredFields, separateRequired } from './required.ts'
 import { operationOf } from './text.ts'
@@ -33,6 +35,7 @@ export type Supergraph = {
   /** The keys by which a subgraph resolves entities of a type; none where it can't. */
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
   traits: NameTraits
+  directives: ClientDirectives
 }
 
 /** Names that a client's response keys could collide with in a plan: see isolate.ts. */
@@ -61,9 +64,12 @@ export function readSupergraph(sdl: string): Supergraph {
   const eventDirective = supergraph.schema.coreFeatures
     ?.getByIdentity('https://ossa.community/event')
     ?.directiveNameInSchema('event')
+  // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
+  const apiDocument = supergraph.apiSchema().toAST()
+  const composed = composedDirectives(document, apiDocument)
+  const api = buildASTSchema(concatAST([apiDocument, composed]), { assumeValid: true, assumeValidSDL: true })
   return {
-    // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
-    api: buildASTSchema(supergraph.apiSchema().toAST(), { assumeValid: true, assumeValidSDL: true }),
+    api,
     full,
     subgraphs: new Map(supergraph.subgraphsMetadata().map(({ name, url }) => [name, url])),
     events:
@@ -72,6 +78,7 @@ export function readSupergraph(sdl: string): Supergraph {
         : eventBindings(full, eventDirective, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
     keysOf,
     traits: { fieldNames: fieldNames(document) },
+    directives: clientDirectives(api, composed),
   }
 }
 
