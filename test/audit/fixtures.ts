@@ -4,6 +4,8 @@ import * as external from './external.ts'
 import type { Fixture } from './fixture.ts'
 import * as interfaceObjects from './interface-objects.ts'
 import * as keys from './keys.ts'
+import * as names from './names.ts'
+import * as errors from './errors.ts'
 import * as inputs from './inputs.ts'
 import * as conditions from './conditions.ts'
 import * as mutations from './mutations.ts'
@@ -21,5 +23,5 @@ export const fixtures: Record<string, Fixture> = {
   ...overrides,
   ...abstract,
   ...interfaceObjects,
-  ...shared, ...inputs, ...conditions, ...mutations,
+  ...shared, ...inputs, ...conditions, ...mutations, ...names, ...errors,
 }

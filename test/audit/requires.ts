@@ -512,3 +512,59 @@ export const requiresListsAndNulls: Fixture = {
     },
   },
 }
+
+const threads = [{ id: 't1' }, { id: 't2' }]
+const messages = [
+  { id: 'm1', author: 'ada', thread: 't1', quotedIn: [{ id: 't2' }] },
+  { id: 'm2', author: 'kay', thread: 't2', quotedIn: [] },
+]
+const messagesOf = ({ id }: { id: string }) => messages.filter(({ thread }) => thread === id)
+
+/** A subgraph requires what others have of its own field, which one of them declares as external, for a reason of its own. */
+export const requiresOfItsOwnField: Fixture = {
+  subgraphs: {
+    authors: {
+      sdl: `type Query { threads: [Thread!]! }
+        type Thread @key(fields: "id") { id: ID! messages: [Message!] @external }
+        type Message @key(fields: "id") { id: ID! author: ID quotedIn: [Thread!] @external
+          isQuoted: Boolean @requires(fields: "quotedIn { messages { id } }") }`,
+      rows: { Thread: threads, Message: messages },
+      resolvers: {
+        Query: { threads: () => threads },
+        Message: {
+          isQuoted: ({ quotedIn }: { quotedIn: { messages: { id: string }[] }[] }) =>
+            quotedIn.some((thread) => thread.messages.some(({ id }) => id)),
+        },
+      },
+    },
+    threads: {
+      sdl: `type Thread @key(fields: "id") { id: ID! messages: [Message!]
+          starter: String @requires(fields: "messages { author }") }
+        type Message @key(fields: "id") { id: ID! author: ID @external quotedIn: [Thread!] }`,
+      rows: { Thread: threads, Message: messages },
+      resolvers: {
+        Thread: {
+          messages: messagesOf,
+          starter: ({ messages: brought }: { messages: { author: string }[] }) => brought[0]?.author,
+        },
+      },
+    },
+  },
+  cases: {
+    'from where it is external': {
+      query: '{ threads { starter } }',
+      expected: { data: { threads: [{ starter: 'ada' }, { starter: 'kay' }] } },
+    },
+    'beside the field': {
+      query: '{ threads { messages { id author isQuoted } starter } }',
+      expected: {
+        data: {
+          threads: [
+            { messages: [{ id: 'm1', author: 'ada', isQuoted: true }], starter: 'ada' },
+            { messages: [{ id: 'm2', author: 'kay', isQuoted: false }], starter: 'kay' },
+          ],
+        },
+      },
+    },
+  },
+}
