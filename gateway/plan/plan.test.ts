@@ -121,6 +121,54 @@ test("a client's arguments and those of a @requires do not meet", () => {
   `)
 })
 
+test('fields that require the same with different arguments are fetched apart', () => {
+  const sdl = composeSdl({
+    market: {
+      typeDefs: 'type Query { agent: Agent } type Agent @key(fields: "id") { id: ID! hits(days: Int!): Int }',
+    },
+    orgs: {
+      typeDefs: `type Agent @key(fields: "id") { id: ID! hits(days: Int!): Int @external
+        week: Int @requires(fields: "hits(days: 7)") month: Int @requires(fields: "hits(days: 30)") plain: Int }`,
+    },
+  })
+  const plan = planOperation(createPlanner(sdl), parse('{ agent { week month plain } }'))
+  expect(printPlan(plan)).toMatchInlineSnapshot(`
+    "Sequence {
+      Fetch from market {
+        {
+          agent {
+            __typename
+            id
+            _required1__hits: hits(days: 30)
+            _required0__hits: hits(days: 7)
+          }
+        }
+      }
+      Parallel {
+        Fetch from orgs at agent {
+          { ... on Agent { __typename id _required0__hits } } =>
+          {
+            ... on Agent {
+              week
+              plain
+            }
+          }
+          rename ... on Agent._required0__hits to hits
+        }
+        Fetch from orgs at agent {
+          { ... on Agent { __typename id _required1__hits } } =>
+          {
+            ... on Agent {
+              month
+            }
+          }
+          rename ... on Agent._required1__hits to hits
+        }
+      }
+    }"
+  `)
+})
+
 test('an alias that is a field name does not shadow the key', () => {
   expect(printed('{ agent(id: 1) { id: name stars } }')).toMatchInlineSnapshot(`
     "Sequence {

@@ -1,4 +1,5 @@
 import {
+  type DefinitionNode,
   type DirectiveNode,
   type DocumentNode,
   type FieldDefinitionNode,
@@ -28,7 +29,7 @@ type TypeDefinition = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 const standIn = /^_required\d+__/
 
 /** The field that a stand-in stands for. */
-export const requiredName = (responseName: string): string => responseName.replace(standIn, '')
+const requiredName = (responseName: string): string => responseName.replace(standIn, '')
 
 /**
  * The planner merges selections by response name, also those that a `@requires` makes: of `price(currency: "USD")` and
@@ -320,7 +321,7 @@ function withEntityFields(fetch: FetchNode, keeps: (type: string, field: string)
   }
 }
 
-const isType = (node: { kind: string }): node is TypeDefinition =>
+const isType = (node: DefinitionNode): node is TypeDefinition =>
   node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.INTERFACE_TYPE_DEFINITION
 
 const fieldOf = (type: TypeDefinition | undefined, name: string): FieldDefinitionNode | undefined =>

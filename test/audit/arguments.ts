@@ -313,3 +313,78 @@ export const requiresLimitedLists: Fixture = {
     },
   },
 }
+
+const offices = [
+  { __typename: 'HomeOffice', id: 'o1', city: 'Wien' },
+  { __typename: 'Headquarters', id: 'o2', city: 'Bonn' },
+]
+const staff = [
+  { id: 'u1', office: offices[0] },
+  { id: 'u2', office: offices[1] },
+]
+const cityIn = ({ city }: { city: string }, { lang }: { lang?: string }) => `${city} (${lang})`
+type Placed = { office: { city: string } }
+
+/** Arguments of an interface’s field, which its types answer, some of them elsewhere. */
+export const requiresInterfaceArguments: Fixture = {
+  subgraphs: {
+    people: {
+      sdl: `type Query { people: [Person!]! } type Person @key(fields: "id") { id: ID! office: Office }
+        interface Office { id: ID! city(lang: String = "en"): String }
+        type HomeOffice implements Office @key(fields: "id") { id: ID! city(lang: String = "en"): String }
+        type Headquarters implements Office @key(fields: "id") { id: ID! city(lang: String = "en"): String @external }`,
+      rows: { Person: staff, HomeOffice: offices, Headquarters: offices },
+      resolvers: { Query: { people: () => staff }, HomeOffice: { city: cityIn } },
+    },
+    buildings: {
+      sdl: 'type Headquarters @key(fields: "id") { id: ID! city(lang: String = "en"): String }',
+      rows: { Headquarters: offices },
+      resolvers: { Headquarters: { city: cityIn } },
+    },
+    doors: {
+      sdl: `type Person @key(fields: "id") { id: ID! office: Office @external
+          sign: String @requires(fields: "office { city(lang: \\"de\\") }")
+          plain: String @requires(fields: "office { city }")
+          home: String @requires(fields: "office { ... on HomeOffice { city(lang: \\"fr\\") } }") }
+        interface Office { id: ID! city(lang: String = "en"): String }
+        type HomeOffice implements Office @key(fields: "id", resolvable: false) { id: ID! city(lang: String = "en"): String @external }
+        type Headquarters implements Office @key(fields: "id", resolvable: false) { id: ID! city(lang: String = "en"): String @external }`,
+      rows: { Person: staff },
+      resolvers: {
+        Person: {
+          sign: ({ office }: Placed) => office.city,
+          plain: ({ office }: Placed) => office.city,
+          home: ({ office }: Placed) => office.city ?? null,
+        },
+      },
+    },
+  },
+  cases: {
+    'one requirement': {
+      query: '{ people { sign } }',
+      expected: { data: { people: [{ sign: 'Wien (de)' }, { sign: 'Bonn (de)' }] } },
+    },
+    'given and not given, on the interface and on a type': {
+      query: '{ people { sign plain home } }',
+      expected: {
+        data: {
+          people: [
+            { sign: 'Wien (de)', plain: 'Wien (en)', home: 'Wien (fr)' },
+            { sign: 'Bonn (de)', plain: 'Bonn (en)', home: null },
+          ],
+        },
+      },
+    },
+    'beside the client’s': {
+      query: '{ people { sign office { city(lang: "it") ... on Headquarters { id } } } }',
+      expected: {
+        data: {
+          people: [
+            { sign: 'Wien (de)', office: { city: 'Wien (it)' } },
+            { sign: 'Bonn (de)', office: { city: 'Bonn (it)', id: 'o2' } },
+          ],
+        },
+      },
+    },
+  },
+}

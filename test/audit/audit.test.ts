@@ -28,7 +28,7 @@ describe.each(composed)('$name, composed by $composer', ({ composer, fixture }) 
       eventLog: null,
     })
     stack.defer(() => gateway.stop())
-    takeFetches = served.takeFetches
+    takeFetches = () => served.takeFetches()
     ask = async (query, variables) => {
       const response = await fetch(gateway.url, {
         method: 'POST',

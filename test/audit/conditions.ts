@@ -61,12 +61,14 @@ export const includeAndSkip: Fixture = {
       expected: { data: { listing: { price: 699.99, skipped: true } } },
     },
     'a variable against its default': {
-      query: 'query ($yes: Boolean = true) { listing { skipped @skip(if: $yes) included @include(if: $yes) } }',
+      query:
+        'query ($yes: Boolean = true) { listing { skipped @skip(if: $yes) included @include(if: $yes) } }',
       variables: { yes: false },
       expected: { data: { listing: { skipped: true } } },
     },
     'by values': {
-      query: '{ listing { neverIncluded @include(if: false) neverSkipped @skip(if: true) id @include(if: true) } }',
+      query:
+        '{ listing { neverIncluded @include(if: false) neverSkipped @skip(if: true) id @include(if: true) } }',
       expected: { data: { listing: { id: 'l1' } } },
       fetches: ['shop'],
     },
@@ -137,7 +139,8 @@ export const includeAndSkip: Fixture = {
       expected: { data: { listing: null }, errors: true },
     },
     'the type’s name': {
-      query: 'query ($no: Boolean = false) { listing { __typename @include(if: $no) type: __typename @skip(if: $no) } }',
+      query:
+        'query ($no: Boolean = false) { listing { __typename @include(if: $no) type: __typename @skip(if: $no) } }',
       expected: { data: { listing: { type: 'Listing' } } },
     },
   },

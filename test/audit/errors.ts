@@ -61,11 +61,7 @@ export const errorPaths: Fixture = {
       query: '{ agents { peers { rank: stars } } }',
       expected: {
         data: {
-          agents: [
-            { peers: [{ rank: null }, { rank: null }] },
-            { peers: [{ rank: 5 }] },
-            { peers: [] },
-          ],
+          agents: [{ peers: [{ rank: null }, { rank: null }] }, { peers: [{ rank: 5 }] }, { peers: [] }],
         },
         errors: true,
       },
@@ -151,7 +147,11 @@ export const failedRequirement: Fixture = {
       sdl: `type Chain @key(fields: "id") { id: ID! link: Link @external sum: Int @requires(fields: "link { size }") }
         type Link { size: Int @external }`,
       rows: { Chain: chain },
-      resolvers: { Chain: { sum: ({ link }) => (link === undefined ? fail('link was not brought')() : (link?.size ?? -1)) } },
+      resolvers: {
+        Chain: {
+          sum: ({ link }) => (link === undefined ? fail('link was not brought')() : (link?.size ?? -1)),
+        },
+      },
     },
   },
   cases: {

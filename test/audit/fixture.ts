@@ -6,7 +6,7 @@ export type Fixture = {
   composer?: Composer
 }
 
-export type Composer = 'apollo' | 'guild'
+type Composer = 'apollo' | 'guild'
 
 export type Subgraph = {
   /** Federation 1 has no `@link`; for Federation 2 one with all directives is added. */
@@ -19,10 +19,10 @@ export type Subgraph = {
 
 export type Row = { [field: string]: unknown }
 
-// biome-ignore lint/suspicious/noExplicitAny: fixtures destructure what their own SDL declares
-type Resolver = (parent: any, args: any) => unknown
+// biome-ignore lint/suspicious/noExplicitAny: the SDL beside it says what they are
+type Resolver = (parent: any, args: any) => unknown // oxlint-disable-line typescript/no-explicit-any
 
-export type Case = {
+type Case = {
   query: string
   variables?: Record<string, unknown>
   /** `errors` is whether there are any; a request that is refused has no data. */

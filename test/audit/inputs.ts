@@ -25,7 +25,14 @@ export const enumValues: Fixture = {
     right: {
       sdl: `type Query { others: [User] } type User @key(fields: "id") { id: ID! kind: Kind @shareable } enum Kind { REGULAR }`,
       rows: { User: users },
-      resolvers: { Query: { others: () => [{ id: 'u1', kind: 'REGULAR' }, { id: 'u2', kind: null }] } },
+      resolvers: {
+        Query: {
+          others: () => [
+            { id: 'u1', kind: 'REGULAR' },
+            { id: 'u2', kind: null },
+          ],
+        },
+      },
     },
   },
   cases: {
@@ -68,7 +75,8 @@ export const enumValues: Fixture = {
       },
     },
     'an argument that all have': {
-      query: 'query ($kind: Kind = REGULAR) { byKind(kind: REGULAR) { id } same: byKind(kind: $kind) { kind } }',
+      query:
+        'query ($kind: Kind = REGULAR) { byKind(kind: REGULAR) { id } same: byKind(kind: $kind) { kind } }',
       expected: { data: { byKind: [{ id: 'u1' }], same: [{ kind: 'REGULAR' }] } },
     },
     'a hidden argument': {

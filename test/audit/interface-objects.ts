@@ -42,7 +42,7 @@ export const interfaceObject: Fixture = {
     },
     states: {
       sdl: 'type Account @key(fields: "id") @interfaceObject { id: ID! isActive: Boolean! @shareable }',
-      rows: { Account: masked(accounts) as never },
+      rows: { Account: masked(accounts) },
       resolvers: { Account: { isActive: () => false } },
     },
   },
@@ -159,7 +159,7 @@ export const interfaceObjectRequires: Fixture = {
       sdl: `type Query { others: [Named] }
         type Named @key(fields: "id") @interfaceObject { id: ID! name: String @external
           handle: String @requires(fields: "name") }`,
-      rows: { Named: masked(users) as never },
+      rows: { Named: masked(users) },
       resolvers: {
         Query: { others: () => masked(users) },
         Named: {

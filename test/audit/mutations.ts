@@ -78,7 +78,9 @@ export const mutations: Fixture = {
     sums: {
       sdl: 'type Mutation { plus(add: Int!, key: String!): Int! }',
       // Slow, so that one that does not wait gets it wrong.
-      resolvers: { Mutation: { plus: (_, { add, key }) => later(() => count(key, (value) => value + add), 30) } },
+      resolvers: {
+        Mutation: { plus: (_, { add, key }) => later(() => count(key, (value) => value + add), 30) },
+      },
     },
   },
   cases: {
@@ -94,7 +96,9 @@ export const mutations: Fixture = {
     },
     'a query over the same': {
       query: '{ listing(id: "l1") { id name price isDear isThere } }',
-      expected: { data: { listing: { id: 'l1', name: 'Ranker', price: 9.99, isDear: false, isThere: true } } },
+      expected: {
+        data: { listing: { id: 'l1', name: 'Ranker', price: 9.99, isDear: false, isThere: true } },
+      },
     },
     'in their order': {
       query: `mutation { five: plus(add: 5, key: "order") ten: times(by: 2, key: "order")

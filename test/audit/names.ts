@@ -36,19 +36,30 @@ export const typename: Fixture = {
     },
     'of an interface': {
       query: '{ interface { id __typename typename: __typename t: __typename } }',
-      expected: { data: { interface: { id: '2', __typename: 'Toaster', typename: 'Toaster', t: 'Toaster' } } },
+      expected: {
+        data: { interface: { id: '2', __typename: 'Toaster', typename: 'Toaster', t: 'Toaster' } },
+      },
     },
     'in fragments of a union': {
-      query: '{ union { __typename ... on Oven { typename: __typename } ... on Toaster { typename: __typename } } }',
+      query:
+        '{ union { __typename ... on Oven { typename: __typename } ... on Toaster { typename: __typename } } }',
       expected: { data: { union: { __typename: 'Oven', typename: 'Oven' } } },
     },
     'in fragments of an interface': {
-      query: '{ interface { __typename ... on Oven { typename: __typename } ... on Toaster { typename: __typename } } }',
+      query:
+        '{ interface { __typename ... on Oven { typename: __typename } ... on Toaster { typename: __typename } } }',
       expected: { data: { interface: { __typename: 'Toaster', typename: 'Toaster' } } },
     },
     'of an interface object that is not asked for it': {
       query: '{ users { id label } }',
-      expected: { data: { users: [{ id: 'u1', label: 'user u1' }, { id: 'u2', label: 'user u2' }] } },
+      expected: {
+        data: {
+          users: [
+            { id: 'u1', label: 'user u1' },
+            { id: 'u2', label: 'user u2' },
+          ],
+        },
+      },
       fetches: ['right'],
     },
     'of an interface object': {
@@ -104,17 +115,24 @@ export const introspection: Fixture = {
         "A thing" type Thing @key(fields: "id") { id: ID! hidden: Int @inaccessible }`,
       resolvers: { Query: { one: () => ({ id: '1' }), two: () => ({ id: '2' }) } },
     },
-    right: { sdl: 'type Thing @key(fields: "id") { id: ID! label: String }', rows: { Thing: [{ id: '1', label: 'One' }] } },
+    right: {
+      sdl: 'type Thing @key(fields: "id") { id: ID! label: String }',
+      rows: { Thing: [{ id: '1', label: 'One' }] },
+    },
   },
   cases: {
     'beside data': {
       query: '{ one { label } __schema { queryType { name description } } }',
       expected: {
-        data: { one: { label: 'One' }, __schema: { queryType: { name: 'Query', description: 'All there is to ask' } } },
+        data: {
+          one: { label: 'One' },
+          __schema: { queryType: { name: 'Query', description: 'All there is to ask' } },
+        },
       },
     },
     'by itself, with aliases': {
-      query: '{ it: __type(name: "Thing") { kind name description all: fields { name type { kind ofType { name } } } } }',
+      query:
+        '{ it: __type(name: "Thing") { kind name description all: fields { name type { kind ofType { name } } } } }',
       expected: {
         data: {
           it: {
@@ -202,7 +220,8 @@ const listings = [
   { id: 'l1', code: 'c1', name: 'Ranker', price: 3, seller: { id: 's1', name: 'Ada' } },
   { id: 'l2', code: 'c2', name: 'Signer', price: 4, seller: { id: 's2', name: 'Kay' } },
 ]
-const labelled = ({ name, price, seller }: (typeof listings)[number]) => `${name} for ${price} of ${seller.name}`
+const labelled = ({ name, price, seller }: (typeof listings)[number]) =>
+  `${name} for ${price} of ${seller.name}`
 
 /** Clients may call anything by the name of anything else: keys, required fields, the planner’s own. */
 export const aliases: Fixture = {
@@ -265,7 +284,8 @@ export const aliases: Fixture = {
       expected: { data: { listings: [{ label: { name: 'Ada' }, seller: 'Ranker for 3 of Ada' }] } },
     },
     'the same field many times': {
-      query: '{ listings(first: 1) { label a: label(of: "x") b: label(of: "y") c: price(unit: "cent") price } }',
+      query:
+        '{ listings(first: 1) { label a: label(of: "x") b: label(of: "y") c: price(unit: "cent") price } }',
       expected: { data: { listings: [{ label: 'Ranker for 3 of Ada', a: 'x', b: 'y', c: 300, price: 3 }] } },
     },
     'the root’s fields': {
@@ -275,7 +295,8 @@ export const aliases: Fixture = {
       },
     },
     'names that the gateway gives itself': {
-      query: '{ _client__x: listings(first: 1) { _required0__price: code _client__id: id _entities: name __typename label } }',
+      query:
+        '{ _client__x: listings(first: 1) { _required0__price: code _client__id: id _entities: name __typename label } }',
       expected: {
         data: {
           _client__x: [
@@ -294,9 +315,7 @@ export const aliases: Fixture = {
       query: '{ constructor: listings(first: 1) { __proto__: name toString: id hasOwnProperty: stars } }',
       expected: {
         data: {
-          constructor: [
-            JSON.parse('{ "__proto__": "Ranker", "toString": "l1", "hasOwnProperty": 0 }'),
-          ],
+          constructor: [JSON.parse('{ "__proto__": "Ranker", "toString": "l1", "hasOwnProperty": 0 }')],
         },
       },
     },

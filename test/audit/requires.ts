@@ -375,7 +375,7 @@ const hosts = [
   { id: 'h1', detail: { __typename: 'Bare', cpu: 'c1', disk: 'd1', rack: 'k1' } },
   { id: 'h2', detail: { __typename: 'Virtual', cpu: 'c2', disk: 'd2', image: 'i2' } },
 ]
-const detailText = ({ detail }: { detail?: Record<string, unknown> }, fields: string[]) => {
+const detailText = ({ detail }: { detail?: Record<string, string> }, fields: string[]) => {
   if (!detail) throw new Error('the detail was not brought')
   return fields.map((field) => detail[field] ?? '-').join(' ')
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { buildSubgraphSchema } from '@apollo/subgraph'
 import type * as graphql from 'graphql'
 import type {
+  DefinitionNode,
   DirectiveNode,
   DocumentNode,
   FieldDefinitionNode,
@@ -90,7 +91,7 @@ function typesIn(document: DocumentNode): Map<string, Type> {
   return types
 }
 
-const isTypeNode = (node: { kind: string }): node is TypeNode =>
+const isTypeNode = (node: DefinitionNode): node is TypeNode =>
   node.kind === Kind.OBJECT_TYPE_DEFINITION ||
   node.kind === Kind.OBJECT_TYPE_EXTENSION ||
   node.kind === Kind.INTERFACE_TYPE_DEFINITION ||
