@@ -14,8 +14,9 @@ import {
   stripIgnoredCharacters,
   visit,
 } from 'graphql'
+import { type FieldTree, fetchApart, treeOf } from './apart.ts'
 import type { FetchNode, Rewrite, Selection } from './plan.ts'
-import { namedType, operationOf, responseNames } from './text.ts'
+import { namedType, operationOf } from './text.ts'
 
 /** What the planner plans with instead of required fields, and how its plans become ones of the real fields. */
 export type RequiredFields = {
@@ -40,14 +41,16 @@ const requiredName = (responseName: string): string => responseName.replace(stan
 export function separateRequired(
   document: DocumentNode,
   subgraphNames: ReadonlyMap<string, string>,
+  keysOf: (subgraph: string, type: string) => readonly SelectionSetNode[],
 ): RequiredFields {
   const types = new Map<string, TypeDefinition>()
   for (const definition of document.definitions)
     if (isType(definition)) types.set(definition.name.value, definition)
   const standIns = new Map<string, { name: string; field: FieldNode }>()
   const places = new Map<string, Map<string, { field: string; graphs: Set<string> }>>()
-  /** `subgraph/Type.field` to the stand-ins that it requires. */
-  const requiredBy = new Map<string, Set<string>>()
+  /** What `subgraph/Type.field` requires, by stand-ins. */
+  const requirements = new Map<string, FieldTree>()
+  const requiring = new Set<string | undefined>()
 
   const standInFor = (graph: string, type: string, field: FieldNode): FieldNode => {
     const bare: FieldNode = { kind: Kind.FIELD, name: field.name, arguments: field.arguments ?? [] }
@@ -68,24 +71,14 @@ export function separateRequired(
     }
   }
 
-  const separate = (
-    graph: string,
-    type: string,
-    set: SelectionSetNode,
-    used: Set<string>,
-  ): SelectionSetNode => ({
+  const separate = (graph: string, type: string, set: SelectionSetNode): SelectionSetNode => ({
     ...set,
     selections: set.selections.map((selection): SelectionNode => {
       if (selection.kind === Kind.FRAGMENT_SPREAD) return selection
       if (selection.kind === Kind.INLINE_FRAGMENT)
         return {
           ...selection,
-          selectionSet: separate(
-            graph,
-            selection.typeCondition?.name.value ?? type,
-            selection.selectionSet,
-            used,
-          ),
+          selectionSet: separate(graph, selection.typeCondition?.name.value ?? type, selection.selectionSet),
         }
       const definition = fieldOf(types.get(type), selection.name.value)
       const below = selection.selectionSet
@@ -95,14 +88,10 @@ export function separateRequired(
               graph,
               definition ? namedType(definition.type) : '',
               selection.selectionSet,
-              used,
             ),
           }
         : selection
-      if (!definition || !needsStandIn(graph, definition)) return below
-      const instead = standInFor(graph, type, below)
-      used.add(instead.name.value)
-      return instead
+      return definition && needsStandIn(graph, definition) ? standInFor(graph, type, below) : below
     }),
   })
 
@@ -120,10 +109,10 @@ export function separateRequired(
           const graph = textArgument(directive, 'graph')
           if (directive.name.value !== 'join__field' || requires === undefined || graph === undefined)
             return directive
-          const used = new Set<string>()
-          const set = separate(graph, type.name.value, operationOf(`{${requires}}`).selectionSet, used)
-          if (used.size === 0) return directive
-          requiredBy.set(`${subgraphNames.get(graph)}/${type.name.value}.${field.name.value}`, used)
+          const set = separate(graph, type.name.value, operationOf(`{${requires}}`).selectionSet)
+          const subgraph = subgraphNames.get(graph)
+          requirements.set(`${subgraph}/${type.name.value}.${field.name.value}`, treeOf(set))
+          requiring.add(subgraph)
           const text = stripIgnoredCharacters(print(set)).slice(1, -1)
           return {
             ...directive,
@@ -147,12 +136,22 @@ export function separateRequired(
       }),
     ],
   })
+  const byName = new Map([...standIns.values()].map(({ name, field }) => [name, field]))
+  const interfacesOf = (name: string) => types.get(name)?.interfaces?.map((each) => each.name.value) ?? []
+  const fetchesOf = (fetch: FetchNode): FetchNode[] => {
+    if (!fetch.requires || !requiring.has(fetch.subgraph)) return [fetch]
+    const requirementOf = (type: string, field: string) =>
+      requirements.get(`${fetch.subgraph}/${type}.${requiredName(field)}`)
+    const keyOf = (type: string) =>
+      [type, ...interfacesOf(type)].flatMap((each) => keysOf(fetch.subgraph, each)).map(treeOf)
+    return fetchApart(fetch, { requirementOf, keyOf, nameOf: requiredName })
+  }
   return {
     document: visit(withoutConflicts, {
       ObjectTypeDefinition: addStandIns,
       InterfaceTypeDefinition: addStandIns,
     }),
-    resolve: resolver(new Map([...standIns.values()].map(({ name, field }) => [name, field])), requiredBy),
+    resolve: (fetch) => fetchesOf(fetch).map((each) => withRealFields(each, byName)),
   }
 }
 
@@ -182,20 +181,11 @@ function standInDefinition(
 
 const isStandIn = (name: string): boolean => standIn.test(name)
 
-function resolver(
-  standIns: ReadonlyMap<string, FieldNode>,
-  requiredBy: ReadonlyMap<string, ReadonlySet<string>>,
-): RequiredFields['resolve'] {
-  if (standIns.size === 0) return (fetch) => [fetch]
-  const requirementOf = (fetch: FetchNode, type: string, name: string) =>
-    requiredBy.get(`${fetch.subgraph}/${type}.${requiredName(name)}`)
-  return (fetch) =>
-    withoutConflicts(fetch, (type, name) => requirementOf(fetch, type, name)).map((part) => ({
-      ...part,
-      text: realText(part.text, standIns),
-      inputRewrites: [...part.inputRewrites, ...renamesIn(part.requires ?? [])],
-    }))
-}
+const withRealFields = (fetch: FetchNode, standIns: ReadonlyMap<string, FieldNode>): FetchNode => ({
+  ...fetch,
+  text: realText(fetch.text, standIns),
+  inputRewrites: [...fetch.inputRewrites, ...renamesIn(fetch.requires ?? [])],
+})
 
 function realText(text: string, standIns: ReadonlyMap<string, FieldNode>): string {
   if (!text.includes('_required')) return text
@@ -222,103 +212,6 @@ function renamesIn(selections: readonly Selection[], path: string[] = []): Rewri
       { kind: 'RenameKey', path: [...path, selection.name], to: requiredName(selection.name) },
     ]
   })
-}
-
-type RequirementOf = (type: string, field: string) => ReadonlySet<string> | undefined
-
-/** Fields that require the same field with different arguments can't be fetched by one representation. */
-function withoutConflicts(fetch: FetchNode, requirementOf: RequirementOf): FetchNode[] {
-  if (!fetch.requires || !hasRivals(standInsIn(fetch.requires))) return [fetch]
-  const parts: Set<string>[] = []
-  const partOf = (type: string, field: string): number => {
-    const required = requirementOf(type, field)
-    return required
-      ? Math.max(
-          0,
-          parts.findIndex((part) => agree(part, required)),
-        )
-      : 0
-  }
-  for (const [type, field] of entityFields(fetch)) {
-    const required = requirementOf(type, field) ?? new Set()
-    const part = parts.find((each) => agree(each, required))
-    if (part) for (const name of required) part.add(name)
-    else parts.push(new Set(required))
-  }
-  return parts.map((part, index) => {
-    const rivals = standInsIn(fetch.requires ?? []).filter(
-      (name) => !part.has(name) && !agree(part, new Set([name])),
-    )
-    return {
-      ...withEntityFields(fetch, (type, field) => partOf(type, field) === index),
-      requires: without(fetch.requires ?? [], new Set(rivals)),
-    }
-  })
-}
-
-const agree = (one: ReadonlySet<string>, other: ReadonlySet<string>): boolean =>
-  !hasRivals([...new Set([...one, ...other])])
-
-const hasRivals = (names: readonly string[]): boolean => new Set(names.map(requiredName)).size < names.length
-
-function standInsIn(selections: readonly Selection[]): string[] {
-  const names = selections.flatMap((each): string[] => [
-    ...(each.kind === 'Field' && isStandIn(each.name) ? [each.name] : []),
-    ...standInsIn(each.selections ?? []),
-  ])
-  return [...new Set(names)]
-}
-
-// An object of which nothing is left is not asked for.
-function without(selections: readonly Selection[], names: ReadonlySet<string>): Selection[] {
-  return selections.flatMap((selection): Selection[] => {
-    if (selection.kind === 'Field' && names.has(selection.name)) return []
-    if (!selection.selections) return [selection]
-    const below = without(selection.selections, names)
-    return below.length > 0 ? [{ ...selection, selections: below }] : []
-  })
-}
-
-function entityFields(fetch: FetchNode): [type: string, field: string][] {
-  const fields: [string, string][] = []
-  withEntityFields(fetch, (type, field) => fields.push([type, field]) > 0)
-  return fields
-}
-
-/** The fetch with only those fields of its entities; they may be in fragments of fragments. */
-function withEntityFields(fetch: FetchNode, keeps: (type: string, field: string) => boolean): FetchNode {
-  const kept = (type: string, { selections }: SelectionSetNode): SelectionNode[] =>
-    selections.flatMap((selection): SelectionNode[] => {
-      if (selection.kind === Kind.FIELD)
-        return selection.name.value === '__typename' || keeps(type, selection.name.value) ? [selection] : []
-      if (selection.kind === Kind.FRAGMENT_SPREAD) return [selection]
-      const below = kept(selection.typeCondition?.name.value ?? type, selection.selectionSet)
-      return below.length > 0
-        ? [{ ...selection, selectionSet: { kind: Kind.SELECTION_SET, selections: below } }]
-        : []
-    })
-  const operation = operationOf(fetch.text)
-  const [entities] = operation.selectionSet.selections
-  if (entities?.kind !== Kind.FIELD || !entities.selectionSet) throw new Error(`no entities in ${fetch.text}`)
-  const selections = kept('', entities.selectionSet)
-  const used = new Set<string>(['representations'])
-  for (const each of selections) visit(each, { Variable: ({ name }) => void used.add(name.value) })
-  const text = print({
-    ...operation,
-    variableDefinitions: (operation.variableDefinitions ?? []).filter(({ variable }) =>
-      used.has(variable.name.value),
-    ),
-    selectionSet: {
-      kind: Kind.SELECTION_SET,
-      selections: [{ ...entities, selectionSet: { kind: Kind.SELECTION_SET, selections } }],
-    },
-  })
-  return {
-    ...fetch,
-    text: stripIgnoredCharacters(text),
-    variables: fetch.variables.filter((name) => used.has(name)),
-    fields: responseNames(selections),
-  }
 }
 
 const isType = (node: DefinitionNode): node is TypeDefinition =>

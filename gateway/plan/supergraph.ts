@@ -86,7 +86,12 @@ export function readSupergraph(sdl: string): Supergraph {
 export function createPlanner(sdl: string): Planner {
   keepDirectTypes()
   const document = parseSupergraph(sdl)
-  const required = separateRequired(document, subgraphNames(document))
+  const keys = keysByType(document)
+  const required = separateRequired(
+    document,
+    subgraphNames(document),
+    (subgraph, type) => keys.get(type)?.get(subgraph) ?? [],
+  )
   const supergraph = ApolloSupergraph.build(required.document, {
     supportedFeatures,
     validateSupergraph: false,

@@ -568,3 +568,58 @@ export const requiresOfItsOwnField: Fixture = {
     },
   },
 }
+
+const parcels = [{ id: 'p1', price: 2, weight: 3, volume: 5, code: 'x' }]
+const every = '{ parcels { a @include(if: $a) b @include(if: $b) c plain @include(if: $plain) } }'
+const asked = (a: boolean, b: boolean, plain: boolean) => ({
+  query: `query ($a: Boolean!, $b: Boolean!, $plain: Boolean!) ${every}`,
+  variables: { a, b, plain },
+  expected: {
+    data: {
+      parcels: [{ ...(a ? { a: 2 } : {}), ...(b ? { b: 3 } : {}), c: 15, ...(plain ? { plain: 'x' } : {}) }],
+    },
+  },
+})
+
+/** Fields that require different things, of which some are left out: the others are answered all the same. */
+export const requiresUnderConditions: Fixture = {
+  subgraphs: {
+    parcels: {
+      sdl: `type Query { parcels: [Parcel!]! } type Parcel @key(fields: "id") { id: ID! price: Int weight: Int }`,
+      rows: { Parcel: parcels },
+      resolvers: { Query: { parcels: () => parcels } },
+    },
+    volumes: {
+      sdl: 'type Parcel @key(fields: "id") { id: ID! volume: Int }',
+      rows: { Parcel: parcels },
+    },
+    sums: {
+      sdl: `type Parcel @key(fields: "id") { id: ID! price: Int @external weight: Int @external volume: Int @external
+        a: Int @requires(fields: "price") b: Int @requires(fields: "weight") c: Int @requires(fields: "weight volume")
+        plain: String }`,
+      rows: { Parcel: parcels.map((parcel) => ({ ...parcel, plain: parcel.code })) },
+      resolvers: {
+        Parcel: {
+          a: ({ price }) => price,
+          b: ({ weight }) => weight,
+          c: ({ weight, volume }) => weight * volume,
+        },
+      },
+    },
+  },
+  cases: {
+    'all of them': asked(true, true, true),
+    'the first is left out': asked(false, true, true),
+    'the second is left out': asked(true, false, false),
+    'all but one': asked(false, false, false),
+    'one that requires nothing, beside one that is left out': {
+      query: '{ parcels { plain c @skip(if: true) ... @include(if: false) { a } } }',
+      expected: { data: { parcels: [{ plain: 'x' }] } },
+    },
+    'the same field with and without': {
+      query:
+        'query ($no: Boolean = false) { parcels { c @include(if: $no) ... on Parcel { b c } a @skip(if: $no) } }',
+      expected: { data: { parcels: [{ c: 15, b: 3, a: 2 }] } },
+    },
+  },
+}
