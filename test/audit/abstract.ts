@@ -216,6 +216,25 @@ export const abstractTypes: Fixture = {
         },
       },
     },
+    'a requirement that is left out beside another': {
+      query: `query ($no: Boolean = false) { entries { code
+        ... on Skill { ofSimilar @include(if: $no) { id } delivery(to: "1") { soonest } } } }`,
+      expected: {
+        data: {
+          entries: [
+            { code: 'c1', delivery: { soonest: 'today' } },
+            { code: 'c3', delivery: { soonest: 'today' } },
+            { code: 'c2' },
+            { code: 'c4' },
+          ],
+        },
+      },
+    },
+    'two requirements of one subgraph, one left out': {
+      query:
+        'query ($no: Boolean = false) { entries { ... on Skill { count ofSimilar @include(if: $no) { id } } } }',
+      expected: { data: { entries: [{ count: 2 }, { count: 0 }, {}, {}] } },
+    },
     'a fragment that is included by default': {
       query: `query ($title: Boolean = true) ${byReviews('id ... on Skill @include(if: $title) { title } ... on Tool { code }')}`,
       expected: ofReviewed({ id: 'e1', title: 'Skill 1' }, { id: 'e2', code: 'c2' }),

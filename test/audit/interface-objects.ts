@@ -115,6 +115,27 @@ export const interfaceObject: Fixture = {
         },
       },
     },
+    'the type’s name and the object’s field, of one type': {
+      query: '{ accounts { ... on Admin { __typename name } } }',
+      expected: {
+        data: {
+          accounts: [{ __typename: 'Admin', name: 'Alice' }, { __typename: 'Admin', name: 'Bob' }, {}],
+        },
+      },
+    },
+    'the type’s name, of all and of one type': {
+      query:
+        '{ accounts { __typename id ... on Admin { isActive name } ... on Regular { __typename name } } }',
+      expected: {
+        data: {
+          accounts: [
+            { __typename: 'Admin', id: 'a1', isActive: true, name: 'Alice' },
+            { __typename: 'Admin', id: 'a2', isActive: true, name: 'Bob' },
+            { __typename: 'Regular', id: 'a3', name: 'Carol' },
+          ],
+        },
+      },
+    },
     'from one object to another': {
       query: '{ accounts { id isActive } }',
       expected: {
