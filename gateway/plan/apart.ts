@@ -15,10 +15,10 @@ export type FieldTree = ReadonlyMap<string, FieldTree>
 
 type Knowledge = {
   /** What a field of the fetch's subgraph requires of a representation. */
-  requirementOf(type: string, field: string): FieldTree | undefined
-  keyOf(type: string): readonly FieldTree[]
+  requirementOf: (type: string, field: string) => FieldTree | undefined
+  keyOf: (type: string) => readonly FieldTree[]
   /** Fields of different names here may be one there: see required.ts. */
-  nameOf(field: string): string
+  nameOf: (field: string) => string
 }
 
 type Part = { conditions: string; required: FieldTree; fields: Set<FieldNode> }

@@ -3,7 +3,7 @@ import type {
   FetchDataRewrite,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
-import { type DocumentNode, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
+import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
 import type { RequiredFields } from './required.ts'
 import { operationFor, type Planner } from './supergraph.ts'
 import { operationOf, responseNames } from './text.ts'
@@ -51,9 +51,9 @@ export type Rewrite =
   | { kind: 'SetValue'; path: string[]; value: unknown }
   | { kind: 'RenameKey'; path: string[]; to: string }
 
-/** Throws what the planner throws: a GraphQLError where the operation is too complex. */
+/** Throws what the planner throws: a GraphQLError where the operation is too complex, or no subgraph can answer it. */
 export function planOperation(planner: Planner, document: DocumentNode, operationName?: string): Plan {
-  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
+  const { node } = plannedBy(planner, document, operationName)
   const { required } = planner
   if (node?.kind === 'Subscription') {
     const primary = compile(required, node.primary, [])
@@ -64,6 +64,17 @@ export function planOperation(planner: Planner, document: DocumentNode, operatio
   const planned = new Set(rootFetches(compiled).flatMap(({ fields }) => fields))
   const unplanned = rootNames(document, operationName).filter((name) => !planned.has(name))
   return { primary: null, node: compiled, unplanned }
+}
+
+// Composition may let pass what can't be planned: then it is not the gateway that is at fault.
+function plannedBy(planner: Planner, document: DocumentNode, operationName: string | undefined) {
+  try {
+    return planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName))
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('Was not able to find any options for '))
+      throw new GraphQLError('no subgraph can answer this', { extensions: { code: 'UNRESOLVABLE' } })
+    throw error
+  }
 }
 
 function rootFetches(node: PlanNode | null): FetchNode[] {
