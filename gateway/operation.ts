@@ -18,7 +18,7 @@ import { type Execution, execute, executeInParts } from './execute/execute.ts'
 import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
 import type { Path } from './execute/places.ts'
-import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
+import { clientPaths, introspectionFields, rootFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
 import type { Cost } from './guard/cost.ts'
@@ -28,6 +28,7 @@ import type { Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
 import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
+import { settleDirectives } from './plan/directives.ts'
 import { isolate } from './plan/isolate.ts'
 import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
@@ -108,6 +109,8 @@ export type Operations = {
   execution(operation: PreparedOperation, caller: Caller): Execution
 }
 
+const unresolvable = 'no subgraph can answer this'
+
 // What is longer is parsed each time. A parsed document takes some 150 bytes for each of its characters.
 const cachedLength = 20_000
 const cachedLengths = 2_000_000
@@ -129,7 +132,10 @@ export function createOperations({ supergraph, planner, subgraphs, rules, demand
     if (known) return known
     try {
       const document = readDocument(query, supergraph.api, rules)
-      const valid = { document: isolate(document, supergraph.traits), operations: new Map() }
+      const valid = {
+        document: isolate(settleDirectives(document, supergraph.directives), supergraph.traits),
+        operations: new Map(),
+      }
       if (query.length <= cachedLength) documents.set(query, valid)
       return valid
     } catch (error) {
@@ -193,7 +199,9 @@ export function createOperations({ supergraph, planner, subgraphs, rules, demand
     const permitted = operation.for(caller)
     const plan = await permitted.plan()
     const running = execution(operation, caller)
-    running.errors.push(...permitted.errors)
+    const unanswered = plan.unplanned.length === 0 ? [] : includedOf(plan.unplanned, operation)
+    if (plan.fetches.length === 0 && unanswered.length > 0) throw refusal('UNRESOLVABLE', unresolvable)
+    running.errors.push(...permitted.errors, ...unanswered.map(unresolved))
     return { plan, running }
   }
 
@@ -219,6 +227,12 @@ export function createOperations({ supergraph, planner, subgraphs, rules, demand
     })
     if (errors?.[0]) throw errors[0]
     return data ?? {}
+  }
+
+  // Composition lets pass that no subgraph has a type for an interface; the planner then plans nothing for the field.
+  function includedOf(names: readonly string[], operation: PreparedOperation): string[] {
+    const included = rootFields(supergraph.api, operation, operation.variables).map(({ key }) => key)
+    return names.filter((name) => included.includes(name))
   }
 
   return {
@@ -283,7 +297,7 @@ function compiledOnce(
     return () => {
       plan ??= document
         ? planner.plan(document, labels).then((each) => compilePlan(each, full))
-        : Promise.resolve(compilePlan({ primary: null, fetches: [], deferred: [] }, full))
+        : Promise.resolve(compilePlan({ primary: null, fetches: [], deferred: [], unplanned: [] }, full))
       plan.catch(() => {
         plan = null
       })
@@ -333,6 +347,12 @@ function relevantOverrides({ overrides }: Supergraph, document: DocumentNode): s
 const documentOf = ({ definition, fragments }: ParsedOperation): DocumentNode => ({
   kind: Kind.DOCUMENT,
   definitions: [definition, ...fragments.values()],
+})
+
+const unresolved = (name: string): GraphQLFormattedError => ({
+  message: unresolvable,
+  path: [name],
+  extensions: { code: 'UNRESOLVABLE' },
 })
 
 const denial = (path: string[]): GraphQLFormattedError => ({

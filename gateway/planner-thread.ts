@@ -18,7 +18,10 @@ function reply({ id, text, labels }: PlanRequest): PlanReply {
     const plan: Plan = planOperation(planner, parse(text, { noLocation: true }), { labels })
     return { id, plan }
   } catch (error) {
-    if (error instanceof GraphQLError) return { id, refused: error.message }
+    if (error instanceof GraphQLError) {
+      const { code } = error.extensions
+      return { id, refused: error.message, code: typeof code === 'string' ? code : 'OPERATION_TOO_COMPLEX' }
+    }
     return { id, failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   }
 }

@@ -25,7 +25,7 @@ type Options = {
 export type PlanRequest = { id: number; text: string; labels: readonly string[] }
 export type PlanReply =
   | { id: number; plan: Plan }
-  | { id: number; refused: string }
+  | { id: number; refused: string; code: string }
   | { id: number; failed: string }
 
 type Job = PlanRequest & { resolve(plan: Plan): void; reject(error: Error): void }
@@ -88,7 +88,7 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
       settle((job) => {
         if ('plan' in message) job.resolve(message.plan)
         else if ('refused' in message)
-          job.reject(new GraphQLError(message.refused, { extensions: { code: 'OPERATION_TOO_COMPLEX' } }))
+          job.reject(new GraphQLError(message.refused, { extensions: { code: message.code } }))
         else job.reject(new Error(message.failed))
       })
     })

@@ -208,16 +208,24 @@ function tell(shaping: Shaping, message: string): void {
 const related = (one: Path | undefined, other: Path): boolean =>
   one?.every((part, index) => index >= other.length || part === other[index]) ?? false
 
+/** The root's fields, as these variables include them. */
+export function rootFields(
+  schema: GraphQLSchema,
+  operation: ParsedOperation,
+  variables: Record<string, unknown>,
+): CollectedField[] {
+  const root = schema.getRootType(operation.definition.operation)
+  if (!root) return []
+  return [...fieldCollector(schema, operation, variables)(root, [operation.definition.selectionSet]).values()]
+}
+
 /** The operation's introspection fields, which no subgraph answers. */
 export function introspectionFields(
   schema: GraphQLSchema,
   operation: ParsedOperation,
   variables: Record<string, unknown>,
 ): FieldNode[] {
-  const root = schema.getRootType(operation.definition.operation)
-  if (!root) return []
-  const fields = fieldCollector(schema, operation, variables)(root, [operation.definition.selectionSet])
-  return [...fields.values()]
+  return rootFields(schema, operation, variables)
     .map(({ node, selectionSets }) => ({
       ...node,
       selectionSet: {

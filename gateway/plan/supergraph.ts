@@ -18,8 +18,11 @@ import {
   visit,
 } from 'graphql'
 import { type Costs, costsIn } from './cost.ts'
+import { keepDirectTypes } from './direct.ts'
+import { type ClientDirectives, clientDirectives, composedDirectives } from './directives.ts'
 import { type EventBinding, eventBindings } from './event.ts'
 import { type Protection, protectionIn } from './protection.ts'
+import { type RequiredFields, separateRequired } from './required.ts'
 import { operationOf } from './text.ts'
 
 export type Supergraph = {
@@ -38,16 +41,18 @@ export type Supergraph = {
   /** Names of the fields that a label of `@override(label:)` moves, by label. */
   overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
+  directives: ClientDirectives
 }
 
 /** Names that a client's response keys could collide with in a plan: see isolate.ts. */
-export type NameTraits = {
-  fieldNames: ReadonlySet<string>
-  /** Fields that some `@requires` asks for with arguments. */
-  requiredWithArguments: ReadonlySet<string>
-}
+export type NameTraits = { fieldNames: ReadonlySet<string> }
 
-export type Planner = { queryPlanner: QueryPlanner; apiSchema: Schema }
+export type Planner = {
+  queryPlanner: QueryPlanner
+  apiSchema: Schema
+  /** The planner plans with stand-ins for some fields. */
+  required: RequiredFields
+}
 
 // What the planner knows and this gateway does not enforce or execute is refused, never ignored.
 const notExecuted = /\/connect\//
@@ -72,12 +77,15 @@ export function readSupergraph(sdl: string): Supergraph {
     supergraph.schema.coreFeatures?.getByIdentity(identity)?.directiveNameInSchema(directive)
   const specified = (directive: string) => nameOf(`https://specs.apollo.dev/${directive}`, directive)
   const eventDirective = nameOf('https://ossa.community/event', 'event')
+  // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
+  const apiDocument = supergraph.apiSchema().toAST()
+  const composed = composedDirectives(document, apiDocument)
+  const api = buildASTSchema(concatAST([apiDocument, composed, deferDirective]), {
+    assumeValid: true,
+    assumeValidSDL: true,
+  })
   return {
-    // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
-    api: buildASTSchema(concatAST([supergraph.apiSchema().toAST(), deferDirective]), {
-      assumeValid: true,
-      assumeValidSDL: true,
-    }),
+    api,
     full,
     subgraphs: new Map(supergraph.subgraphsMetadata().map(({ name, url }) => [name, url])),
     events:
@@ -96,13 +104,22 @@ export function readSupergraph(sdl: string): Supergraph {
       listSize: nameOf(costIdentity, 'listSize'),
     }),
     overrides: overridesIn(document),
-    traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },
+    traits: { fieldNames: fieldNames(document) },
+    directives: clientDirectives(api, composed),
   }
 }
 
 /** The query graph of an SDL that `readSupergraph` has found to be right. */
 export function createPlanner(sdl: string): Planner {
-  const supergraph = ApolloSupergraph.build(parseSupergraph(sdl), {
+  keepDirectTypes()
+  const document = parseSupergraph(sdl)
+  const keys = keysByType(document)
+  const required = separateRequired(
+    document,
+    subgraphNames(document),
+    (subgraph, type) => keys.get(type)?.get(subgraph) ?? [],
+  )
+  const supergraph = ApolloSupergraph.build(required.document, {
     supportedFeatures,
     validateSupergraph: false,
   })
@@ -113,6 +130,7 @@ export function createPlanner(sdl: string): Planner {
       debug: { maxEvaluatedPlans: 1_000 },
     }),
     apiSchema: supergraph.apiSchema(),
+    required,
   }
 }
 
@@ -187,20 +205,6 @@ function overridesIn(document: DocumentNode): Map<string, Set<string>> {
     },
   })
   return overrides
-}
-
-function requiredWithArguments(document: DocumentNode): Set<string> {
-  const names = new Set<string>()
-  visit(document, {
-    Directive(node) {
-      const requires = node.name.value === 'join__field' ? stringArgument(node, 'requires') : undefined
-      if (requires === undefined) return
-      visit(fieldSet(requires), {
-        Field: (field) => void (field.arguments?.length && names.add(field.name.value)),
-      })
-    },
-  })
-  return names
 }
 
 function fieldSet(text: string): SelectionSetNode {

@@ -1,4 +1,4 @@
-import { Kind, type OperationDefinitionNode, parse, type SelectionNode } from 'graphql'
+import { Kind, type OperationDefinitionNode, parse, type SelectionNode, type TypeNode } from 'graphql'
 
 /** The operation of a fetch; each has one. */
 export function operationOf(text: string): OperationDefinitionNode {
@@ -15,3 +15,7 @@ export function responseNames(selections: readonly SelectionNode[]): string[] {
   })
   return [...new Set(names)].filter((name) => name !== '__typename')
 }
+
+/** The type in lists and non-nulls. */
+export const namedType = (type: TypeNode): string =>
+  type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type)
