@@ -2,6 +2,8 @@ export type Lru<V> = {
   get(key: string): V | undefined
   set(key: string, value: V): void
   delete(key: string): void
+  /** The one unused for longest first. */
+  entries(): Iterable<[string, V]>
 }
 
 /** At most `capacity` values; the one unused for longest goes first. */
@@ -22,5 +24,6 @@ export function createLru<V>(capacity: number): Lru<V> {
       if (values.size > capacity && oldest !== undefined) values.delete(oldest)
     },
     delete: (key) => void values.delete(key),
+    entries: () => values.entries(),
   }
 }

@@ -16,7 +16,7 @@ import {
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute, executeInParts, type Path } from './execute/execute.ts'
-import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
+import type { ForwardedHeaders } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
 import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
@@ -25,12 +25,16 @@ import { checkShape, limits } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
+import type { CacheCounts } from './metrics.ts'
 import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
 import { isolate } from './plan/isolate.ts'
 import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
+import type { OperationTrace } from './telemetry.ts'
+import type { Subgraphs } from './traffic/subgraphs.ts'
+import { type HotOperation, hottest } from './warm.ts'
 
 export type OperationRequest = {
   query: string
@@ -56,6 +60,7 @@ export type Caller = {
   /** Labels of `@override(label:)` that hold for the request. */
   labels: ReadonlySet<string>
   signal: AbortSignal
+  trace: OperationTrace | null
 }
 
 /** An operation that is known to be right: what it is, apart from who asks. */
@@ -68,10 +73,15 @@ type Operation = {
   /** What may come after the first answer. */
   deferred: readonly DeferredFragment[]
   /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
-  for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
+  for(caller: Grantee): Permitted
+  /** How often it was asked for, and one caller for each outcome. */
+  use(): { count: number; callers: Grantee[] }
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
+
+/** What of a caller decides what it may have, and from where. */
+export type Grantee = Pick<Caller, 'principal' | 'labels'>
 
 type Permitted = {
   plan(): Promise<CompiledPlan>
@@ -102,18 +112,28 @@ export type Operations = {
     begun: { data: JsonObject; errors: GraphQLFormattedError[] },
   ): Promise<Answer>
   execution(operation: PreparedOperation, caller: Caller): Execution
+  /** Those that were asked for most, each with its callers. */
+  hottest(atMost: number): HotOperation[]
+  /** Plans the operation for its callers, as if they had asked. */
+  plan(hot: HotOperation): Promise<void>
 }
 
 // What is longer is parsed each time: a thousand of these are all that a cache may hold.
 const cachedLength = 20_000
 
-type Rooms = { supergraph: Supergraph; planner: OperationPlanner; subgraphs: Subgraphs }
+type Rooms = {
+  supergraph: Supergraph
+  planner: OperationPlanner
+  subgraphs: Subgraphs
+  caches: CacheCounts
+}
 
-export function createOperations({ supergraph, planner, subgraphs }: Rooms): Operations {
+export function createOperations({ supergraph, planner, subgraphs, caches }: Rooms): Operations {
   const documents = createLru<ValidDocument | Error>(1_000)
 
   function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
+    caches.documents[known ? 'hits' : 'misses']++
     if (known instanceof Error) throw known
     if (known) return known
     try {
@@ -138,22 +158,24 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     const operation = compiledOnce(
       supergraph,
       planner,
+      caches,
       oneOperation(supergraph, document, operationName, inParts),
     )
     operations.set(name, operation)
     return operation
   }
 
-  function execution({ variables, type }: PreparedOperation, { headers, signal }: Caller): Execution {
+  function execution({ variables, type }: PreparedOperation, caller: Caller): Execution {
+    const { headers, trace } = caller
+    // A mutation that has begun goes on without its client.
+    const signal = type === 'mutation' ? undefined : caller.signal
     return {
       schema: supergraph.full,
       variables,
       data: {},
       errors: [],
       deferredErrors: [],
-      // A mutation that has begun goes on without its client.
-      ask: (subgraph, body) =>
-        subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
+      ask: (subgraph, body, isRead) => subgraphs.ask(subgraph, { body, headers, signal, isRead, trace }),
     }
   }
 
@@ -238,24 +260,31 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     },
     finish,
     execution,
+    hottest: (atMost) => hottest(documents.entries(), atMost),
+    async plan({ request, inParts, callers }) {
+      const operation = operationIn(request, inParts)
+      await Promise.all(callers.map((caller) => operation.for(caller).plan()))
+    },
   }
 }
 
-type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
+export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'writer'
+type Compiled = 'for' | 'use' | 'writer'
 const mostWriters = 16
 const mostOutcomes = 32
 
 function compiledOnce(
   supergraph: Supergraph,
   planner: OperationPlanner,
+  caches: CacheCounts,
   operation: Omit<Operation, Compiled>,
 ): Operation {
   const conditions = conditionVariables(operation.document)
   const writers = createLru<WriteData>(mostWriters)
-  const outcomes = createLru<Permitted>(mostOutcomes)
+  const outcomes = createLru<{ permitted: Permitted; caller: Grantee }>(mostOutcomes)
+  let count = 0
   const { protection, full } = supergraph
   const overrides = relevantOverrides(supergraph, operation.document)
   const demanded = new Set<Requirement>()
@@ -284,14 +313,17 @@ function compiledOnce(
 
   return {
     ...operation,
+    use: () => ({ count, callers: [...outcomes.entries()].map(([, { caller }]) => caller) }),
     for({ principal, labels }) {
+      count++
       const holding = overrides.filter((label) => labels.has(label))
       const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
       const key = [...met, ...holding].join()
       const known = outcomes.get(key)
-      if (known) return known
+      caches.plans[known ? 'hits' : 'misses']++
+      if (known) return known.permitted
       const outcome = permitted(principal, holding)
-      outcomes.set(key, outcome)
+      outcomes.set(key, { permitted: outcome, caller: { principal, labels } })
       return outcome
     },
     writer({ repeated }, variables) {
@@ -342,14 +374,6 @@ export function answerText({ text, ...rest }: Answer): string {
   if (text === undefined) return JSON.stringify(rest)
   const more = JSON.stringify(rest)
   return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`
-}
-
-/** A thrown refusal as what the client gets; null where it is no refusal but a fault. */
-export function refused(error: unknown): readonly GraphQLError[] | null {
-  if (error instanceof GraphQLError) return [error]
-  if (error instanceof AggregateError && error.errors.every((each) => each instanceof GraphQLError))
-    return error.errors
-  return null
 }
 
 function parseDocument(query: string): DocumentNode {

@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { GraphQLError } from 'graphql'
 import { z } from 'zod'
 import { limits } from '../guard/limits.ts'
@@ -7,7 +13,7 @@ import { refusal } from '../refusal.ts'
 import { type PartFormat, sendParts } from './parts.ts'
 
 /** What a client's request brings besides the operation. */
-export type Head = { authorization: string | undefined; traceparent: string | undefined }
+export type Head = { authorization: string | undefined; headers: IncomingHttpHeaders }
 
 /** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations; `inParts` allows an answer in parts. */
 export type AnswerOperation = (
@@ -47,6 +53,8 @@ function graphql(answerOperation: AnswerOperation): Route {
   return async (request, response) => {
     const { mediaType, format } = accepted(request.headers.accept)
     const respond = (answer: Answer, status = statusOf(answer, mediaType ?? graphqlJson)) => {
+      // The next request finds an instance that stays.
+      if (status === 503) response.setHeader('connection', 'close')
       if (status === 401) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
       send(response, status, `${mediaType ?? 'application/json'}; charset=utf-8`, answerText(answer))
     }
@@ -72,8 +80,7 @@ function graphql(answerOperation: AnswerOperation): Route {
     response.once('close', () => {
       if (!response.writableFinished) gone.abort(new Error('the client is gone'))
     })
-    const { authorization, traceparent } = request.headers
-    const head = { authorization, traceparent: typeof traceparent === 'string' ? traceparent : undefined }
+    const head = { authorization: request.headers.authorization, headers: request.headers }
     const { first, rest } = await answerOperation(operation, head, {
       signal: gone.signal,
       readOnly: request.method === 'GET',
@@ -191,6 +198,7 @@ const httpStatus: Record<string, number> = {
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   INTERNAL: 500,
+  SHUTTING_DOWN: 503,
 }
 
 // The older media type says 200 for whatever GraphQL itself refuses (GraphQL over HTTP, 6.4.1).

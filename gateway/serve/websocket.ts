@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { GraphQLError } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
@@ -27,7 +27,8 @@ export type SocketOperations = {
 type Socket = {
   identity: Identity
   authorization: string | undefined
-  traceparent: string | undefined
+  /** Of the request that opened it. */
+  headers: IncomingHttpHeaders
 }
 
 type Extra = { socket: WebSocket; request: IncomingMessage; state: Socket | null; closed: AbortController }
@@ -136,13 +137,12 @@ async function connect(
   const given =
     connectionParams?.authorization ?? connectionParams?.Authorization ?? request.headers.authorization
   const authorization = typeof given === 'string' ? given : undefined
-  const traceparent = request.headers.traceparent
   try {
     const identity = await gateway.identify(authorization)
     extra.state = {
       identity,
       authorization,
-      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      headers: request.headers,
     }
     if (identity.expiresAt !== null) closeWhenExpired(socket, identity.expiresAt, closed.signal)
     return true
