@@ -24,8 +24,8 @@ import { createSubgraphPools } from './traffic/subgraphs.ts'
 export type Gateway = {
   url: string
   /** Serves another supergraph from then on; the one that is served stays where it is bad. */
-  reload(sdl: string): Promise<ReloadOutcome>
-  stop(): Promise<void>
+  reload: (sdl: string) => Promise<ReloadOutcome>
+  stop: () => Promise<void>
 }
 
 export type GatewayOptions = {

@@ -16,7 +16,7 @@ export type Metrics = {
   planned: (seconds: number) => void
   /** What counts the fetches from a subgraph. */
   fetches(subgraph: string): (seconds: number, failure: FetchFailure | null, retries: number) => void
-  reloaded(outcome: ReloadOutcome): void
+  reloaded: (outcome: ReloadOutcome) => void
   caches: CacheCounts
   /** Under way. */
   operations: { count: number }
@@ -35,7 +35,7 @@ const breakerLevel = { closed: 0, 'half-open': 1, open: 2 }
 /** `subgraphs` and `generation` are asked for when metrics are. */
 export function createMetrics(facts: {
   subgraphs(): ReadonlyMap<string, SubgraphState>
-  generation(): number
+  generation: () => number
 }): Metrics {
   const register = new Registry()
   const registers = [register]

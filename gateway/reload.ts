@@ -9,7 +9,7 @@ export type Generations = {
   /** 1 is the first. */
   count(): number
   /** Serves the SDL from then on; the last good one stays where it is bad. Reloads wait for each other. */
-  reload(sdl: string): Promise<ReloadOutcome>
+  reload: (sdl: string) => Promise<ReloadOutcome>
   /** Closes all, also those that still have operations. */
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 export type Shared<T> = {
   /** The one of that name, made by the first who takes it and closed after the last has released it. */
-  take(name: string, make: () => T): { value: T; release(): Promise<void> }
+  take(name: string, make: () => T): { value: T; release: () => Promise<void> }
   /** All that is open, by name; the newest last. */
   open(): Iterable<[string, T]>
 }

@@ -3,7 +3,7 @@ import type { SubgraphRequest } from './execute/fetch.ts'
 import type { Metrics, OperationOutcome, OperationType } from './metrics.ts'
 import type { FetchFailure, FetchWatch } from './traffic/observed.ts'
 
-export type OperationEnd = {
+type OperationEnd = {
   type: OperationType
   name: string | undefined
   outcome: OperationOutcome
@@ -31,7 +31,7 @@ export type Tracing = {
 /** Told of each operation and each fetch once, for metrics and traces alike. */
 export type Telemetry = {
   operation(headers: IncomingHttpHeaders): { trace: OperationTrace | null; end(how: OperationEnd): void }
-  fetches(subgraph: string): FetchWatch
+  fetches: (subgraph: string) => FetchWatch
 }
 
 export const createTelemetry = (metrics: Metrics, tracing: Tracing | null): Telemetry => ({

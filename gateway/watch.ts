@@ -5,7 +5,7 @@ import type { Log } from '@community/infra/log.ts'
 
 type Options = {
   log: Log
-  onText(text: string): Promise<unknown>
+  onText: (text: string) => Promise<unknown>
   /** How long a file must be left alone before it is read: it may be written in several steps. */
   debounceMs?: number
   /** File systems that tell of no change are asked. */
@@ -14,7 +14,7 @@ type Options = {
 
 export type WatchedFile = {
   /** Reads it now, changed or not. */
-  read(): void
+  read: () => void
   close(): void
 }
 

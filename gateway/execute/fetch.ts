@@ -76,7 +76,7 @@ export function openExchange(
   subgraph: string,
   url: string,
   { connectMs, maxAnswerBytes, connections }: Options,
-): { exchange: Exchange; close(): Promise<void> } {
+): { exchange: Exchange; close: () => Promise<void> } {
   const { origin, pathname, search } = new URL(url)
   const path = pathname + search
   const pool = new Pool(origin, {

@@ -7,7 +7,7 @@ import { createCursors } from './cursor.ts'
 import type { LiveRooms } from './session.ts'
 import { startTopics } from './topics.ts'
 
-type OpenRooms = { rooms: LiveRooms | null; release(): Promise<void> }
+type OpenRooms = { rooms: LiveRooms | null; release: () => Promise<void> }
 
 /** What subscriptions need, for the topics that a supergraph binds: supergraphs that bind the same share it. */
 export type LivePool = { open(bindings: Iterable<{ topic: string }>): Promise<OpenRooms> }

@@ -38,7 +38,7 @@ export type TestGraph = AsyncDisposable & {
   /** The supergraph of these subgraphs, at the addresses of those that were started. */
   sdlOf(subgraphs: Record<string, TestSubgraph>): string
   reload: Gateway['reload']
-  stopGateway(): Promise<void>
+  stopGateway: Gateway['stop']
   stopSubgraph(name: string): Promise<void>
 }
 

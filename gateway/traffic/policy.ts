@@ -28,7 +28,7 @@ export type SubgraphPolicy = {
   }
 }
 
-export const defaultPolicy: SubgraphPolicy = {
+const defaultPolicy: SubgraphPolicy = {
   deadlineMs: 30_000,
   maxAnswerBytes: 64 * 1024 * 1024,
   retries: 2,
@@ -62,7 +62,7 @@ export function underPolicy(
   policy: SubgraphPolicy,
   watch: FetchWatch,
   exchange: Exchange,
-): { ask: Exchange; state(): SubgraphState } {
+): { ask: Exchange; state: () => SubgraphState } {
   const breaker = circuitBreaker(subgraph, policy.breaker)
   const slots = bounded(subgraph, policy)
   const retried = retry(policy.retries)

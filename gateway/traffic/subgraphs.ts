@@ -27,8 +27,8 @@ type Pool = {
   subgraph: string
   deadlineMs: number
   ask: Exchange
-  state(): SubgraphState
-  close(): Promise<void>
+  state: () => SubgraphState
+  close: () => Promise<void>
 }
 
 /** `watch` is asked once for each subgraph and address, and its answer told of each fetch. */

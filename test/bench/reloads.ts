@@ -38,6 +38,8 @@ async function ask(): Promise<void> {
 async function measured(n: number): Promise<number> {
   // What was retired is closed a second later.
   await new Promise((resolve) => setTimeout(resolve, 1_500))
+  // What `fetch` keeps of each request.
+  performance.clearResourceTimings()
   collectGarbage()
   const { rss, heapUsed, external } = process.memoryUsage()
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1).padStart(7)
