@@ -5,15 +5,13 @@ import {
   type CompiledPart,
   type CompiledPlan,
   compilePart,
-  type Route,
   requestHead,
 } from './compile.ts'
 import { contextValues, nestedAt } from './context.ts'
 import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
 import { isObject, type JsonObject, merge, mergeFields, own } from './merge.ts'
+import { type Locate, objectsAt, type Path, placesIn, type Stations } from './places.ts'
 import { rewrite } from './represent.ts'
-
-export type Path = readonly (string | number)[]
 
 /** One operation on its way: fetches read from `data`, and write to it and to `errors`. */
 export type Execution = {
@@ -59,9 +57,6 @@ function started(execution: Execution, { fetches, copies }: CompiledPlan): Promi
   return ended
 }
 
-/** Objects that were at a path when its fetch began, by fetch, part and path; none of a fetch that was passed over. */
-type Stations = JsonObject[][][][]
-
 /** What a part asks: the entities' representations and, for each, the objects that get it. */
 type Asked = {
   compiled: CompiledPart
@@ -80,8 +75,7 @@ async function executeFetch(
 ): Promise<void> {
   const { fetch, parts, head } = compiled
   if (fetch.when.some(({ variable, is }) => (own(execution.variables, variable) === true) !== is)) return
-  const locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) =>
-    pathsOf(execution.data, part, objects)
+  const locate = placesIn(execution.data)
   const [only] = parts
   if (only && only.part.contexts.length > 0) {
     const groups = askedByContext(execution, only)
@@ -135,7 +129,7 @@ export async function fetchEntities(
     copies: false,
   }
   const received = await ask(execution, fetch, requestHead(fetch), [asked], (_, objects) =>
-    targets.filter((target) => objects.has(target)).map(pathOf),
+    objects.map(pathOf),
   )
   return targets.map((target) => received.has(target))
 }
@@ -148,9 +142,10 @@ function representations(compiled: CompiledPart, objectsByPath: readonly JsonObj
     if (objects.length > 0) asked.targets.push(objects)
     return asked
   }
-  let known = new Map<string, JsonObject[]>()
-  for (const objects of objectsByPath) {
-    if (!shared) known = new Map()
+  // What hangs below an entity that is shared is at several of the paths.
+  const groups = shared ? [new Set(objectsByPath.flat())] : objectsByPath
+  for (const objects of groups) {
+    const known = new Map<string, JsonObject[]>()
     for (const object of objects) {
       const text = represent(object)
       if (text === null) continue
@@ -166,8 +161,6 @@ function representations(compiled: CompiledPart, objectsByPath: readonly JsonObj
   }
   return asked
 }
-
-type Locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) => Path[]
 
 /** Asks for the entities, each once, and merges what comes into their targets, which are answered. */
 async function ask(
@@ -259,7 +252,7 @@ function placed(
     if (field === undefined || (entities && (field !== entities.key || typeof index !== 'number'))) continue
     const concerned = targets[entities ? Number(index) : 0] ?? []
     const below = (path ?? []).slice(entities ? 2 : 0)
-    const places = locate(compiled, new Set(concerned))
+    const places = locate(compiled, concerned)
     if (places.length > 0)
       return counted(error, places).map((each) => ({ ...each, path: [...each.path, ...below] }))
   }
@@ -274,7 +267,7 @@ function failedFields(
 ): GraphQLFormattedError[] {
   return asked.flatMap(({ compiled, targets }) => {
     const fields = compiled.part.fields
-    return counted(error, locate(compiled, new Set(targets.flat()))).flatMap((each) =>
+    return counted(error, locate(compiled, targets.flat())).flatMap((each) =>
       fields.length > 0 ? fields.map((field) => ({ ...each, path: [...each.path, field] })) : [each],
     )
   })
@@ -287,51 +280,4 @@ function counted(error: GraphQLFormattedError, paths: readonly Path[]) {
   const extensions =
     paths.length > toldPlaces ? { ...error.extensions, places: paths.length } : error.extensions
   return paths.slice(0, toldPlaces).map((path) => ({ ...error, ...(extensions && { extensions }), path }))
-}
-
-/** Objects at a path, `@` being all elements of a list; what is null or absent is not among them. */
-function objectsAt(data: JsonObject, { path, from }: Route, stations: Stations): JsonObject[] {
-  const objects: JsonObject[] = []
-  const visit = (object: JsonObject) => void objects.push(object)
-  const starts = from && stations[from.fetch]?.[from.part]?.[from.path]
-  if (!starts) {
-    walk(data, path, 0, null, visit)
-    return objects
-  }
-  for (const start of starts) walk(start, from.steps, 0, null, visit)
-  // What hangs below an entity may hang below several of these objects.
-  return [...new Set(objects)]
-}
-
-/** Where in the answer the objects of a part are. */
-function pathsOf(data: JsonObject, { part }: CompiledPart, objects: ReadonlySet<JsonObject>): Path[] {
-  const paths: Path[] = []
-  for (const path of part.paths)
-    walk(data, path, 0, [], (object, trail) => objects.has(object) && paths.push([...trail]))
-  return paths
-}
-
-/** `trail` is where it is; null where nobody wants to know. */
-function walk(
-  value: unknown,
-  path: readonly string[],
-  depth: number,
-  trail: (string | number)[] | null,
-  visit: (object: JsonObject, trail: Path) => void,
-): void {
-  const step = path[depth]
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      trail?.push(index)
-      walk(value[index], path, step === '@' ? depth + 1 : depth, trail, visit)
-      trail?.pop()
-    }
-  } else if (isObject(value)) {
-    if (step === undefined) visit(value, trail ?? [])
-    else {
-      trail?.push(step)
-      walk(own(value, step), path, depth + 1, trail, visit)
-      trail?.pop()
-    }
-  }
 }

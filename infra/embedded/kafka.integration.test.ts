@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
@@ -17,6 +17,8 @@ const kafkaTest = test.skipIf(missing !== true && !config.ci)
 kafkaTest('a broker keeps its records over a restart, on other ports', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'community-kafka-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  // One id in 64 begins as an option does.
+  await writeFile(join(folder, 'cluster.id'), '-4WR-JWI0qRYD8HTOHszNA')
   const first = await startKafka({ folder, cacheFolder: config.cacheDir, log })
   await withAdmin(first.brokers, (admin) =>
     admin.createTopics({ topics: [{ topic: 'kept', numPartitions: 1 }] }),

@@ -103,9 +103,11 @@ async function start(
   await writeFile(settings, propertiesOf(node, nodes))
   const classPath = ['-cp', join(jars, '*')]
   if (!(await exists(join(node.folder, 'log', 'meta.properties'))))
-    await run('java', [...classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings], {
-      timeout: startDeadlineMs,
-    })
+    await run(
+      'java',
+      [...classPath, 'kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', settings],
+      { timeout: startDeadlineMs },
+    )
   return leash({
     command: 'java',
     args: [
