@@ -113,31 +113,35 @@ test('what was asked for is planned before the swap, and breakers stay as they a
   expect(await graph.ask('{ other }')).toMatchObject({ errors: [{ extensions: { reason: 'BREAKER_OPEN' } }] })
 })
 
-test('a file is read when it is written, replaced, or not told of, and only once for many changes', async () => {
+test('a file is read when it is written or replaced, once for many changes, and not for its neighbours', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'watch-'))
   const file = join(folder, 'supergraph.graphql')
   await writeFile(file, 'a')
   const texts: string[] = []
-  const watched = watchFile(file, {
-    log: createLog('test', 'silent'),
-    onText: (text) => Promise.resolve(texts.push(text)),
-    debounceMs: 100,
-    pollMs: 60_000,
-  })
-  for (const text of ['b', 'c', 'd']) await writeFile(file, text)
-  await expect.poll(() => texts).toEqual(['d'])
+  const options = { log: createLog('test', 'silent'), onText: async (text: string) => texts.push(text) }
+  const watched = watchFile(file, { ...options, debounceMs: 100, pollMs: 60_000 })
+  await expect.poll(() => texts).toEqual(['a'])
+  for (const text of ['b', 'cc', 'ddd']) await writeFile(file, text)
+  await expect.poll(() => texts).toEqual(['a', 'ddd'])
   await writeFile(`${file}.next`, 'e')
   await rename(`${file}.next`, file)
-  await expect.poll(() => texts).toEqual(['d', 'e'])
+  await expect.poll(() => texts).toEqual(['a', 'ddd', 'e'])
+  for (let n = 0; n < 5; n++) await writeFile(`${file}.other`, String(n))
   watched.read()
-  await expect.poll(() => texts).toEqual(['d', 'e', 'e'])
+  await expect.poll(() => texts).toEqual(['a', 'ddd', 'e', 'e'])
   await rm(file)
-  await writeFile(file, 'f')
-  await expect.poll(() => texts.at(-1)).toBe('f')
+  await writeFile(file, 'ff')
+  await expect.poll(() => texts.at(-1)).toBe('ff')
   watched.close()
-  await writeFile(file, 'g')
+  await writeFile(file, 'ggg')
+
+  texts.length = 0
+  const polled = watchFile(file, { ...options, debounceMs: 10, pollMs: 50, folder: join(folder, 'nowhere') })
+  await expect.poll(() => texts).toEqual(['ggg'])
+  await writeFile(file, 'hhhh')
+  await expect.poll(() => texts).toEqual(['ggg', 'hhhh'])
+  polled.close()
   await rm(folder, { recursive: true })
-  expect(texts).not.toContain('g')
 })
 
 test('supergraphs that were replaced are let go: threads, connections and memory', async () => {

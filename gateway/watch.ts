@@ -1,4 +1,4 @@
-import { watch } from 'node:fs'
+import { type FSWatcher, watch } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Log } from '@community/infra/log.ts'
@@ -10,6 +10,8 @@ type Options = {
   debounceMs?: number
   /** File systems that tell of no change are asked. */
   pollMs?: number
+  /** Its own unless told. */
+  folder?: string
 }
 
 export type WatchedFile = {
@@ -18,16 +20,19 @@ export type WatchedFile = {
   close(): void
 }
 
-/** Reads the file whenever it may have changed. Its folder is watched: files are replaced, by links too. */
+/**
+ * Reads the file once at the start, as it may have changed since whoever asks has read it, and whenever it has changed.
+ * Its folder is watched: files are replaced, by links too.
+ */
 export function watchFile(
   file: string,
-  { log, onText, debounceMs = 200, pollMs = 5_000 }: Options,
+  { log, onText, debounceMs = 200, pollMs = 5_000, folder = dirname(file) }: Options,
 ): WatchedFile {
   let debounce: NodeJS.Timeout | undefined
   let known: string | null = null
   let reading: Promise<void> = Promise.resolve()
 
-  const read = async (): Promise<void> => {
+  async function read(): Promise<void> {
     try {
       await onText(await readFile(file, 'utf8'))
     } catch (error) {
@@ -35,35 +40,45 @@ export function watchFile(
     }
   }
 
-  function changed(): void {
+  const readNext = () => {
     clearTimeout(debounce)
-    debounce = setTimeout(() => {
-      reading = reading.then(read)
-    }, debounceMs)
+    reading = reading.then(read)
   }
 
-  async function poll(): Promise<void> {
+  // Other files of the folder may change all the time: they neither cause a read nor put one off.
+  async function look(): Promise<void> {
     const found = await versionOf(file)
-    if (known !== null && found !== known) changed()
+    if (found === known || closed) return
     known = found
+    clearTimeout(debounce)
+    debounce = setTimeout(readNext, debounceMs)
   }
 
-  // A folder can be unwatchable, or go away: polling goes on.
-  const watcher = watch(dirname(file), changed)
-  watcher.on('error', (error) => log.warn({ err: error, file }, 'the folder of a file can not be watched'))
-  const timer = setInterval(() => void poll(), pollMs)
-  void poll()
+  let closed = false
+  const watcher = watchFolder(folder, log, () => void look())
+  const timer = setInterval(() => void look(), pollMs)
+  void look()
 
   return {
-    read() {
-      clearTimeout(debounce)
-      reading = reading.then(read)
-    },
+    read: readNext,
     close() {
+      closed = true
       clearTimeout(debounce)
       clearInterval(timer)
-      watcher.close()
+      watcher?.close()
     },
+  }
+}
+
+/** Null where the system watches no more folders, or not this one: then only time tells. */
+function watchFolder(folder: string, log: Log, onChange: () => void): FSWatcher | null {
+  const unwatched = (error: unknown) =>
+    log.warn({ err: error, folder }, 'a folder can not be watched, its file is looked at from time to time')
+  try {
+    return watch(folder, onChange).on('error', unwatched)
+  } catch (error) {
+    unwatched(error)
+    return null
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * `node test/bench/reloads.ts [N]`: swaps between two supergraphs N times (1,000 unless told) while requests run, and
+ * `pnpm run bench:reloads [N]`: swaps between two supergraphs N times (1,000 unless told) while requests run, and
  * prints memory and threads every N/20 swaps, after a garbage collection. Exits 1 where memory at the end is more than
  * a tenth above what it was at a quarter of the way, or where a request was not answered.
  */
