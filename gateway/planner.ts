@@ -48,10 +48,12 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
     current = { job, timer: setTimeout(giveUp, deadlineMs), startedAt: performance.now() }
     thread.ready.then(
       () => {
-        current?.timer.refresh()
+        if (current?.job !== job) return
+        current.timer.refresh()
         thread.worker.postMessage({ id: job.id, text: job.text, labels: job.labels } satisfies PlanRequest)
       },
-      (error: Error) => settle((failed) => failed.reject(error)),
+      // A thread that was given up tells it of a job that is no longer the current one.
+      (error: Error) => current?.job === job && settle((failed) => failed.reject(error)),
     )
   }
 
