@@ -2,6 +2,8 @@ export type Lru<V> = {
   get(key: string): V | undefined
   set(key: string, value: V): void
   delete(key: string): void
+  /** The one unused for longest first. */
+  entries(): Iterable<[string, V]>
 }
 
 /** At most `capacity` values, with keys of at most `keyLengths` together; the one unused for longest goes first. */
@@ -29,5 +31,6 @@ export function createLru<V>(capacity: number, keyLengths = Number.POSITIVE_INFI
       }
     },
     delete: remove,
+    entries: () => values.entries(),
   }
 }

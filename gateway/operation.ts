@@ -2,7 +2,6 @@ import {
   type DocumentNode,
   executeSync,
   type FragmentDefinitionNode,
-  GraphQLError,
   type GraphQLFormattedError,
   getOperationAST,
   getVariableValues,
@@ -15,7 +14,7 @@ import { type DocumentRules, readDocument, withCode } from './document.ts'
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute, executeInParts } from './execute/execute.ts'
-import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
+import type { ForwardedHeaders } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
 import type { Path } from './execute/places.ts'
 import { clientPaths, introspectionFields, rootFields, shape } from './execute/shape.ts'
@@ -27,6 +26,7 @@ import { checkVariables } from './guard/limits.ts'
 import type { Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
+import type { CacheCounts } from './metrics.ts'
 import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
 import { settleDirectives } from './plan/directives.ts'
 import { isolate } from './plan/isolate.ts'
@@ -34,6 +34,9 @@ import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
+import type { OperationTrace } from './telemetry.ts'
+import type { Subgraphs } from './traffic/subgraphs.ts'
+import { type HotOperation, hottest } from './warm.ts'
 
 export type OperationRequest = {
   query: string
@@ -59,6 +62,7 @@ export type Caller = {
   /** Labels of `@override(label:)` that hold for the request. */
   labels: ReadonlySet<string>
   signal: AbortSignal
+  trace: OperationTrace | null
 }
 
 /** An operation that is known to be right: what it is, apart from who asks. */
@@ -71,12 +75,17 @@ type Operation = {
   /** What may come after the first answer. */
   deferred: readonly DeferredFragment[]
   /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
-  for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
+  for(caller: Grantee): Permitted
+  /** How often it was asked for, and one caller for each outcome. */
+  use(): { count: number; callers: Grantee[] }
   /** Null where operations are not weighed. */
   cost: Cost | null
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
+
+/** What of a caller decides what it may have, and from where. */
+export type Grantee = Pick<Caller, 'principal' | 'labels'>
 
 type Permitted = {
   plan(): Promise<CompiledPlan>
@@ -107,6 +116,10 @@ export type Operations = {
     begun: { data: JsonObject; errors: GraphQLFormattedError[] },
   ): Promise<Answer>
   execution(operation: PreparedOperation, caller: Caller): Execution
+  /** Those that were asked for most, each with its callers. */
+  hottest(atMost: number): HotOperation[]
+  /** Plans the operation for its callers, as if they had asked. */
+  plan(hot: HotOperation): Promise<void>
 }
 
 const unresolvable = 'no subgraph can answer this'
@@ -121,13 +134,16 @@ type Rooms = {
   subgraphs: Subgraphs
   rules: DocumentRules
   demand: Demand | null
+  caches: CacheCounts
 }
 
-export function createOperations({ supergraph, planner, subgraphs, rules, demand }: Rooms): Operations {
+export function createOperations(rooms: Rooms): Operations {
+  const { supergraph, planner, subgraphs, rules, demand, caches } = rooms
   const documents = createLru<ValidDocument | Error>(1_000, cachedLengths)
 
   function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
+    caches.documents[known ? 'hits' : 'misses']++
     if (known instanceof Error) throw known
     if (known) return known
     try {
@@ -151,21 +167,22 @@ export function createOperations({ supergraph, planner, subgraphs, rules, demand
     if (known) return known
     const one = oneOperation(supergraph, document, operationName, inParts)
     const cost = demand?.weigh(one) ?? null
-    const operation = compiledOnce(supergraph, planner, { ...one, cost })
+    const operation = compiledOnce(supergraph, planner, caches, { ...one, cost })
     operations.set(name, operation)
     return operation
   }
 
-  function execution({ variables, type }: PreparedOperation, { headers, signal }: Caller): Execution {
+  function execution({ variables, type }: PreparedOperation, caller: Caller): Execution {
+    const { headers, trace } = caller
+    // A mutation that has begun goes on without its client.
+    const signal = type === 'mutation' ? undefined : caller.signal
     return {
       schema: supergraph.full,
       variables,
       data: {},
       errors: [],
       deferredErrors: [],
-      // A mutation that has begun goes on without its client.
-      ask: (subgraph, body) =>
-        subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
+      ask: (subgraph, body, isRead) => subgraphs.ask(subgraph, { body, headers, signal, isRead, trace }),
     }
   }
 
@@ -269,24 +286,31 @@ export function createOperations({ supergraph, planner, subgraphs, rules, demand
     },
     finish,
     execution,
+    hottest: (atMost) => hottest(documents.entries(), atMost),
+    async plan({ request, inParts, callers }) {
+      const operation = operationIn(request, inParts)
+      await Promise.all(callers.map((caller) => operation.for(caller).plan()))
+    },
   }
 }
 
-type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
+export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'writer'
+type Compiled = 'for' | 'use' | 'writer'
 const mostWriters = 16
 const mostOutcomes = 32
 
 function compiledOnce(
   supergraph: Supergraph,
   planner: OperationPlanner,
+  caches: CacheCounts,
   operation: Omit<Operation, Compiled>,
 ): Operation {
   const conditions = conditionVariables(operation.document)
   const writers = createLru<WriteData>(mostWriters)
-  const outcomes = createLru<Permitted>(mostOutcomes)
+  const outcomes = createLru<{ permitted: Permitted; caller: Grantee }>(mostOutcomes)
+  let count = 0
   const { protection, full } = supergraph
   const overrides = relevantOverrides(supergraph, operation.document)
   const demanded = new Set<Requirement>()
@@ -315,14 +339,17 @@ function compiledOnce(
 
   return {
     ...operation,
+    use: () => ({ count, callers: [...outcomes.entries()].map(([, { caller }]) => caller) }),
     for({ principal, labels }) {
+      count++
       const holding = overrides.filter((label) => labels.has(label))
       const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
       const key = [...met, ...holding].join()
       const known = outcomes.get(key)
-      if (known) return known
+      caches.plans[known ? 'hits' : 'misses']++
+      if (known) return known.permitted
       const outcome = permitted(principal, holding)
-      outcomes.set(key, outcome)
+      outcomes.set(key, { permitted: outcome, caller: { principal, labels } })
       return outcome
     },
     writer({ repeated }, variables) {
@@ -379,14 +406,6 @@ export function answerText({ text, ...rest }: Answer): string {
   if (text === undefined) return JSON.stringify(rest)
   const more = JSON.stringify(rest)
   return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`
-}
-
-/** A thrown refusal as what the client gets; null where it is no refusal but a fault. */
-export function refused(error: unknown): readonly GraphQLError[] | null {
-  if (error instanceof GraphQLError) return [error]
-  if (error instanceof AggregateError && error.errors.every((each) => each instanceof GraphQLError))
-    return error.errors
-  return null
 }
 
 function oneOperation(

@@ -41,6 +41,25 @@ const json = <T extends z.ZodType>(schema: T) =>
     }
   }, schema.optional())
 
+const milliseconds = z.number().int().min(1).max(600_000)
+const count = z.number().int().min(1).max(100_000)
+/** How the gateway treats a subgraph; what is not given is as the gateway's `traffic/policy.ts` says. */
+const subgraphPolicy = z.strictObject({
+  deadlineMs: milliseconds.exactOptional(),
+  maxAnswerBytes: z.number().int().min(1).exactOptional(),
+  retries: z.number().int().min(0).max(10).exactOptional(),
+  concurrency: count.exactOptional(),
+  queue: z.number().int().min(0).max(100_000).exactOptional(),
+  breaker: z
+    .strictObject({
+      failureRatio: z.number().min(0.01).max(1).exactOptional(),
+      minimumRequests: count.exactOptional(),
+      windowMs: milliseconds.exactOptional(),
+      openMs: milliseconds.exactOptional(),
+    })
+    .exactOptional(),
+})
+
 const environment = z.object({
   DATA_DIR: z.string().default('.data'),
   KEYS_DIR: z.string().optional(),
@@ -102,6 +121,11 @@ const environment = z.object({
   LIMIT_VARIABLE_VALUES: whole(0, million, 20_000),
   LIMIT_BATCH: whole(0, 1_000, 0),
   LIMIT_SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000, 100),
+  SUBGRAPH_POLICIES: json(z.record(z.string(), subgraphPolicy)),
+  FORWARD_HEADERS: list,
+  OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl,
+  OTEL_SERVICE_NAME: z.string().default('gateway'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   CHROME_PATH: z.string().optional(),
   CI: z.string().optional(),
 })
@@ -216,6 +240,19 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       batch: e.LIMIT_BATCH,
       subscriptionsPerSocket: e.LIMIT_SUBSCRIPTIONS_PER_SOCKET,
     },
+    /** By subgraph; `*` for all. */
+    subgraphPolicies: e.SUBGRAPH_POLICIES ?? {},
+    /** Headers of clients that go on to subgraphs. */
+    forwardHeaders: e.FORWARD_HEADERS.map((name) => name.toLowerCase()),
+    /** Null: nothing is traced. */
+    tracing:
+      e.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? null
+        : {
+            endpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT,
+            serviceName: e.OTEL_SERVICE_NAME,
+            ratio: e.OTEL_TRACES_SAMPLER_ARG,
+          },
     chromePath: e.CHROME_PATH,
     ci: e.CI !== undefined && e.CI !== 'false',
   }

@@ -23,8 +23,8 @@ export type Execution = {
   errors: GraphQLFormattedError[]
   /** Of what is deferred, by its place in the plan. */
   deferredErrors: GraphQLFormattedError[][]
-  /** `body` is the request's JSON. */
-  ask(subgraph: string, body: string): Promise<SubgraphAnswer>
+  /** `body` is the request's JSON; `isRead` allows to send it again. */
+  ask(subgraph: string, body: string, isRead: boolean): Promise<SubgraphAnswer>
 }
 
 /** Never rejects for a subgraph's sake: what fails is null in `data`, with an error that names its place. */
@@ -185,10 +185,14 @@ async function ask(
   ]
   let answer: SubgraphAnswer
   try {
-    answer = await execution.ask(fetch.subgraph, `${head}${variables.join(',')}}}`)
+    answer = await execution.ask(
+      fetch.subgraph,
+      `${head}${variables.join(',')}}}`,
+      fetch.operation !== 'mutation',
+    )
   } catch (error) {
     if (!(error instanceof SubgraphUnavailable)) throw error
-    const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph }
+    const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph, reason: error.reason }
     errors.push(...failedFields(asked, { message: error.message, extensions }, locate))
     return received
   }

@@ -1,6 +1,7 @@
 import type { Log } from '@community/infra/log.ts'
 import type { GraphQLFormattedError } from 'graphql'
-import { type Subgraphs, SubgraphUnavailable } from '../execute/fetch.ts'
+import { SubgraphUnavailable } from '../execute/fetch.ts'
+import type { Subgraphs } from '../traffic/subgraphs.ts'
 
 /**
  * Subgraphs whose faults go to the log and not to clients, who learn which subgraph failed, and where. An error that
@@ -17,7 +18,7 @@ export function maskFaults(subgraphs: Subgraphs, log: Log): Subgraphs {
       } catch (error) {
         if (!(error instanceof SubgraphUnavailable)) throw error
         log.warn({ err: error, subgraph }, 'a subgraph is unavailable')
-        throw new SubgraphUnavailable(subgraph, 'ask its operator', { cause: error })
+        throw new SubgraphUnavailable(subgraph, error.reason, 'ask its operator', { cause: error })
       }
     },
   }

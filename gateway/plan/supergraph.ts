@@ -14,6 +14,7 @@ import {
   type GraphQLSchema,
   Kind,
   parse,
+  print,
   type SelectionSetNode,
   visit,
 } from 'graphql'
@@ -54,6 +55,18 @@ export type Planner = {
   required: RequiredFields
 }
 
+/** What only Apollo's reading of the SDL tells; plain JSON, so that it can be read on another thread. */
+export type SupergraphFacts = {
+  /** The API schema. */
+  api: string
+  subgraphs: [name: string, url: string][]
+  /** What the supergraph calls the directives of these specifications. */
+  directives: Record<
+    'event' | 'authenticated' | 'requiresScopes' | 'policy' | 'context' | 'cost' | 'listSize',
+    string | undefined
+  >
+}
+
 // What the planner knows and this gateway does not enforce or execute is refused, never ignored.
 const notExecuted = /\/connect\//
 const supportedFeatures = new Set(
@@ -66,19 +79,15 @@ const deferDirective = parse(
   'directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT',
 )
 
-/** Throws what is wrong with the SDL. */
-export function readSupergraph(sdl: string): Supergraph {
+/** Throws what is wrong with the SDL. Most of the time goes into `facts`: 0.2–0.6 s for a large one. */
+export function readSupergraph(sdl: string, facts = readPlanner(sdl).facts): Supergraph {
   const document = parseSupergraph(sdl)
-  const supergraph = ApolloSupergraph.build(document, { supportedFeatures, validateSupergraph: true })
   const full = buildASTSchema(document, { assumeValid: true, assumeValidSDL: true })
   const keys = keysByType(document)
   const keysOf = (subgraph: string, type: string) => keys.get(type)?.get(subgraph) ?? []
-  const nameOf = (identity: string, directive: string) =>
-    supergraph.schema.coreFeatures?.getByIdentity(identity)?.directiveNameInSchema(directive)
-  const specified = (directive: string) => nameOf(`https://specs.apollo.dev/${directive}`, directive)
-  const eventDirective = nameOf('https://ossa.community/event', 'event')
+  const { event, cost, listSize, ...protecting } = facts.directives
   // Not `toGraphQLJSSchema`: its schema is of Apollo's instance of graphql, which a test runner may load beside ours.
-  const apiDocument = supergraph.apiSchema().toAST()
+  const apiDocument = parse(facts.api, { noLocation: true })
   const composed = composedDirectives(document, apiDocument)
   const api = buildASTSchema(concatAST([apiDocument, composed, deferDirective]), {
     assumeValid: true,
@@ -87,32 +96,25 @@ export function readSupergraph(sdl: string): Supergraph {
   return {
     api,
     full,
-    subgraphs: new Map(supergraph.subgraphsMetadata().map(({ name, url }) => [name, url])),
+    subgraphs: new Map(facts.subgraphs),
     events:
-      eventDirective === undefined
+      event === undefined
         ? new Map()
-        : eventBindings(full, eventDirective, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
+        : eventBindings(full, event, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
     keysOf,
-    protection: protectionIn(document, {
-      authenticated: specified('authenticated'),
-      requiresScopes: specified('requiresScopes'),
-      policy: specified('policy'),
-      context: specified('context'),
-    }),
-    costs: costsIn(document, {
-      cost: nameOf(costIdentity, 'cost'),
-      listSize: nameOf(costIdentity, 'listSize'),
-    }),
+    protection: protectionIn(document, protecting),
+    costs: costsIn(document, { cost, listSize }),
     overrides: overridesIn(document),
     traits: { fieldNames: fieldNames(document) },
     directives: clientDirectives(api, composed),
   }
 }
 
-/** The query graph of an SDL that `readSupergraph` has found to be right. */
-export function createPlanner(sdl: string): Planner {
+/** The query graph, and what else is read on the way. Throws what is wrong with the SDL. */
+export function readPlanner(sdl: string): { planner: Planner; facts: SupergraphFacts } {
   keepDirectTypes()
   const document = parseSupergraph(sdl)
+  const real = ApolloSupergraph.build(document, { supportedFeatures, validateSupergraph: true })
   const keys = keysByType(document)
   const required = separateRequired(
     document,
@@ -123,7 +125,10 @@ export function createPlanner(sdl: string): Planner {
     supportedFeatures,
     validateSupergraph: false,
   })
-  return {
+  const nameOf = (identity: string, directive: string) =>
+    real.schema.coreFeatures?.getByIdentity(identity)?.directiveNameInSchema(directive)
+  const specified = (directive: string) => nameOf(`https://specs.apollo.dev/${directive}`, directive)
+  const planner = {
     queryPlanner: new QueryPlanner(supergraph, {
       reuseQueryFragments: false,
       incrementalDelivery: { enableDefer: true },
@@ -132,7 +137,25 @@ export function createPlanner(sdl: string): Planner {
     apiSchema: supergraph.apiSchema(),
     required,
   }
+  return {
+    planner,
+    facts: {
+      api: print(real.apiSchema().toAST()),
+      subgraphs: real.subgraphsMetadata().map(({ name, url }) => [name, url]),
+      directives: {
+        event: nameOf('https://ossa.community/event', 'event'),
+        authenticated: specified('authenticated'),
+        requiresScopes: specified('requiresScopes'),
+        policy: specified('policy'),
+        context: specified('context'),
+        cost: nameOf(costIdentity, 'cost'),
+        listSize: nameOf(costIdentity, 'listSize'),
+      },
+    },
+  }
 }
+
+export const createPlanner = (sdl: string): Planner => readPlanner(sdl).planner
 
 export function operationFor(planner: Planner, document: DocumentNode, operationName: string | undefined) {
   return operationFromDocument(planner.apiSchema, document, {

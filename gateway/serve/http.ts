@@ -1,5 +1,11 @@
 import { isUtf8 } from 'node:buffer'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import { GraphQLError } from 'graphql'
 import { z } from 'zod'
@@ -12,7 +18,7 @@ import { type PartFormat, sendParts } from './parts.ts'
 /** What a client's request brings besides the operation. */
 export type Head = {
   authorization: string | undefined
-  traceparent: string | undefined
+  headers: IncomingHttpHeaders
   /** Of the client; empty where nobody asks. */
   address: string
 }
@@ -64,6 +70,8 @@ function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: bool
   return async (request, response) => {
     const { mediaType, format } = accepted(request.headers.accept)
     const respond = (answer: Answer, status = statusOf(answer, mediaType ?? graphqlJson)) => {
+      // The next request finds an instance that stays.
+      if (status === 503) response.setHeader('connection', 'close')
       setRefusalHeaders(response, answer, status)
       send(response, status, `${mediaType ?? 'application/json'}; charset=utf-8`, answerText(answer))
     }
@@ -152,15 +160,11 @@ async function answersOf(
 }
 
 function headOf(request: IncomingMessage, { addressOf }: Gate): Head {
-  const { authorization, traceparent } = request.headers
+  const { authorization } = request.headers
   // Node keeps the first; which of them another reader of the request would take is unknown.
   if (authorization !== undefined && timesGiven(request, 'authorization') > 1)
     throw refusal('BAD_REQUEST', 'several Authorization headers: expected one')
-  return {
-    authorization,
-    traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-    address: addressOf(request),
-  }
+  return { authorization, headers: request.headers, address: addressOf(request) }
 }
 
 export function timesGiven({ rawHeaders }: IncomingMessage, name: string): number {
@@ -306,6 +310,7 @@ const httpStatus: Record<string, number> = {
   UNSUPPORTED_MEDIA_TYPE: 415,
   RATE_LIMITED: 429,
   INTERNAL: 500,
+  SHUTTING_DOWN: 503,
 }
 
 // The older media type says 200 for whatever GraphQL itself refuses (GraphQL over HTTP, 6.4.1).

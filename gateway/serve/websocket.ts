@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { GraphQLError } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
@@ -26,7 +26,8 @@ export type SocketOperations = {
 type Socket = {
   identity: Identity
   authorization: string | undefined
-  traceparent: string | undefined
+  /** Of the request that opened it. */
+  headers: IncomingHttpHeaders
   address: string
 }
 
@@ -152,7 +153,6 @@ async function connect(
   const given =
     connectionParams?.authorization ?? connectionParams?.Authorization ?? request.headers.authorization
   const authorization = typeof given === 'string' ? given : undefined
-  const traceparent = request.headers.traceparent
   if (timesGiven(request, 'authorization') > 1) {
     socket.close(badRequest, 'several Authorization headers: expected one')
     return false
@@ -164,7 +164,7 @@ async function connect(
       identity,
       authorization,
       address,
-      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      headers: request.headers,
     }
     if (identity.expiresAt !== null) closeWhenExpired(socket, identity.expiresAt, closed.signal)
     return true

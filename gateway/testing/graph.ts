@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { buildSubgraphSchema } from '@apollo/subgraph'
@@ -7,7 +7,7 @@ import type { EventLog } from '@community/infra/eventlog.ts'
 import { createLog } from '@community/infra/log.ts'
 import { composeServices, compositionHasErrors } from '@theguild/federation-composition'
 import type * as graphql from 'graphql'
-import { startGateway } from '../gateway.ts'
+import { type Gateway, startGateway } from '../gateway.ts'
 import type { Answer } from '../operation.ts'
 
 // The instance that @apollo/subgraph loads, also where the test runner picks the other one that the package ships.
@@ -21,6 +21,8 @@ type Fetched = {
   headers: IncomingHttpHeaders
 }
 
+export type Behaviour = (response: ServerResponse) => void
+
 export type TestGraph = AsyncDisposable & {
   url: string
   wsUrl: string
@@ -29,6 +31,14 @@ export type TestGraph = AsyncDisposable & {
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
   /** From now on the subgraph answers with this body, whatever it is asked. */
   answerWith(subgraph: string, body: string, status?: number): void
+  /** From now on this answers instead of the subgraph; null: the subgraph again. */
+  behave(subgraph: string, behaviour: Behaviour | null): void
+  /** What `GET path` answers. */
+  get(path: string): Promise<{ status: number; text: string }>
+  /** The supergraph of these subgraphs, at the addresses of those that were started. */
+  sdlOf(subgraphs: Record<string, TestSubgraph>): string
+  reload: Gateway['reload']
+  stopGateway: Gateway['stop']
   stopSubgraph(name: string): Promise<void>
 }
 
@@ -69,21 +79,20 @@ export async function startGraph(
   } = {},
 ): Promise<TestGraph> {
   const fetched: Fetched[] = []
-  const fixed = new Map<string, { body: string; status: number }>()
+  const instead = new Map<string, Behaviour>()
   const servers = new Map<string, Server>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
-    const server = await serveSubgraph(name, subgraph, fetched, fixed)
+    const server = await serveSubgraph(name, subgraph, fetched, instead)
     servers.set(name, server)
     urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   }
   const gateway = await startGateway({
     sdl: (options.alter ?? String)(composeSdl(subgraphs, urls)),
     port: 0,
-    config: readConfig(options.env ?? {}),
+    config: readConfig({ ...deadline(options.fetchDeadlineMs), ...options.env }),
     log: createLog('test', 'error'),
     eventLog: options.eventLog ?? null,
-    ...(options.fetchDeadlineMs === undefined ? {} : { fetchDeadlineMs: options.fetchDeadlineMs }),
   })
   const stopSubgraph = (name: string) =>
     new Promise<void>((resolve) => {
@@ -102,7 +111,18 @@ export async function startGraph(
       })
       return (await response.json()) as Answer
     },
-    answerWith: (name, body, status = 200) => void fixed.set(name, { body, status }),
+    answerWith: (name, body, status = 200) =>
+      void instead.set(name, (response) =>
+        response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+      ),
+    behave: (name, behaviour) => void (behaviour ? instead.set(name, behaviour) : instead.delete(name)),
+    async get(path) {
+      const response = await fetch(new URL(path, gateway.url))
+      return { status: response.status, text: await response.text() }
+    },
+    sdlOf: (others) => composeSdl(others, urls),
+    reload: gateway.reload,
+    stopGateway: gateway.stop,
     stopSubgraph,
     async [Symbol.asyncDispose]() {
       await gateway.stop()
@@ -113,11 +133,14 @@ export async function startGraph(
   }
 }
 
+const deadline = (deadlineMs: number | undefined): Record<string, string> =>
+  deadlineMs === undefined ? {} : { SUBGRAPH_POLICIES: JSON.stringify({ '*': { deadlineMs } }) }
+
 async function serveSubgraph(
   name: string,
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
-  fixed: ReadonlyMap<string, { body: string; status: number }>,
+  insteadOf: ReadonlyMap<string, Behaviour>,
 ): Promise<Server> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
@@ -128,9 +151,8 @@ async function serveSubgraph(
       for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
       const { query, variables } = JSON.parse(Buffer.concat(chunks).toString()) as Fetched
       fetched.push({ subgraph: name, query, variables, headers: request.headers })
-      const instead = fixed.get(name)
-      if (instead)
-        return response.writeHead(instead.status, { 'content-type': 'application/json' }).end(instead.body)
+      const instead = insteadOf.get(name)
+      if (instead) return instead(response)
       const document = parse(query)
       const errors = validate(schema, document)
       const result =

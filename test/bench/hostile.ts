@@ -2,8 +2,9 @@
  * `pnpm run bench:hostile`: how long the gateway's event loop is busy with each hostile document, from the body's
  * text to the refusal. CPU ms of this thread, the median of the rounds; the code is warm, as a gateway's is.
  */
-import { createOperations, refused } from '@community/gateway/operation.ts'
-import { readSupergraph } from '@community/gateway/plan/supergraph.ts'
+import { createOperations } from '@community/gateway/operation.ts'
+import { readPlanner, readSupergraph } from '@community/gateway/plan/supergraph.ts'
+import { refused } from '@community/gateway/refusal.ts'
 import { operationRequest } from '@community/gateway/serve/http.ts'
 import { composeSdl } from '@community/gateway/testing/graph.ts'
 import { hostileDocuments, hostileTypeDefs } from '@community/gateway/testing/hostile.ts'
@@ -47,14 +48,17 @@ const justAllowed = [
   },
 ].map((each) => ({ variables: {}, ...each, what: `allowed: ${each.what}` }))
 
-const supergraph = readSupergraph(composeSdl({ one: { typeDefs: hostileTypeDefs } }))
+const sdl = composeSdl({ one: { typeDefs: hostileTypeDefs } })
+const { facts } = readPlanner(sdl)
+const supergraph = readSupergraph(sdl, facts)
 const unused = () => Promise.reject(new Error('nothing is planned or fetched here'))
 const operations = createOperations({
   supergraph,
-  planner: { plan: unused, ready: Promise.resolve(), close: () => Promise.resolve() },
+  planner: { plan: unused, ready: Promise.resolve(facts), close: () => Promise.resolve() },
   subgraphs: { ask: unused, close: () => Promise.resolve() },
   rules: readConfig({}),
   demand: null,
+  caches: { documents: { hits: 0, misses: 0 }, plans: { hits: 0, misses: 0 } },
 })
 
 const found = [...hostileDocuments, ...justAllowed].map(({ what, query, variables, ...more }) => {
