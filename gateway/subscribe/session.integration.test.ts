@@ -235,7 +235,7 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
     await live.until(() => true, 5_000)
     beforeSnapshot = () => Promise.resolve()
     await advance(id)
-    await live.until((result) => result.data?.moved.version === 4, 5_000)
+    for (const each of [live, other]) await each.until((result) => result.data?.moved.version === 4, 5_000)
     expect(versions(live.received)).toEqual([3, 4])
     expect(versions(other.received)).toEqual([0, 1, 2, 3, 4])
   })
