@@ -4,12 +4,15 @@ import type { Config } from '@community/infra/config.ts'
 import type { EventLog } from '@community/infra/eventlog.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
+import type { CompiledPlan } from './execute/compile.ts'
 import { openSubgraphs } from './execute/fetch.ts'
 import { createForwarder } from './guard/forward.ts'
+import { openPersistedOperations } from './guard/persisted.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
 import { createMetrics } from './metrics.ts'
 import { type Answer, type Caller, createOperations, refused } from './operation.ts'
 import { labelRoller } from './override.ts'
+import { printPlan } from './plan/print.ts'
 import { readSupergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
@@ -32,6 +35,8 @@ export type GatewayOptions = {
   eventLog: EventLog | null
   fetchDeadlineMs?: number
   planDeadlineMs?: number
+  /** Whether clients may ask for the schema; they may unless told. */
+  introspection?: boolean
 }
 
 /** All the wiring. Throws what is wrong with the supergraph, and EADDRINUSE. */
@@ -39,6 +44,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { sdl, config, log, eventLog } = options
   const metrics = createMetrics()
   const supergraph = readSupergraph(sdl)
+  const persisted = await openPersistedOperations({
+    ...config.persistedOperations,
+    log,
+    plan: (request) => operations.plan(request),
+  })
   const planner = startPlanner({
     sdl,
     deadlineMs: options.planDeadlineMs ?? 5_000,
@@ -52,7 +62,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     connections: 64,
     observe: metrics.fetched,
   })
-  const operations = createOperations({ supergraph, planner, subgraphs })
+  const operations = createOperations({
+    supergraph,
+    planner,
+    subgraphs,
+    introspection: options.introspection ?? true,
+  })
   const live = eventLog ? await openLive(eventLog, config, log, supergraph.events.values()) : null
   const subscribe = createSubscribe({ supergraph, operations, live, gauge: metrics.subscriptions })
   const identify = await createIdentify(config)
@@ -61,6 +76,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   )
 
   const rollLabels = labelRoller(supergraph.overrides.keys(), config.overrideLabels)
+
+  const mayReadPlan = ({ principal }: Identity): boolean =>
+    config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
 
   const callerOf = async (identity: Identity, head: Head, signal: AbortSignal): Promise<Caller> => ({
     principal: identity.principal,
@@ -98,7 +116,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       signal,
       async () => {
         const identity = await identify(head.authorization)
-        const operation = operations.prepare(request, { inParts })
+        const operation = operations.prepare(persisted.documentOf(request), { inParts })
         type = operation.type
         if (operation.type === 'subscription')
           throw refusal(
@@ -108,8 +126,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         if (readOnly && operation.type === 'mutation')
           throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
         const caller = await callerOf(identity, head, signal)
-        if (operation.deferred.length > 0) return await operations.runInParts(operation, caller)
-        return { first: await operations.run(operation, caller), rest: null }
+        const { first, rest } =
+          operation.deferred.length > 0
+            ? await operations.runInParts(operation, caller)
+            : { first: await operations.run(operation, caller), rest: null }
+        if (!head.includePlan || !mayReadPlan(identity)) return { first, rest }
+        return { first: withPlan(first, await operation.for(caller).plan()), rest }
       },
     )
     return 'first' in answer ? answer : { first: answer, rest: null }
@@ -119,7 +141,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     identify,
     prepare(request) {
       try {
-        return operations.prepare(request)
+        return operations.prepare(persisted.documentOf(request))
       } catch (error) {
         const refusals = refused(error)
         if (refusals) return refusals
@@ -155,6 +177,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const sockets = serveSockets(server, socketOperations, metrics, onFault)
 
   const stop = async (): Promise<void> => {
+    persisted.close()
     await sockets.close()
     await closeServer(server)
     await live?.topics.stop()
@@ -163,6 +186,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   try {
     await planner.ready
+    void persisted.planAhead()
     const port = await listen(server, options.port, config.host)
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
     return { url: `http://${host}:${port}/graphql`, stop }
@@ -171,6 +195,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
 }
+
+const withPlan = (answer: Answer, { primary, fetches, deferred }: CompiledPlan): Answer => ({
+  ...answer,
+  extensions: {
+    ...answer.extensions,
+    plan: printPlan({ primary, deferred: [...deferred], fetches: fetches.map(({ fetch }) => fetch) }),
+  },
+})
 
 /** Of an answer in parts, the first. */
 function isPartial(answer: unknown): boolean {

@@ -4,9 +4,19 @@ export type Lru<V> = {
   delete(key: string): void
 }
 
-/** At most `capacity` values; the one unused for longest goes first. */
-export function createLru<V>(capacity: number): Lru<V> {
+/** Values that together weigh at most `capacity`, each 1 unless told; the one unused for longest goes first. */
+export function createLru<V>(
+  capacity: number,
+  weightOf: (value: V, key: string) => number = () => 1,
+): Lru<V> {
   const values = new Map<string, V>()
+  let weight = 0
+  const remove = (key: string) => {
+    const value = values.get(key)
+    if (value === undefined) return
+    values.delete(key)
+    weight -= weightOf(value, key)
+  }
   return {
     get(key) {
       const value = values.get(key)
@@ -16,11 +26,14 @@ export function createLru<V>(capacity: number): Lru<V> {
       return value
     },
     set(key, value) {
-      values.delete(key)
+      remove(key)
       values.set(key, value)
-      const [oldest] = values.keys()
-      if (values.size > capacity && oldest !== undefined) values.delete(oldest)
+      weight += weightOf(value, key)
+      for (const oldest of values.keys()) {
+        if (weight <= capacity) return
+        remove(oldest)
+      }
     },
-    delete: (key) => void values.delete(key),
+    delete: remove,
   }
 }

@@ -22,7 +22,7 @@ import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
 import { checkShape, limits } from './guard/limits.ts'
-import type { Principal } from './guard/verify.ts'
+import { anonymous, type Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
 import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
@@ -102,14 +102,22 @@ export type Operations = {
     begun: { data: JsonObject; errors: GraphQLFormattedError[] },
   ): Promise<Answer>
   execution(operation: PreparedOperation, caller: Caller): Execution
+  /** Plans it for the anonymous, and with all that it asks for. Throws as `prepare` does, and where it can't be planned. */
+  plan(request: OperationRequest): Promise<void>
 }
 
 // What is longer is parsed each time: a thousand of these are all that a cache may hold.
 const cachedLength = 20_000
 
-type Rooms = { supergraph: Supergraph; planner: OperationPlanner; subgraphs: Subgraphs }
+type Rooms = {
+  supergraph: Supergraph
+  planner: OperationPlanner
+  subgraphs: Subgraphs
+  /** Whether clients may ask for the schema, and are told names that are near theirs. */
+  introspection: boolean
+}
 
-export function createOperations({ supergraph, planner, subgraphs }: Rooms): Operations {
+export function createOperations({ supergraph, planner, subgraphs, introspection }: Rooms): Operations {
   const documents = createLru<ValidDocument | Error>(1_000)
 
   function validDocument(query: string): ValidDocument {
@@ -119,7 +127,11 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     try {
       const document = parseDocument(query)
       checkShape(document)
-      const invalid = validate(supergraph.api, document, undefined, { maxErrors: limits.validationErrors })
+      if (!introspection) refuseIntrospection(document)
+      const invalid = validate(supergraph.api, document, undefined, {
+        maxErrors: limits.validationErrors,
+        hideSuggestions: !introspection,
+      })
       if (invalid.length > 0) throw new AggregateError(invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')))
       const valid = { document: isolate(document, supergraph.traits), operations: new Map() }
       if (query.length <= cachedLength) documents.set(query, valid)
@@ -169,8 +181,8 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
   }
 
   function shaped(operation: PreparedOperation, fetched: Begun): Answer {
-    const introspection = introspect(operation)
-    const { data, errors } = shape(supergraph.api, operation, operation.variables, fetched, introspection)
+    const described = introspect(operation)
+    const { data, errors } = shape(supergraph.api, operation, operation.variables, fetched, described)
     return errors.length > 0 ? { data, errors } : { data }
   }
 
@@ -238,6 +250,11 @@ export function createOperations({ supergraph, planner, subgraphs }: Rooms): Ope
     },
     finish,
     execution,
+    async plan(request) {
+      const operation = operationIn(request, false)
+      await operation.for({ principal: anonymous.principal, labels: new Set() }).plan()
+      if (supergraph.protection) await planner.plan(operation.document, [])
+    },
   }
 }
 
@@ -360,6 +377,19 @@ function parseDocument(query: string): DocumentNode {
     if (error instanceof RangeError) throw refusal('OPERATION_TOO_COMPLEX', 'the document nests too deep')
     throw error instanceof GraphQLError ? withCode('GRAPHQL_PARSE_FAILED')(error) : error
   }
+}
+
+// `__typename` tells what was asked for, and nothing of the schema.
+function refuseIntrospection(document: DocumentNode): void {
+  visit(document, {
+    Field({ name: { value } }) {
+      if (value === '__schema' || value === '__type')
+        throw refusal(
+          'INTROSPECTION_DISABLED',
+          `introspection is switched off: ${value} can not be asked for`,
+        )
+    },
+  })
 }
 
 function oneOperation(

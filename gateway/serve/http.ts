@@ -2,16 +2,22 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { GraphQLError } from 'graphql'
 import { z } from 'zod'
 import { limits } from '../guard/limits.ts'
-import { type Answer, answerText, type OperationRequest } from '../operation.ts'
+import type { ClientRequest } from '../guard/persisted.ts'
+import { type Answer, answerText } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import { type PartFormat, sendParts } from './parts.ts'
 
 /** What a client's request brings besides the operation. */
-export type Head = { authorization: string | undefined; traceparent: string | undefined }
+export type Head = {
+  authorization: string | undefined
+  traceparent: string | undefined
+  /** Whether the client asks for the plan in `extensions`. */
+  includePlan?: boolean
+}
 
 /** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations; `inParts` allows an answer in parts. */
 export type AnswerOperation = (
-  request: OperationRequest,
+  request: ClientRequest,
   head: Head,
   options: { signal: AbortSignal; readOnly: boolean; inParts: boolean },
 ) => Promise<AnswerInParts>
@@ -60,7 +66,7 @@ function graphql(answerOperation: AnswerOperation): Route {
     }
     if (mediaType === null && format === null)
       return respond(refusedAnswer('NOT_ACCEPTABLE', `this answers ${graphqlJson} and application/json`), 406)
-    let operation: OperationRequest
+    let operation: ClientRequest
     try {
       operation = request.method === 'GET' ? requestInUrl(request.url ?? '') : await requestInBody(request)
     } catch (error) {
@@ -73,7 +79,11 @@ function graphql(answerOperation: AnswerOperation): Route {
       if (!response.writableFinished) gone.abort(new Error('the client is gone'))
     })
     const { authorization, traceparent } = request.headers
-    const head = { authorization, traceparent: typeof traceparent === 'string' ? traceparent : undefined }
+    const head = {
+      authorization,
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      includePlan: request.headers['x-include-plan'] === 'true',
+    }
     const { first, rest } = await answerOperation(operation, head, {
       signal: gone.signal,
       readOnly: request.method === 'GET',
@@ -89,7 +99,9 @@ function graphql(answerOperation: AnswerOperation): Route {
 
 // A browser's address bar, and not a client of the API.
 const isNavigation = ({ method, url, headers }: IncomingMessage): boolean =>
-  method === 'GET' && !url?.includes('query=') && (headers.accept?.startsWith('text/html') ?? false)
+  method === 'GET' &&
+  !/[?&](query|documentId|extensions)=/.test(url ?? '') &&
+  (headers.accept?.startsWith('text/html') ?? false)
 
 async function* texts(first: Answer, rest: AsyncIterable<object> | null): AsyncGenerator<string, void, void> {
   yield answerText(first)
@@ -125,26 +137,45 @@ function accepted(accept: string | undefined): Accepted {
   return { mediaType: types[0] ?? null, format: formats[0] ?? null }
 }
 
+const persistedQuery = z.object({
+  version: z.literal(1, { error: 'expected 1' }),
+  sha256Hash: z.string({ error: 'expected a string' }).min(1, 'expected a hash'),
+})
 const params = z.object({
-  query: z.string({ error: 'expected the document as a string' }),
+  query: z.string({ error: 'expected the document as a string' }).nullish(),
+  documentId: z.string({ error: 'expected a string' }).min(1, 'expected an id').nullish(),
   operationName: z.string({ error: 'expected a string' }).nullish(),
   variables: z.record(z.string(), z.unknown(), { error: 'expected an object' }).nullish(),
-  extensions: z.record(z.string(), z.unknown(), { error: 'expected an object' }).nullish(),
+  extensions: z
+    .looseObject({ persistedQuery: persistedQuery.nullish() }, { error: 'expected an object' })
+    .nullish(),
 })
 
 /** Throws BAD_REQUEST with the parameter that is wrong. */
-export function operationRequest(value: unknown): OperationRequest {
+export function operationRequest(value: unknown): ClientRequest {
   const parsed = params.safeParse(value)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const where = issue?.path.join('.') || 'the request'
     throw refusal('BAD_REQUEST', `${where}: ${issue?.path.length ? issue.message : 'expected a JSON object'}`)
   }
-  const { query, operationName, variables } = parsed.data
-  return { query, operationName: operationName || undefined, variables: variables ?? undefined }
+  const { query, documentId, operationName, variables, extensions } = parsed.data
+  const hash = extensions?.persistedQuery?.sha256Hash
+  const id = documentId?.replace(/^sha256:/, '') ?? hash
+  if (hash !== undefined && id !== hash)
+    throw refusal('BAD_REQUEST', 'documentId: expected that of extensions.persistedQuery, or one of the two')
+  if (id === undefined && typeof query !== 'string')
+    throw refusal('BAD_REQUEST', 'query: expected the document as a string')
+  return {
+    // Protocols that demand a query get an empty one beside the id.
+    query: id === undefined ? (query ?? undefined) : query || undefined,
+    id,
+    operationName: operationName || undefined,
+    variables: variables ?? undefined,
+  }
 }
 
-function requestInUrl(url: string): OperationRequest {
+function requestInUrl(url: string): ClientRequest {
   const search = new URL(url, 'http://localhost').searchParams
   const json = (name: string): unknown => {
     const text = search.get(name)
@@ -152,6 +183,7 @@ function requestInUrl(url: string): OperationRequest {
   }
   return operationRequest({
     query: search.get('query') ?? undefined,
+    documentId: search.get('documentId') ?? undefined,
     operationName: search.get('operationName'),
     variables: json('variables'),
     extensions: json('extensions'),
@@ -159,7 +191,7 @@ function requestInUrl(url: string): OperationRequest {
 }
 
 // The content types of HTML forms are never taken: a foreign page could send them without asking the browser's leave.
-async function requestInBody(request: IncomingMessage): Promise<OperationRequest> {
+async function requestInBody(request: IncomingMessage): Promise<ClientRequest> {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase())

@@ -4,9 +4,10 @@ import { GraphQLError } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { limits } from '../guard/limits.ts'
+import type { ClientRequest } from '../guard/persisted.ts'
 import type { Identity } from '../guard/verify.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Answer, OperationRequest, PreparedOperation } from '../operation.ts'
+import type { Answer, PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import { operationRequest } from './http.ts'
 
@@ -15,7 +16,7 @@ export type SocketOperations = {
   /** Throws a GraphQLError where the token is bad. */
   identify(authorization: string | undefined): Promise<Identity>
   /** What is wrong with the request, or what to run. */
-  prepare(request: OperationRequest): readonly GraphQLError[] | PreparedOperation
+  prepare(request: ClientRequest): readonly GraphQLError[] | PreparedOperation
   run(operation: PreparedOperation, socket: Socket, signal: AbortSignal): Promise<Answer>
   subscribe(
     operation: PreparedOperation,

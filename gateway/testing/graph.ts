@@ -64,6 +64,8 @@ export async function startGraph(
     env?: Record<string, string>
     eventLog?: EventLog
     fetchDeadlineMs?: number
+    introspection?: boolean
+    logLevel?: string
     /** What becomes of the composed supergraph. */
     alter?: (sdl: string) => string
   } = {},
@@ -81,9 +83,10 @@ export async function startGraph(
     sdl: (options.alter ?? String)(composeSdl(subgraphs, urls)),
     port: 0,
     config: readConfig(options.env ?? {}),
-    log: createLog('test', 'error'),
+    log: createLog('test', options.logLevel ?? 'error'),
     eventLog: options.eventLog ?? null,
     ...(options.fetchDeadlineMs === undefined ? {} : { fetchDeadlineMs: options.fetchDeadlineMs }),
+    introspection: options.introspection ?? true,
   })
   const stopSubgraph = (name: string) =>
     new Promise<void>((resolve) => {
