@@ -4,6 +4,8 @@ import type { Config } from '@community/infra/config.ts'
 import type { EventLog } from '@community/infra/eventlog.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
+import { sharedRun } from './deduplicate.ts'
+import { createFetchCache, type FetchCache } from './execute/cache.ts'
 import type { CompiledPlan } from './execute/compile.ts'
 import { openSubgraphs } from './execute/fetch.ts'
 import { createForwarder } from './guard/forward.ts'
@@ -12,8 +14,10 @@ import { anonymous, createVerifier, type Identity, type Verifier } from './guard
 import { createMetrics } from './metrics.ts'
 import { type Answer, type Caller, createOperations, refused } from './operation.ts'
 import { labelRoller } from './override.ts'
+import { type CachePolicy, cachePolicy } from './plan/cache-control.ts'
+import type { Fetch } from './plan/plan.ts'
 import { printPlan } from './plan/print.ts'
-import { readSupergraph } from './plan/supergraph.ts'
+import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
 import { graphiqlRoute } from './serve/graphiql.ts'
@@ -67,7 +71,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     planner,
     subgraphs,
     introspection: options.introspection ?? true,
+    cache: config.fetchCacheBytes > 0 ? fetchCache(supergraph, config.fetchCacheBytes) : null,
   })
+  const run = config.shareQueries ? sharedRun(operations.run) : operations.run
   const live = eventLog ? await openLive(eventLog, config, log, supergraph.events.values()) : null
   const subscribe = createSubscribe({ supergraph, operations, live, gauge: metrics.subscriptions })
   const identify = await createIdentify(config)
@@ -129,7 +135,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         const { first, rest } =
           operation.deferred.length > 0
             ? await operations.runInParts(operation, caller)
-            : { first: await operations.run(operation, caller), rest: null }
+            : { first: await run(operation, caller), rest: null }
         if (!head.includePlan || !mayReadPlan(identity)) return { first, rest }
         return { first: withPlan(first, await operation.for(caller).plan()), rest }
       },
@@ -152,7 +158,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       answered<Answer>(
         () => operation.type,
         signal,
-        async () => await operations.run(operation, await callerOf(identity, head, signal)),
+        async () => await run(operation, await callerOf(identity, head, signal)),
       ),
     subscribe: (operation, { identity, ...head }, signal) =>
       answered(
@@ -194,6 +200,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await stop()
     throw error
   }
+}
+
+function fetchCache({ cacheHints: hints, full }: Supergraph, maxBytes: number): FetchCache {
+  const policies = new WeakMap<Fetch, CachePolicy>()
+  return createFetchCache({
+    maxBytes,
+    policyOf(fetch) {
+      const policy = hints && (policies.get(fetch) ?? cachePolicy(hints, full, fetch.text))
+      if (policy) policies.set(fetch, policy)
+      return policy
+    },
+  })
 }
 
 const withPlan = (answer: Answer, { primary, fetches, deferred }: CompiledPlan): Answer => ({

@@ -13,6 +13,7 @@ import {
   validate,
   visit,
 } from 'graphql'
+import { cacheControlOf, type FetchCache, type Lifetime, ownerOf } from './execute/cache.ts'
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute, executeInParts, type Path } from './execute/execute.ts'
@@ -47,6 +48,8 @@ export type Answer = {
   extensions?: Record<string, unknown>
   /** Whether more comes, of an answer in parts. */
   hasNext?: boolean
+  /** How long the client may keep it, as the HTTP header says it; it is not in the JSON. */
+  cacheControl?: string
 }
 
 /** Who asks, and what of the request goes to subgraphs. The signal fires when nobody waits for the answer any more. */
@@ -69,6 +72,8 @@ type Operation = {
   deferred: readonly DeferredFragment[]
   /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
   for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
+  /** Whether it depends on the caller what may be had of it. */
+  isProtected: boolean
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
@@ -115,9 +120,12 @@ type Rooms = {
   subgraphs: Subgraphs
   /** Whether clients may ask for the schema, and are told names that are near theirs. */
   introspection: boolean
+  /** Null: no answer of a subgraph is kept. */
+  cache: FetchCache | null
 }
 
-export function createOperations({ supergraph, planner, subgraphs, introspection }: Rooms): Operations {
+export function createOperations(rooms: Rooms): Operations {
+  const { supergraph, planner, subgraphs, introspection, cache } = rooms
   const documents = createLru<ValidDocument | Error>(1_000)
 
   function validDocument(query: string): ValidDocument {
@@ -166,6 +174,7 @@ export function createOperations({ supergraph, planner, subgraphs, introspection
       // A mutation that has begun goes on without its client.
       ask: (subgraph, body) =>
         subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
+      cache: type === 'mutation' && cache ? cache.writing : null,
     }
   }
 
@@ -225,8 +234,16 @@ export function createOperations({ supergraph, planner, subgraphs, introspection
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)
+      if (!cache || operation.type !== 'query') {
+        await execute(running, plan)
+        return written(operation, plan, running)
+      }
+      const lifetime: Lifetime = { until: Number.POSITIVE_INFINITY, isShared: !operation.isProtected }
+      running.cache = cache.reading(ownerOf(caller), lifetime)
       await execute(running, plan)
-      return written(operation, plan, running)
+      const answer = written(operation, plan, running)
+      const cacheControl = answer.errors ? null : cacheControlOf(lifetime, cache.now())
+      return cacheControl === null ? answer : { ...answer, cacheControl }
     },
     async runInParts(operation, caller) {
       const fragments = operation.deferred.filter(
@@ -261,7 +278,7 @@ export function createOperations({ supergraph, planner, subgraphs, introspection
 type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'writer'
+type Compiled = 'for' | 'isProtected' | 'writer'
 const mostWriters = 16
 const mostOutcomes = 32
 
@@ -301,6 +318,7 @@ function compiledOnce(
 
   return {
     ...operation,
+    isProtected: demanded.size > 0,
     for({ principal, labels }) {
       const holding = overrides.filter((label) => labels.has(label))
       const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
@@ -355,7 +373,7 @@ function conditionVariables(document: DocumentNode): string[] {
 }
 
 /** The answer as JSON. */
-export function answerText({ text, ...rest }: Answer): string {
+export function answerText({ text, cacheControl: _header, ...rest }: Answer): string {
   if (text === undefined) return JSON.stringify(rest)
   const more = JSON.stringify(rest)
   return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
 import { type Dispatcher, Pool } from 'undici'
 import { z } from 'zod'
@@ -6,7 +7,12 @@ import { isObject, type JsonObject } from './merge.ts'
 /** Headers of one client request that go with each of its fetches, by their names. */
 export type ForwardedHeaders = Record<string, string>
 
-export type SubgraphAnswer = { data: JsonObject | null; errors: GraphQLFormattedError[] }
+export type SubgraphAnswer = {
+  data: JsonObject | null
+  errors: GraphQLFormattedError[]
+  /** Of a response with status 200. */
+  headers: IncomingHttpHeaders | null
+}
 
 export type Subgraphs = {
   /** Throws SubgraphUnavailable where there was no GraphQL answer, and the signal's reason when it fires. */
@@ -75,20 +81,21 @@ export function openSubgraphs(urls: ReadonlyMap<string, string>, options: Option
   }
 }
 
-type Response = { status: number; body: Buffer }
+type Response = { status: number; headers: IncomingHttpHeaders; body: Buffer }
 
 // `dispatch` and not `request`: no stream is made for a body that is read as a whole.
 function post(
   pool: Pool,
   path: string,
   body: string,
-  headers: ForwardedHeaders,
+  forwarded: ForwardedHeaders,
   { deadlineMs, maxAnswerBytes }: Options,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   const chunks: Buffer[] = []
   let status = 0
+  let headers: IncomingHttpHeaders = {}
   let sizeBytes = 0
   let controller: Dispatcher.DispatchController | null = null
   const cancel = (reason: Error) => {
@@ -104,7 +111,7 @@ function post(
       path,
       method: 'POST',
       headers: {
-        ...headers,
+        ...forwarded,
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
       },
@@ -114,8 +121,9 @@ function post(
       onRequestStart(started) {
         controller = started
       },
-      onResponseStart(_controller, statusCode) {
+      onResponseStart(_controller, statusCode, received) {
         status = statusCode
+        headers = received
       },
       onResponseData(_controller, chunk) {
         chunks.push(chunk)
@@ -123,7 +131,7 @@ function post(
         if (sizeBytes > maxAnswerBytes) cancel(new Error(`its answer is larger than ${maxAnswerBytes} bytes`))
       },
       onResponseEnd: () =>
-        resolve({ status, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
+        resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
       onResponseError: (_controller, error) => reject(error),
     },
   )
@@ -142,7 +150,7 @@ const listedErrors = z.array(
 )
 
 // Servers answer 4xx and 5xx with GraphQL errors too: what counts is whether the body is a GraphQL answer.
-function readAnswer(subgraph: string, { status, body }: Response): SubgraphAnswer {
+function readAnswer(subgraph: string, { status, headers, body }: Response): SubgraphAnswer {
   const answer = parseJson(body)
   const { data = null, errors: given } = isObject(answer) ? answer : {}
   const errors = given === undefined || given === null ? [] : listedErrors.safeParse(given).data
@@ -155,6 +163,7 @@ function readAnswer(subgraph: string, { status, body }: Response): SubgraphAnswe
       ...(path ? { path } : {}),
       ...(extensions ? { extensions } : {}),
     })),
+    headers: status === 200 ? headers : null,
   }
 }
 

@@ -17,6 +17,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { type CacheHints, cacheHints } from './cache-control.ts'
 import { type EventBinding, eventBindings } from './event.ts'
 import { type Protection, protectionIn } from './protection.ts'
 import { operationOf } from './text.ts'
@@ -36,6 +37,8 @@ export type Supergraph = {
   /** Names of the fields that a label of `@override(label:)` moves, by label. */
   overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
+  /** Null where nothing says how long an answer may be kept. */
+  cacheHints: CacheHints | null
 }
 
 /** Names that a client's response keys could collide with in a plan: see isolate.ts. */
@@ -88,6 +91,7 @@ export function readSupergraph(sdl: string): Supergraph {
       context: specified('context'),
     }),
     overrides: overridesIn(document),
+    cacheHints: cacheHints(document),
     traits: { fieldNames: fieldNames(document), requiredWithArguments: requiredWithArguments(document) },
   }
 }

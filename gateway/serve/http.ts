@@ -90,6 +90,7 @@ function graphql(answerOperation: AnswerOperation): Route {
       inParts: format !== null,
     })
     if (first.errors?.[0]?.extensions?.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', 'POST')
+    if (request.method === 'GET') setLifetime(response, first.cacheControl)
     if (response.destroyed) return
     if (format !== null && (rest || mediaType === null))
       return await sendParts(response, format, texts(first, rest))
@@ -229,6 +230,13 @@ const httpStatus: Record<string, number> = {
 function statusOf(answer: Answer, mediaType: string): number {
   if ('data' in answer || 'text' in answer) return 200
   return httpStatus[String(answer.errors?.[0]?.extensions?.code)] ?? (mediaType === graphqlJson ? 400 : 200)
+}
+
+// The answer has the media type that was asked for, and may be another's with other credentials.
+function setLifetime(response: ServerResponse, cacheControl: string | undefined): void {
+  response.setHeader('cache-control', cacheControl ?? 'no-store')
+  if (cacheControl === undefined) return
+  response.appendHeader('vary', cacheControl.endsWith('public') ? 'accept' : 'accept, authorization, cookie')
 }
 
 const refusedAnswer = (code: string, message: string): Answer => ({

@@ -178,7 +178,11 @@ function prepared(gateway: SocketOperations, payload: unknown): readonly GraphQL
 }
 
 async function run(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
-  const { text, ...answer } = await gateway.run(operation, stateOf(extra), extra.closed.signal)
+  const {
+    text,
+    cacheControl: _header,
+    ...answer
+  } = await gateway.run(operation, stateOf(extra), extra.closed.signal)
   // graphql-ws writes the JSON.
   return (text === undefined ? answer : { data: JSON.parse(text) as unknown, ...answer }) as never
 }
