@@ -29,6 +29,8 @@ export type TestGraph = AsyncDisposable & {
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
   /** From now on the subgraph answers with this body, whatever it is asked. */
   answerWith(subgraph: string, body: string, status?: number): void
+  /** Response headers of the subgraph from now on. */
+  sendHeaders(subgraph: string, headers: Record<string, string>): void
   stopSubgraph(name: string): Promise<void>
 }
 
@@ -72,10 +74,11 @@ export async function startGraph(
 ): Promise<TestGraph> {
   const fetched: Fetched[] = []
   const fixed = new Map<string, { body: string; status: number }>()
+  const headers = new Map<string, Record<string, string>>()
   const servers = new Map<string, Server>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
-    const server = await serveSubgraph(name, subgraph, fetched, fixed)
+    const server = await serveSubgraph(name, subgraph, fetched, { fixed, headers })
     servers.set(name, server)
     urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   }
@@ -97,15 +100,16 @@ export async function startGraph(
     url: gateway.url,
     wsUrl: gateway.url.replace('http', 'ws'),
     fetched,
-    async ask(query, variables, headers) {
+    async ask(query, variables, more) {
       const response = await fetch(gateway.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: { 'content-type': 'application/json', ...more },
         body: JSON.stringify({ query, variables }),
       })
       return (await response.json()) as Answer
     },
     answerWith: (name, body, status = 200) => void fixed.set(name, { body, status }),
+    sendHeaders: (name, sent) => void headers.set(name, sent),
     stopSubgraph,
     async [Symbol.asyncDispose]() {
       await gateway.stop()
@@ -116,11 +120,16 @@ export async function startGraph(
   }
 }
 
+type Responses = {
+  fixed: ReadonlyMap<string, { body: string; status: number }>
+  headers: ReadonlyMap<string, Record<string, string>>
+}
+
 async function serveSubgraph(
   name: string,
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
-  fixed: ReadonlyMap<string, { body: string; status: number }>,
+  { fixed, headers }: Responses,
 ): Promise<Server> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
@@ -132,15 +141,15 @@ async function serveSubgraph(
       const { query, variables } = JSON.parse(Buffer.concat(chunks).toString()) as Fetched
       fetched.push({ subgraph: name, query, variables, headers: request.headers })
       const instead = fixed.get(name)
-      if (instead)
-        return response.writeHead(instead.status, { 'content-type': 'application/json' }).end(instead.body)
+      const type = { 'content-type': 'application/json', ...headers.get(name) }
+      if (instead) return response.writeHead(instead.status, type).end(instead.body)
       const document = parse(query)
       const errors = validate(schema, document)
       const result =
         errors.length > 0
           ? { errors }
           : await execute({ schema, document, variableValues: variables, rootValue: {} })
-      return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result))
+      return response.writeHead(200, type).end(JSON.stringify(result))
     })()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
