@@ -5,13 +5,16 @@ import type { EventLog } from '@community/infra/eventlog.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import { createDrain, whenOver } from './drain.ts'
+import type { CompiledPlan } from './execute/compile.ts'
 import { type Floor, type Generation, openGeneration } from './generation.ts'
 import { createForwarder } from './guard/forward.ts'
 import { createOrigins } from './guard/origin.ts'
+import { openPersistedOperations } from './guard/persisted.ts'
 import { clientAddress, createAdmission, createCharge } from './guard/rate.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
 import { createMetrics, type OperationOutcome, type OperationType, type ReloadOutcome } from './metrics.ts'
 import type { Answer, Caller, PreparedOperation } from './operation.ts'
+import { printPlan } from './plan/print.ts'
 import { refusal, refused } from './refusal.ts'
 import { createGenerations } from './reload.ts'
 import { graphiqlRoute } from './serve/graphiql.ts'
@@ -77,6 +80,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const open = (sdl: string) => openGeneration(sdl, floor)
   const generations = createGenerations(await open(options.sdl), open, log, metrics.reloaded)
   const drain = createDrain()
+  const persisted = await openPersistedOperations({
+    ...config.persistedOperations,
+    log,
+    plan: (request) => generations.current().operations.planAhead(request),
+  })
+
+  const mayReadPlan = ({ principal }: Identity): boolean =>
+    config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
 
   const callerOf = async (
     { rollLabels }: Generation,
@@ -125,27 +136,30 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   // The plan is made and compiled once: whoever comes first waits for it here.
   const run = async (
-    { operations }: Generation,
+    generation: Generation,
     operation: PreparedOperation,
     caller: Caller,
   ): Promise<AnswerInParts> => {
     await caller.trace?.step('plan', () => operation.for(caller).plan())
-    if (operation.deferred.length > 0) return await operations.runInParts(operation, caller)
-    return { first: await operations.run(operation, caller), rest: null }
+    if (operation.deferred.length > 0) return await generation.operations.runInParts(operation, caller)
+    return { first: await generation.run(operation, caller), rest: null }
   }
 
   const answerOperation: AnswerOperation = async (request, head, { signal, readOnly, inParts }) => {
     const generation = generations.current()
     const answer = await answered<AnswerInParts>(head, signal, generation, async (seen, trace) => {
       const identity = await admit(head)
-      const prepare = () => generation.operations.prepare(request, { inParts })
+      const prepare = () => generation.operations.prepare(persisted.documentOf(request), { inParts })
       const operation = trace ? trace.step('parse and validate', prepare) : prepare()
       see(seen, operation)
       if (operation.type === 'subscription')
         throw refusal('SUBSCRIPTION_TRANSPORT', 'subscriptions are served over WebSocket, at ws://…/graphql')
       if (readOnly && operation.type === 'mutation')
         throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
-      return await run(generation, operation, await callerOf(generation, identity, head, signal, trace))
+      const caller = await callerOf(generation, identity, head, signal, trace)
+      const { first, rest } = await run(generation, operation, caller)
+      if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return { first, rest }
+      return { first: withPlan(first, await operation.for(caller).plan()), rest }
     })
     return 'first' in answer ? answer : { first: answer, rest: null }
   }
@@ -160,7 +174,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const generation = generations.current()
       try {
         charge(identity, address)
-        const operation = generation.operations.prepare(request)
+        const operation = generation.operations.prepare(persisted.documentOf(request))
         readIn.set(operation, generation)
         return operation
       } catch (error) {
@@ -215,6 +229,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const sockets = serveSockets(server, socketOperations, gate, metrics, onFault)
 
   const stop = async (): Promise<void> => {
+    persisted.close()
     await drain.drained(drainMs)
     await sockets.close()
     await closeServer(server)
@@ -222,6 +237,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await tracing?.close()
   }
   try {
+    void persisted.planAhead()
     const port = await listen(server, options.port, config.host)
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
     return { url: `http://${host}:${port}/graphql`, reload: generations.reload, stop }
@@ -230,6 +246,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
 }
+
+const withPlan = (answer: Answer, { primary, fetches, deferred }: CompiledPlan): Answer => ({
+  ...answer,
+  extensions: {
+    ...answer.extensions,
+    plan: printPlan({
+      primary,
+      deferred: [...deferred],
+      fetches: fetches.map(({ fetch }) => fetch),
+      unplanned: [],
+    }),
+  },
+})
 
 /** Of an answer in parts, the first. */
 function isPartial(answer: unknown): boolean {

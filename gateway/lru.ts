@@ -6,12 +6,24 @@ export type Lru<V> = {
   entries(): Iterable<[string, V]>
 }
 
-/** At most `capacity` values, with keys of at most `keyLengths` together; the one unused for longest goes first. */
-export function createLru<V>(capacity: number, keyLengths = Number.POSITIVE_INFINITY): Lru<V> {
+/**
+ * Values that together weigh at most `capacity`, each 1 unless told, with keys of at most `keyLengths` together; the one
+ * unused for longest goes first.
+ */
+export function createLru<V>(
+  capacity: number,
+  keyLengths = Number.POSITIVE_INFINITY,
+  weightOf: (value: V, key: string) => number = () => 1,
+): Lru<V> {
   const values = new Map<string, V>()
   let lengths = 0
+  let weight = 0
   const remove = (key: string): void => {
-    if (values.delete(key)) lengths -= key.length
+    const value = values.get(key)
+    if (value === undefined) return
+    values.delete(key)
+    lengths -= key.length
+    weight -= weightOf(value, key)
   }
   return {
     get(key) {
@@ -25,8 +37,9 @@ export function createLru<V>(capacity: number, keyLengths = Number.POSITIVE_INFI
       remove(key)
       values.set(key, value)
       lengths += key.length
+      weight += weightOf(value, key)
       for (const oldest of values.keys()) {
-        if (values.size <= capacity && lengths <= keyLengths) return
+        if (weight <= capacity && lengths <= keyLengths) return
         remove(oldest)
       }
     },

@@ -11,6 +11,7 @@ import {
   visit,
 } from 'graphql'
 import { type DocumentRules, readDocument, withCode } from './document.ts'
+import { cacheControlOf, type FetchCache, type Lifetime, ownerOf } from './execute/cache.ts'
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
 import { type Execution, execute, executeInParts } from './execute/execute.ts'
@@ -23,7 +24,7 @@ import { authorize, meets } from './guard/authorize.ts'
 import type { Cost } from './guard/cost.ts'
 import type { Demand } from './guard/demand.ts'
 import { checkVariables } from './guard/limits.ts'
-import type { Principal } from './guard/verify.ts'
+import { anonymous, type Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
 import type { CacheCounts } from './metrics.ts'
@@ -53,6 +54,8 @@ export type Answer = {
   extensions?: Record<string, unknown>
   /** Whether more comes, of an answer in parts. */
   hasNext?: boolean
+  /** How long the client may keep it, as the HTTP header says it; it is not in the JSON. */
+  cacheControl?: string
 }
 
 /** Who asks, and what of the request goes to subgraphs. The signal fires when nobody waits for the answer any more. */
@@ -80,6 +83,8 @@ type Operation = {
   use(): { count: number; callers: Grantee[] }
   /** Null where operations are not weighed. */
   cost: Cost | null
+  /** Whether it depends on the caller what may be had of it. */
+  isProtected: boolean
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
@@ -102,7 +107,7 @@ export type Operations = {
    */
   prepare(request: OperationRequest, options?: { inParts: boolean }): PreparedOperation
   /** A query's or a mutation's answer. */
-  run(operation: PreparedOperation, caller: Caller): Promise<Answer>
+  run: (operation: PreparedOperation, caller: Caller) => Promise<Answer>
   /** The first answer, and those after it; none where nothing is deferred. */
   runInParts(
     operation: PreparedOperation,
@@ -120,6 +125,8 @@ export type Operations = {
   hottest(atMost: number): HotOperation[]
   /** Plans the operation for its callers, as if they had asked. */
   plan(hot: HotOperation): Promise<void>
+  /** Plans it for the anonymous, and with all that it asks for. Throws as `prepare` does, and where it can't be planned. */
+  planAhead(request: OperationRequest): Promise<void>
 }
 
 const unresolvable = 'no subgraph can answer this'
@@ -135,10 +142,12 @@ type Rooms = {
   rules: DocumentRules
   demand: Demand | null
   caches: CacheCounts
+  /** Null: no answer of a subgraph is kept. */
+  cache: FetchCache | null
 }
 
 export function createOperations(rooms: Rooms): Operations {
-  const { supergraph, planner, subgraphs, rules, demand, caches } = rooms
+  const { supergraph, planner, subgraphs, rules, demand, caches, cache } = rooms
   const documents = createLru<ValidDocument | Error>(1_000, cachedLengths)
 
   function validDocument(query: string): ValidDocument {
@@ -183,6 +192,7 @@ export function createOperations(rooms: Rooms): Operations {
       errors: [],
       deferredErrors: [],
       ask: (subgraph, body, isRead) => subgraphs.ask(subgraph, { body, headers, signal, isRead, trace }),
+      cache: type === 'mutation' && cache ? cache.writing : null,
     }
   }
 
@@ -261,8 +271,13 @@ export function createOperations(rooms: Rooms): Operations {
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)
+      const lifetime: Lifetime = { until: Number.POSITIVE_INFINITY, isShared: !operation.isProtected }
+      const isKept = cache !== null && operation.type === 'query'
+      if (isKept) running.cache = cache.reading(ownerOf(caller), lifetime)
       await execute(running, plan)
-      return withCost(operation, caller, running, written(operation, plan, running))
+      const answer = withCost(operation, caller, running, written(operation, plan, running))
+      const cacheControl = isKept && !answer.errors ? cacheControlOf(lifetime, cache.now()) : null
+      return cacheControl === null ? answer : { ...answer, cacheControl }
     },
     async runInParts(operation, caller) {
       const fragments = operation.deferred.filter(
@@ -291,13 +306,18 @@ export function createOperations(rooms: Rooms): Operations {
       const operation = operationIn(request, inParts)
       await Promise.all(callers.map((caller) => operation.for(caller).plan()))
     },
+    async planAhead(request) {
+      const operation = operationIn(request, false)
+      await operation.for({ principal: anonymous.principal, labels: new Set() }).plan()
+      if (supergraph.protection) await planner.plan(operation.document, [])
+    },
   }
 }
 
 export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'use' | 'writer'
+type Compiled = 'for' | 'isProtected' | 'use' | 'writer'
 const mostWriters = 16
 const mostOutcomes = 32
 
@@ -339,6 +359,7 @@ function compiledOnce(
 
   return {
     ...operation,
+    isProtected: demanded.size > 0,
     use: () => ({ count, callers: [...outcomes.entries()].map(([, { caller }]) => caller) }),
     for({ principal, labels }) {
       count++
@@ -402,7 +423,7 @@ function conditionVariables(document: DocumentNode): string[] {
 }
 
 /** The answer as JSON. */
-export function answerText({ text, ...rest }: Answer): string {
+export function answerText({ text, cacheControl: _header, ...rest }: Answer): string {
   if (text === undefined) return JSON.stringify(rest)
   const more = JSON.stringify(rest)
   return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`

@@ -1,5 +1,6 @@
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
 import type { Fetch } from '../plan/plan.ts'
+import type { AskThrough } from './cache.ts'
 import {
   type CompiledFetch,
   type CompiledPart,
@@ -25,6 +26,8 @@ export type Execution = {
   deferredErrors: GraphQLFormattedError[][]
   /** `body` is the request's JSON; `isRead` allows to send it again. */
   ask(subgraph: string, body: string, isRead: boolean): Promise<SubgraphAnswer>
+  /** What is asked goes through it; null where nothing is kept. */
+  cache: AskThrough | null
 }
 
 /** Never rejects for a subgraph's sake: what fails is null in `data`, with an error that names its place. */
@@ -174,22 +177,23 @@ async function ask(
   const received = new Set<JsonObject>()
   const errors = errorsFor(execution, fetch)
   const variables = [
-    ...asked.flatMap(({ compiled: { part }, texts }) =>
-      part.entities ? `"${part.entities.variable}":[${texts.join(',')}]` : [],
-    ),
     ...Object.entries(contexts).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`),
     ...fetch.variables.flatMap((name) => {
       const value = own(execution.variables, name)
       return value === undefined ? [] : `${JSON.stringify(name)}:${JSON.stringify(value)}`
     }),
   ]
+  const texts = asked.map((each) => each.texts)
+  const send = (lists: readonly (readonly string[])[]) => {
+    const entities = asked.flatMap(({ compiled: { part } }, index) =>
+      part.entities ? `"${part.entities.variable}":[${lists[index]!.join(',')}]` : [],
+    )
+    const body = `${head}${[...entities, ...variables].join(',')}}}`
+    return execution.ask(fetch.subgraph, body, fetch.operation !== 'mutation')
+  }
   let answer: SubgraphAnswer
   try {
-    answer = await execution.ask(
-      fetch.subgraph,
-      `${head}${variables.join(',')}}}`,
-      fetch.operation !== 'mutation',
-    )
+    answer = await (execution.cache ? execution.cache({ fetch, texts, variables }, send) : send(texts))
   } catch (error) {
     if (!(error instanceof SubgraphUnavailable)) throw error
     const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph, reason: error.reason }

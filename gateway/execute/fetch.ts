@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
 import { type Dispatcher, Pool } from 'undici'
 import { z } from 'zod'
@@ -12,6 +13,8 @@ export type SubgraphAnswer = {
   errors: GraphQLFormattedError[]
   /** The HTTP status: a GraphQL answer may come with any. */
   status: number
+  /** Of a response with status 200. */
+  headers: IncomingHttpHeaders | null
 }
 
 /** What is asked of a subgraph. */
@@ -99,19 +102,20 @@ export function openExchange(
   }
 }
 
-type Response = { status: number; body: Buffer }
+type Response = { status: number; headers: IncomingHttpHeaders; body: Buffer }
 
 // `dispatch` and not `request`: no stream is made for a body that is read as a whole.
 function post(
   subgraph: string,
   pool: Pool,
   path: string,
-  { body, headers, signal, until, deadlineMs }: SubgraphRequest,
+  { body, headers: forwarded, signal, until, deadlineMs }: SubgraphRequest,
   maxAnswerBytes: number,
 ): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   const chunks: Buffer[] = []
   let status = 0
+  let headers: IncomingHttpHeaders = {}
   let sizeBytes = 0
   let controller: Dispatcher.DispatchController | null = null
   let cancelledBy: Error | null = null
@@ -132,7 +136,7 @@ function post(
       path,
       method: 'POST',
       headers: {
-        ...headers,
+        ...forwarded,
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
       },
@@ -144,8 +148,9 @@ function post(
         // It may have been given up while it waited for a connection, which nobody else would free.
         if (cancelledBy) started.abort(cancelledBy)
       },
-      onResponseStart(_controller, statusCode) {
+      onResponseStart(_controller, statusCode, received) {
         status = statusCode
+        headers = received
       },
       onResponseData(_controller, chunk) {
         chunks.push(chunk)
@@ -161,7 +166,7 @@ function post(
           )
       },
       onResponseEnd: () =>
-        resolve({ status, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
+        resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
       onResponseError: (_controller, error) => reject(error),
     },
   )
@@ -180,7 +185,7 @@ const listedErrors = z.array(
 )
 
 // Servers answer 4xx and 5xx with GraphQL errors too: what counts is whether the body is a GraphQL answer.
-function readAnswer(subgraph: string, { status, body }: Response): SubgraphAnswer {
+function readAnswer(subgraph: string, { status, headers, body }: Response): SubgraphAnswer {
   const answer = parseJson(body)
   const { data = null, errors: given } = isObject(answer) ? answer : {}
   const errors = given === undefined || given === null ? [] : listedErrors.safeParse(given).data
@@ -199,6 +204,7 @@ function readAnswer(subgraph: string, { status, body }: Response): SubgraphAnswe
       ...(extensions ? { extensions } : {}),
     })),
     status,
+    headers: status === 200 ? headers : null,
   }
 }
 

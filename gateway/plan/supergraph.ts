@@ -18,6 +18,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { type CacheHints, cacheHints } from './cache-control.ts'
 import { type Costs, costsIn } from './cost.ts'
 import { keepDirectTypes } from './direct.ts'
 import { type ClientDirectives, clientDirectives, composedDirectives } from './directives.ts'
@@ -39,6 +40,8 @@ export type Supergraph = {
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
   protection: Protection | null
   costs: Costs
+  /** Null where nothing says how long an answer may be kept. */
+  cacheHints: CacheHints | null
   /** Names of the fields that a label of `@override(label:)` moves, by label. */
   overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
@@ -104,6 +107,7 @@ export function readSupergraph(sdl: string, facts = readPlanner(sdl).facts): Sup
     keysOf,
     protection: protectionIn(document, protecting),
     costs: costsIn(document, { cost, listSize }),
+    cacheHints: cacheHints(document),
     overrides: overridesIn(document),
     traits: { fieldNames: fieldNames(document) },
     directives: clientDirectives(api, composed),

@@ -11,7 +11,8 @@ import { GraphQLError } from 'graphql'
 import { z } from 'zod'
 import type { Limits } from '../guard/limits.ts'
 import { corsHeaders, type Origins, preflightHeaders } from '../guard/origin.ts'
-import { type Answer, answerText, type OperationRequest } from '../operation.ts'
+import type { ClientRequest } from '../guard/persisted.ts'
+import { type Answer, answerText } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import { type PartFormat, sendParts } from './parts.ts'
 
@@ -32,7 +33,7 @@ export type Gate = {
 
 /** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations; `inParts` allows an answer in parts. */
 export type AnswerOperation = (
-  request: OperationRequest,
+  request: ClientRequest,
   head: Head,
   options: { signal: AbortSignal; readOnly: boolean; inParts: boolean },
 ) => Promise<AnswerInParts>
@@ -96,7 +97,7 @@ function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: bool
     }
     if (mediaType === null && format === null)
       return respond(refusedAnswer('NOT_ACCEPTABLE', `this answers ${graphqlJson} and application/json`), 406)
-    let operation: OperationRequest | OperationRequest[]
+    let operation: ClientRequest | ClientRequest[]
     let head: Head
     try {
       head = headOf(request, gate)
@@ -132,6 +133,7 @@ function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: bool
       inParts: format !== null,
     })
     if (first.errors?.[0]?.extensions?.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', 'POST')
+    if (request.method === 'GET') setLifetime(response, first.cacheControl)
     if (response.destroyed) return
     if (format !== null && (rest || mediaType === null))
       return await sendParts(response, format, texts(first, rest))
@@ -148,8 +150,8 @@ function preflight(request: IncomingMessage, response: ServerResponse): void {
 
 // Each in its turn of the event loop: what a batch may block is what one operation may.
 async function answersOf(
-  operations: readonly OperationRequest[],
-  answer: (operation: OperationRequest) => Promise<AnswerInParts>,
+  operations: readonly ClientRequest[],
+  answer: (operation: ClientRequest) => Promise<AnswerInParts>,
 ): Promise<Answer[]> {
   const answers: Promise<AnswerInParts>[] = []
   for (const operation of operations) {
@@ -178,7 +180,9 @@ export function timesGiven({ rawHeaders }: IncomingMessage, name: string): numbe
 
 // A browser's address bar, and not a client of the API.
 const isNavigation = ({ method, url, headers }: IncomingMessage): boolean =>
-  method === 'GET' && !url?.includes('query=') && (headers.accept?.startsWith('text/html') ?? false)
+  method === 'GET' &&
+  !/[?&](query|documentId|extensions)=/.test(url ?? '') &&
+  (headers.accept?.startsWith('text/html') ?? false)
 
 async function* texts(first: Answer, rest: AsyncIterable<object> | null): AsyncGenerator<string, void, void> {
   yield answerText(first)
@@ -214,26 +218,45 @@ function accepted(accept: string | undefined): Accepted {
   return { mediaType: types[0] ?? null, format: formats[0] ?? null }
 }
 
+const persistedQuery = z.object({
+  version: z.literal(1, { error: 'expected 1' }),
+  sha256Hash: z.string({ error: 'expected a string' }).min(1, 'expected a hash'),
+})
 const params = z.object({
-  query: z.string({ error: 'expected the document as a string' }),
+  query: z.string({ error: 'expected the document as a string' }).nullish(),
+  documentId: z.string({ error: 'expected a string' }).min(1, 'expected an id').nullish(),
   operationName: z.string({ error: 'expected a string' }).nullish(),
   variables: z.record(z.string(), z.unknown(), { error: 'expected an object' }).nullish(),
-  extensions: z.record(z.string(), z.unknown(), { error: 'expected an object' }).nullish(),
+  extensions: z
+    .looseObject({ persistedQuery: persistedQuery.nullish() }, { error: 'expected an object' })
+    .nullish(),
 })
 
 /** Throws BAD_REQUEST with the parameter that is wrong. */
-export function operationRequest(value: unknown): OperationRequest {
+export function operationRequest(value: unknown): ClientRequest {
   const parsed = params.safeParse(value)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const where = issue?.path.join('.') || 'the request'
     throw refusal('BAD_REQUEST', `${where}: ${issue?.path.length ? issue.message : 'expected a JSON object'}`)
   }
-  const { query, operationName, variables } = parsed.data
-  return { query, operationName: operationName || undefined, variables: variables ?? undefined }
+  const { query, documentId, operationName, variables, extensions } = parsed.data
+  const hash = extensions?.persistedQuery?.sha256Hash
+  const id = documentId?.replace(/^sha256:/, '') ?? hash
+  if (hash !== undefined && id !== hash)
+    throw refusal('BAD_REQUEST', 'documentId: expected that of extensions.persistedQuery, or one of the two')
+  if (id === undefined && typeof query !== 'string')
+    throw refusal('BAD_REQUEST', 'query: expected the document as a string')
+  return {
+    // Protocols that demand a query get an empty one beside the id.
+    query: id === undefined ? (query ?? undefined) : query || undefined,
+    id,
+    operationName: operationName || undefined,
+    variables: variables ?? undefined,
+  }
 }
 
-function requestInUrl(url: string): OperationRequest {
+function requestInUrl(url: string): ClientRequest {
   const search = new URL(url, 'http://localhost').searchParams
   const json = (name: string): unknown => {
     const text = search.get(name)
@@ -241,6 +264,7 @@ function requestInUrl(url: string): OperationRequest {
   }
   return operationRequest({
     query: search.get('query') ?? undefined,
+    documentId: search.get('documentId') ?? undefined,
     operationName: search.get('operationName'),
     variables: json('variables'),
     extensions: json('extensions'),
@@ -248,7 +272,7 @@ function requestInUrl(url: string): OperationRequest {
 }
 
 /** One, or those of a batch. */
-function operationRequests(value: unknown, mostInBatch: number): OperationRequest | OperationRequest[] {
+function operationRequests(value: unknown, mostInBatch: number): ClientRequest | ClientRequest[] {
   if (!Array.isArray(value)) return operationRequest(value)
   if (mostInBatch === 0)
     throw refusal('BATCHING_DISABLED', 'a list of operations is not taken here: expected one JSON object')
@@ -323,6 +347,13 @@ function setRefusalHeaders(response: ServerResponse, { errors }: Answer, status:
   if (status === 401) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
   const wait = errors?.[0]?.extensions?.retryAfterSeconds
   if (typeof wait === 'number') response.setHeader('retry-after', wait)
+}
+
+// The answer has the media type that was asked for, and may be another's with other credentials.
+function setLifetime(response: ServerResponse, cacheControl: string | undefined): void {
+  response.setHeader('cache-control', cacheControl ?? 'no-store')
+  if (cacheControl === undefined) return
+  response.appendHeader('vary', cacheControl.endsWith('public') ? 'accept' : 'accept, authorization, cookie')
 }
 
 const refusedAnswer = (code: string, message: string): Answer => ({

@@ -3,9 +3,10 @@ import type { Duplex } from 'node:stream'
 import { GraphQLError } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { ClientRequest } from '../guard/persisted.ts'
 import type { Identity } from '../guard/verify.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Answer, OperationRequest, PreparedOperation } from '../operation.ts'
+import type { Answer, PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import { type Gate, operationRequest, timesGiven } from './http.ts'
 
@@ -14,7 +15,7 @@ export type SocketOperations = {
   /** Throws a GraphQLError where the token is bad, or there are too many sockets of its bearer's. */
   admit(client: { authorization: string | undefined; address: string }): Promise<Identity>
   /** What is wrong with the request, or with there being one more, or what to run. */
-  prepare(request: OperationRequest, socket: Socket): readonly GraphQLError[] | PreparedOperation
+  prepare(request: ClientRequest, socket: Socket): readonly GraphQLError[] | PreparedOperation
   run(operation: PreparedOperation, socket: Socket, signal: AbortSignal): Promise<Answer>
   subscribe(
     operation: PreparedOperation,
@@ -204,7 +205,11 @@ function prepared(
 }
 
 async function run(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
-  const { text, ...answer } = await gateway.run(operation, stateOf(extra), extra.closed.signal)
+  const {
+    text,
+    cacheControl: _header,
+    ...answer
+  } = await gateway.run(operation, stateOf(extra), extra.closed.signal)
   // graphql-ws writes the JSON.
   return (text === undefined ? answer : { data: JSON.parse(text) as unknown, ...answer }) as never
 }

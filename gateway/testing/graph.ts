@@ -30,6 +30,8 @@ export type TestGraph = AsyncDisposable & {
   fetched: Fetched[]
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
   /** From now on the subgraph answers with this body, whatever it is asked. */
+  /** Response headers of the subgraph from now on. */
+  sendHeaders(subgraph: string, headers: Record<string, string>): void
   answerWith(subgraph: string, body: string, status?: number): void
   /** From now on this answers instead of the subgraph; null: the subgraph again. */
   behave(subgraph: string, behaviour: Behaviour | null): void
@@ -74,16 +76,18 @@ export async function startGraph(
     env?: Record<string, string>
     eventLog?: EventLog
     fetchDeadlineMs?: number
+    logLevel?: string
     /** What becomes of the composed supergraph. */
     alter?: (sdl: string) => string
   } = {},
 ): Promise<TestGraph> {
   const fetched: Fetched[] = []
   const instead = new Map<string, Behaviour>()
+  const headers = new Map<string, Record<string, string>>()
   const servers = new Map<string, Server>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
-    const server = await serveSubgraph(name, subgraph, fetched, instead)
+    const server = await serveSubgraph(name, subgraph, fetched, instead, headers)
     servers.set(name, server)
     urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   }
@@ -91,7 +95,7 @@ export async function startGraph(
     sdl: (options.alter ?? String)(composeSdl(subgraphs, urls)),
     port: 0,
     config: readConfig({ ...deadline(options.fetchDeadlineMs), ...options.env }),
-    log: createLog('test', 'error'),
+    log: createLog('test', options.logLevel ?? 'error'),
     eventLog: options.eventLog ?? null,
   })
   const stopSubgraph = (name: string) =>
@@ -103,17 +107,18 @@ export async function startGraph(
     url: gateway.url,
     wsUrl: gateway.url.replace('http', 'ws'),
     fetched,
-    async ask(query, variables, headers) {
+    async ask(query, variables, more) {
       const response = await fetch(gateway.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: { 'content-type': 'application/json', ...more },
         body: JSON.stringify({ query, variables }),
       })
       return (await response.json()) as Answer
     },
+    sendHeaders: (name, sent) => void headers.set(name, sent),
     answerWith: (name, body, status = 200) =>
       void instead.set(name, (response) =>
-        response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+        response.writeHead(status, { 'content-type': 'application/json', ...headers.get(name) }).end(body),
       ),
     behave: (name, behaviour) => void (behaviour ? instead.set(name, behaviour) : instead.delete(name)),
     async get(path) {
@@ -141,6 +146,7 @@ async function serveSubgraph(
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
   insteadOf: ReadonlyMap<string, Behaviour>,
+  headersOf: ReadonlyMap<string, Record<string, string>>,
 ): Promise<Server> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
@@ -159,7 +165,9 @@ async function serveSubgraph(
         errors.length > 0
           ? { errors }
           : await execute({ schema, document, variableValues: variables, rootValue: {} })
-      return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result))
+      return response
+        .writeHead(200, { 'content-type': 'application/json', ...headersOf.get(name) })
+        .end(JSON.stringify(result))
     })()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))

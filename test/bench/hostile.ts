@@ -59,6 +59,7 @@ const operations = createOperations({
   rules: readConfig({}),
   demand: null,
   caches: { documents: { hits: 0, misses: 0 }, plans: { hits: 0, misses: 0 } },
+  cache: null,
 })
 
 const found = [...hostileDocuments, ...justAllowed].map(({ what, query, variables, ...more }) => {
@@ -69,7 +70,8 @@ const found = [...hostileDocuments, ...justAllowed].map(({ what, query, variable
     const body = JSON.stringify({ query: `${query}#${round}`, variables, ...more })
     const before = process.threadCpuUsage()
     try {
-      operations.prepare(operationRequest(JSON.parse(body)))
+      const { query: text = '', ...request } = operationRequest(JSON.parse(body))
+      operations.prepare({ ...request, query: text })
     } catch (error) {
       const [first] = refused(error) ?? []
       if (!first) throw error
