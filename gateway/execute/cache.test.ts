@@ -113,8 +113,9 @@ describe('entities', () => {
       at,
     })
     for (const { query, at } of [left('x'), left('y'), left('x')]) await graph.ask(query, { at })
+    await graph.ask('{ items(ids: ["a"]) { left } }')
     await graph.ask('{ items(ids: ["a"]) { more: left } }')
-    expect(asked('stock')).toHaveLength(3)
+    expect(asked('stock')).toHaveLength(4)
   })
 
   test('what comes with an error is not kept, and the error finds its place beside what was kept', async () => {
