@@ -1,0 +1,205 @@
+import type {
+  GatewayExecutionResult,
+  GatewayExecutor,
+  GatewayGraphQLRequestContext,
+  GatewayInterface,
+  GatewaySchemaLoadOrUpdateCallback,
+} from '@apollo/server-gateway-interface'
+import { createLog, type Log } from '@community/infra/log.ts'
+import { GraphQLError, type GraphQLFormattedError, GraphQLSchema } from 'graphql'
+import { type ForwardedHeaders, openSubgraphs } from './execute/fetch.ts'
+import { anonymous, type Principal } from './guard/verify.ts'
+import { type Answer, createOperations, type Operations, refused } from './operation.ts'
+import { labelRoller, type RollLabels } from './override.ts'
+import { readSupergraph } from './plan/supergraph.ts'
+import { startPlanner } from './planner.ts'
+
+/** The first supergraph, and a way to be told of those that follow: as `ApolloGateway` takes it. */
+export type SupergraphSource = (hooks: {
+  /** Throws what is wrong with the SDL; the supergraph that is served stays then. */
+  update(supergraphSdl: string): void
+}) => Promise<{ supergraphSdl: string; cleanup?: () => Promise<void> }>
+
+export type ApolloAdapterOptions<Context> = {
+  supergraphSdl: string | SupergraphSource | { initialize: SupergraphSource }
+  /** Headers that go to each subgraph, for one client request; none unless told. */
+  forward?: (request: { context: Context; headers: ReadonlyMap<string, string> }) => ForwardedHeaders
+  /** Who asks, for `@authenticated` and the like; the anonymous unless told. */
+  principal?: (context: Context) => Principal
+  /** Labels of `@override(label:)` that are switched on. */
+  overrideLabels?: readonly string[]
+  fetchDeadlineMs?: number
+  planDeadlineMs?: number
+  log?: Log
+}
+
+/** This gateway's engine in an existing Apollo Server: `new ApolloServer({ gateway: createApolloGateway({ … }) })`. */
+export function createApolloGateway<Context = Record<string, unknown>>(
+  options: ApolloAdapterOptions<Context>,
+): GatewayInterface {
+  const log = options.log ?? createLog('gateway', 'warn')
+  const listeners = new Set<GatewaySchemaLoadOrUpdateCallback>()
+  let served: Engine | null = null
+  let updating: Promise<void> = Promise.resolve()
+  let cleanup: (() => Promise<void>) | undefined
+  let isStopped = false
+
+  async function serve(engine: Engine): Promise<void> {
+    try {
+      await engine.ready
+      if (isStopped) return void (await engine.retire())
+      const { apiSchema, supergraphSdl: coreSupergraphSdl } = engine
+      for (const listener of listeners) listener({ apiSchema, coreSupergraphSdl })
+    } catch (error) {
+      await engine.retire()
+      throw error
+    }
+    const before = served
+    served = engine
+    await before?.retire()
+  }
+
+  function update(supergraphSdl: string): void {
+    if (isStopped || supergraphSdl === served?.supergraphSdl) return
+    const engine = openEngine(supergraphSdl, options, log)
+    updating = updating
+      .then(() => serve(engine))
+      .catch((error: unknown) =>
+        log.error({ err: error }, 'a supergraph can not be served: the last one stays'),
+      )
+  }
+
+  const executor = (request: GatewayGraphQLRequestContext): Promise<GatewayExecutionResult> => {
+    if (!served) throw new Error('the gateway is stopped')
+    return served.execute(request as GatewayGraphQLRequestContext<Context>)
+  }
+
+  return {
+    async load() {
+      const { supergraphSdl: source } = options
+      const initialize = typeof source === 'object' ? source.initialize.bind(source) : source
+      if (typeof initialize === 'string') await serve(openEngine(initialize, options, log))
+      else {
+        const initial = await initialize({ update })
+        cleanup = initial.cleanup
+        await serve(openEngine(initial.supergraphSdl, options, log))
+      }
+      return { executor: executor as GatewayExecutor }
+    },
+    onSchemaLoadOrUpdate(callback) {
+      listeners.add(callback)
+      return () => void listeners.delete(callback)
+    },
+    async stop() {
+      isStopped = true
+      listeners.clear()
+      await cleanup?.()
+      await updating
+      await served?.retire()
+      served = null
+    },
+  }
+}
+
+/** One supergraph, and all that executes it. */
+type Engine = ReturnType<typeof openEngine>
+
+/** Throws what is wrong with the SDL. */
+function openEngine<Context>(supergraphSdl: string, options: ApolloAdapterOptions<Context>, log: Log) {
+  const read = readSupergraph(supergraphSdl)
+  const supergraph = { ...read, api: withoutDefer(read.api) }
+  const planner = startPlanner({
+    sdl: supergraphSdl,
+    deadlineMs: options.planDeadlineMs ?? 5_000,
+    cacheSize: 1_000,
+    log,
+    observe: () => undefined,
+  })
+  const subgraphs = openSubgraphs(supergraph.subgraphs, {
+    deadlineMs: options.fetchDeadlineMs ?? 30_000,
+    maxAnswerBytes: 64 * 1024 * 1024,
+    connections: 64,
+    observe: () => undefined,
+  })
+  const operations = createOperations({ supergraph, planner, subgraphs, introspection: true, cache: null })
+  const rollLabels = labelRoller(supergraph.overrides.keys(), options.overrideLabels ?? [])
+  const underWay = new Set<Promise<unknown>>()
+  return {
+    supergraphSdl,
+    apiSchema: supergraph.api,
+    ready: planner.ready,
+    execute(request: GatewayGraphQLRequestContext<Context>): Promise<GatewayExecutionResult> {
+      const result = execute({ operations, rollLabels, options }, request)
+      underWay.add(result)
+      const ended = () => void underWay.delete(result)
+      result.then(ended, ended)
+      return result
+    },
+    /** Closes what it holds when the last of its operations has ended. */
+    async retire(): Promise<void> {
+      await Promise.allSettled(underWay)
+      await Promise.all([planner.close(), subgraphs.close()])
+    },
+  }
+}
+
+// Apollo Server answers in one part.
+function withoutDefer(schema: GraphQLSchema): GraphQLSchema {
+  const config = schema.toConfig()
+  return new GraphQLSchema({
+    ...config,
+    directives: config.directives.filter(({ name }) => name !== 'defer'),
+    assumeValid: true,
+  })
+}
+
+type Rooms<Context> = {
+  operations: Operations
+  rollLabels: RollLabels
+  options: ApolloAdapterOptions<Context>
+}
+
+const noHeaders: ReadonlyMap<string, string> = new Map()
+
+async function execute<Context>(
+  { operations, rollLabels, options }: Rooms<Context>,
+  { source, request, context }: GatewayGraphQLRequestContext<Context>,
+): Promise<GatewayExecutionResult> {
+  try {
+    const operation = operations.prepare({
+      query: source,
+      operationName: request.operationName || undefined,
+      variables: request.variables,
+    })
+    const headers = (request.http?.headers as ReadonlyMap<string, string> | undefined) ?? noHeaders
+    const answer = await operations.run(operation, {
+      principal: options.principal?.(context) ?? anonymous.principal,
+      headers: options.forward?.({ context, headers }) ?? {},
+      labels: rollLabels(),
+      // Apollo Server does not tell when a client has left.
+      signal: new AbortController().signal,
+    })
+    return executionResult(answer)
+  } catch (error) {
+    const errors = refused(error)
+    if (!errors) throw error
+    return { errors }
+  }
+}
+
+function executionResult({ text, data = null, errors }: Answer): GatewayExecutionResult {
+  return {
+    data: text === undefined ? data : (JSON.parse(text) as Record<string, unknown>),
+    ...(errors && { errors: errors.map(downstreamError) }),
+  }
+}
+
+/** With the names that clients of `ApolloGateway` know. */
+function downstreamError({ message, path, extensions = {} }: GraphQLFormattedError): GraphQLError {
+  const { code, service, ...more } = extensions
+  const renamed = typeof code === 'string' && code.startsWith('SUBGRAPH_') ? 'DOWNSTREAM_SERVICE_ERROR' : code
+  return new GraphQLError(message, {
+    path: path ?? null,
+    extensions: { ...more, code: renamed, ...(service !== undefined && { serviceName: service }) },
+  })
+}
