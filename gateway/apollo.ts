@@ -5,19 +5,22 @@ import type {
   GatewayInterface,
   GatewaySchemaLoadOrUpdateCallback,
 } from '@apollo/server-gateway-interface'
+import { readConfig } from '@community/infra/config.ts'
 import { createLog, type Log } from '@community/infra/log.ts'
 import { GraphQLError, type GraphQLFormattedError, GraphQLSchema } from 'graphql'
-import { type ForwardedHeaders, openSubgraphs } from './execute/fetch.ts'
+import type { ForwardedHeaders } from './execute/fetch.ts'
 import { anonymous, type Principal } from './guard/verify.ts'
-import { type Answer, createOperations, type Operations, refused } from './operation.ts'
+import { type Answer, createOperations, type Operations } from './operation.ts'
 import { labelRoller, type RollLabels } from './override.ts'
-import { readSupergraph } from './plan/supergraph.ts'
-import { startPlanner } from './planner.ts'
+import { checkSupergraph, readSupergraph, type Supergraph } from './plan/supergraph.ts'
+import { type OperationPlanner, startPlanner } from './planner.ts'
+import { refused } from './refusal.ts'
+import { createSubgraphPools } from './traffic/subgraphs.ts'
 
 /** The first supergraph, and a way to be told of those that follow: as `ApolloGateway` takes it. */
-export type SupergraphSource = (hooks: {
+type SupergraphSource = (hooks: {
   /** Throws what is wrong with the SDL; the supergraph that is served stays then. */
-  update(supergraphSdl: string): void
+  update: (supergraphSdl: string) => void
 }) => Promise<{ supergraphSdl: string; cleanup?: () => Promise<void> }>
 
 export type ApolloAdapterOptions<Context> = {
@@ -46,8 +49,7 @@ export function createApolloGateway<Context = Record<string, unknown>>(
 
   async function serve(engine: Engine): Promise<void> {
     try {
-      await engine.ready
-      if (isStopped) return void (await engine.retire())
+      if (isStopped) return await engine.retire()
       const { apiSchema, supergraphSdl: coreSupergraphSdl } = engine
       for (const listener of listeners) listener({ apiSchema, coreSupergraphSdl })
     } catch (error) {
@@ -61,9 +63,9 @@ export function createApolloGateway<Context = Record<string, unknown>>(
 
   function update(supergraphSdl: string): void {
     if (isStopped || supergraphSdl === served?.supergraphSdl) return
-    const engine = openEngine(supergraphSdl, options, log)
+    checkSupergraph(supergraphSdl)
     updating = updating
-      .then(() => serve(engine))
+      .then(async () => await serve(await openEngine(supergraphSdl, options, log)))
       .catch((error: unknown) =>
         log.error({ err: error }, 'a supergraph can not be served: the last one stays'),
       )
@@ -78,11 +80,11 @@ export function createApolloGateway<Context = Record<string, unknown>>(
     async load() {
       const { supergraphSdl: source } = options
       const initialize = typeof source === 'object' ? source.initialize.bind(source) : source
-      if (typeof initialize === 'string') await serve(openEngine(initialize, options, log))
+      if (typeof initialize === 'string') await serve(await openEngine(initialize, options, log))
       else {
         const initial = await initialize({ update })
         cleanup = initial.cleanup
-        await serve(openEngine(initial.supergraphSdl, options, log))
+        await serve(await openEngine(initial.supergraphSdl, options, log))
       }
       return { executor: executor as GatewayExecutor }
     },
@@ -102,12 +104,10 @@ export function createApolloGateway<Context = Record<string, unknown>>(
 }
 
 /** One supergraph, and all that executes it. */
-type Engine = ReturnType<typeof openEngine>
+type Engine = Awaited<ReturnType<typeof openEngine>>
 
 /** Throws what is wrong with the SDL. */
-function openEngine<Context>(supergraphSdl: string, options: ApolloAdapterOptions<Context>, log: Log) {
-  const read = readSupergraph(supergraphSdl)
-  const supergraph = { ...read, api: withoutDefer(read.api) }
+async function openEngine<Context>(supergraphSdl: string, options: ApolloAdapterOptions<Context>, log: Log) {
   const planner = startPlanner({
     sdl: supergraphSdl,
     deadlineMs: options.planDeadlineMs ?? 5_000,
@@ -115,19 +115,28 @@ function openEngine<Context>(supergraphSdl: string, options: ApolloAdapterOption
     log,
     observe: () => undefined,
   })
-  const subgraphs = openSubgraphs(supergraph.subgraphs, {
-    deadlineMs: options.fetchDeadlineMs ?? 30_000,
-    maxAnswerBytes: 64 * 1024 * 1024,
-    connections: 64,
-    observe: () => undefined,
+  const read = await readWith(planner, supergraphSdl)
+  const supergraph = { ...read, api: withoutDefer(read.api) }
+  const pools = createSubgraphPools(
+    { '*': { deadlineMs: options.fetchDeadlineMs ?? 30_000 } },
+    () => () => () => undefined,
+  )
+  const subgraphs = pools.open(supergraph.subgraphs)
+  const operations = createOperations({
+    supergraph,
+    planner,
+    subgraphs,
+    // Apollo Server has introspection of its own to switch off.
+    rules: { limits: readConfig({}).limits, introspection: true },
+    demand: null,
+    caches: { documents: { hits: 0, misses: 0 }, plans: { hits: 0, misses: 0 } },
+    cache: null,
   })
-  const operations = createOperations({ supergraph, planner, subgraphs, introspection: true, cache: null })
   const rollLabels = labelRoller(supergraph.overrides.keys(), options.overrideLabels ?? [])
   const underWay = new Set<Promise<unknown>>()
   return {
     supergraphSdl,
     apiSchema: supergraph.api,
-    ready: planner.ready,
     execute(request: GatewayGraphQLRequestContext<Context>): Promise<GatewayExecutionResult> {
       const result = execute({ operations, rollLabels, options }, request)
       underWay.add(result)
@@ -140,6 +149,15 @@ function openEngine<Context>(supergraphSdl: string, options: ApolloAdapterOption
       await Promise.allSettled(underWay)
       await Promise.all([planner.close(), subgraphs.close()])
     },
+  }
+}
+
+async function readWith(planner: OperationPlanner, sdl: string): Promise<Supergraph> {
+  try {
+    return readSupergraph(sdl, await planner.ready)
+  } catch (error) {
+    await planner.close()
+    throw error
   }
 }
 
@@ -178,6 +196,7 @@ async function execute<Context>(
       labels: rollLabels(),
       // Apollo Server does not tell when a client has left.
       signal: new AbortController().signal,
+      trace: null,
     })
     return executionResult(answer)
   } catch (error) {

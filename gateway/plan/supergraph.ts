@@ -159,6 +159,11 @@ export function readPlanner(sdl: string): { planner: Planner; facts: SupergraphF
   }
 }
 
+/** Throws what is wrong with the SDL, on this thread. */
+export function checkSupergraph(sdl: string): void {
+  ApolloSupergraph.build(parseSupergraph(sdl), { supportedFeatures, validateSupergraph: true })
+}
+
 export const createPlanner = (sdl: string): Planner => readPlanner(sdl).planner
 
 export function operationFor(planner: Planner, document: DocumentNode, operationName: string | undefined) {
