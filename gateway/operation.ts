@@ -414,9 +414,9 @@ function conditionVariables(document: DocumentNode): string[] {
   const names = new Set<string>()
   visit(document, {
     Directive(node) {
-      const value = node.arguments?.[0]?.value
-      if (/^(skip|include)$/.test(node.name.value) && value?.kind === Kind.VARIABLE)
-        names.add(value.name.value)
+      if (!/^(skip|include|defer)$/.test(node.name.value)) return
+      const value = node.arguments?.find(({ name }) => name.value === 'if')?.value
+      if (value?.kind === Kind.VARIABLE) names.add(value.name.value)
     },
   })
   return [...names]

@@ -27,7 +27,7 @@ export const answerTooLarge = () =>
 export type WriteData = (data: JsonObject) => string | undefined
 
 /**
- * Compiled for an operation and the values of the variables that its `@skip` and `@include` ask. `repeated` are the
+ * Compiled for an operation and the values of the variables that its `@skip`, `@include` and `@defer` ask. `repeated` are the
  * response names of what may hang below several objects: its text is made once.
  */
 export function dataWriter(
