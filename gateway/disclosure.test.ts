@@ -20,7 +20,7 @@ const subgraphs = {
 describe('introspection that is switched off', () => {
   let graph: TestGraph
   beforeAll(async () => {
-    graph = await startGraph(subgraphs, { introspection: false })
+    graph = await startGraph(subgraphs, { env: { INTROSPECTION: 'false' } })
   })
   afterAll(() => graph[Symbol.asyncDispose]())
 

@@ -4,31 +4,40 @@ import type { Config } from '@community/infra/config.ts'
 import type { EventLog } from '@community/infra/eventlog.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
-import { sharedRun } from './deduplicate.ts'
-import { createFetchCache, type FetchCache } from './execute/cache.ts'
+import { createDrain, whenOver } from './drain.ts'
 import type { CompiledPlan } from './execute/compile.ts'
-import { openSubgraphs } from './execute/fetch.ts'
+import { type Floor, type Generation, openGeneration } from './generation.ts'
 import { createForwarder } from './guard/forward.ts'
+import { createOrigins } from './guard/origin.ts'
 import { openPersistedOperations } from './guard/persisted.ts'
+import { clientAddress, createAdmission, createCharge } from './guard/rate.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
-import { createMetrics } from './metrics.ts'
-import { type Answer, type Caller, createOperations, refused } from './operation.ts'
-import { labelRoller } from './override.ts'
-import { type CachePolicy, cachePolicy } from './plan/cache-control.ts'
-import type { Fetch } from './plan/plan.ts'
+import { createMetrics, type OperationOutcome, type OperationType, type ReloadOutcome } from './metrics.ts'
+import type { Answer, Caller, PreparedOperation } from './operation.ts'
 import { printPlan } from './plan/print.ts'
-import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
-import { startPlanner } from './planner.ts'
-import { refusal } from './refusal.ts'
+import { refusal, refused } from './refusal.ts'
+import { createGenerations } from './reload.ts'
 import { graphiqlRoute } from './serve/graphiql.ts'
 import { healthRoutes } from './serve/health.ts'
-import { type AnswerInParts, type AnswerOperation, createHttpServer, type Head } from './serve/http.ts'
+import {
+  type AnswerInParts,
+  type AnswerOperation,
+  createHttpServer,
+  type Gate,
+  type Head,
+} from './serve/http.ts'
 import { type SocketOperations, serveSockets } from './serve/websocket.ts'
-import { createCursors } from './subscribe/cursor.ts'
-import { createSubscribe, type LiveRooms } from './subscribe/session.ts'
-import { startTopics } from './subscribe/topics.ts'
+import { createLivePool } from './subscribe/live.ts'
+import { createTelemetry, type OperationTrace } from './telemetry.ts'
+import { startTracing } from './trace.ts'
+import { createSubgraphPools } from './traffic/subgraphs.ts'
 
-export type Gateway = { url: string; stop(): Promise<void> }
+export type Gateway = {
+  url: string
+  /** Serves another supergraph from then on; the one that is served stays where it is bad. */
+  reload: (sdl: string) => Promise<ReloadOutcome>
+  stop: () => Promise<void>
+}
 
 export type GatewayOptions = {
   sdl: string
@@ -37,117 +46,143 @@ export type GatewayOptions = {
   log: Log
   /** Null: subscriptions are refused. */
   eventLog: EventLog | null
-  fetchDeadlineMs?: number
   planDeadlineMs?: number
-  /** Whether clients may ask for the schema; they may unless told. */
-  introspection?: boolean
 }
 
 /** All the wiring. Throws what is wrong with the supergraph, and EADDRINUSE. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { sdl, config, log, eventLog } = options
-  const metrics = createMetrics()
-  const supergraph = readSupergraph(sdl)
+  const { config, log, eventLog } = options
+  const metrics = createMetrics({
+    subgraphs: () => pools.states(),
+    generation: () => generations.count(),
+  })
+  const tracing = config.tracing && (await startTracing(config.tracing))
+  const telemetry = createTelemetry(metrics, tracing)
+  const pools = createSubgraphPools(config.subgraphPolicies, telemetry.fetches)
+  const floor: Floor = {
+    config,
+    log,
+    pools,
+    live: createLivePool(eventLog, config, log),
+    caches: metrics.caches,
+    cost: metrics.cost,
+    planned: metrics.planned,
+    subscriptions: metrics.subscriptions,
+    planDeadlineMs: options.planDeadlineMs ?? 5_000,
+  }
   const persisted = await openPersistedOperations({
     ...config.persistedOperations,
     log,
-    plan: (request) => operations.plan(request),
+    plan: (hot) => generations.current().operations.plan(hot),
   })
-  const planner = startPlanner({
-    sdl,
-    deadlineMs: options.planDeadlineMs ?? 5_000,
-    cacheSize: 1_000,
-    log,
-    observe: metrics.planned,
-  })
-  const subgraphs = openSubgraphs(addresses(supergraph.subgraphs, config), {
-    deadlineMs: options.fetchDeadlineMs ?? 30_000,
-    maxAnswerBytes: 64 * 1024 * 1024,
-    connections: 64,
-    observe: metrics.fetched,
-  })
-  const operations = createOperations({
-    supergraph,
-    planner,
-    subgraphs,
-    introspection: options.introspection ?? true,
-    cache: config.fetchCacheBytes > 0 ? fetchCache(supergraph, config.fetchCacheBytes) : null,
-  })
-  const run = config.shareQueries ? sharedRun(operations.run) : operations.run
-  const live = eventLog ? await openLive(eventLog, config, log, supergraph.events.values()) : null
-  const subscribe = createSubscribe({ supergraph, operations, live, gauge: metrics.subscriptions })
   const identify = await createIdentify(config)
+  const charge = createCharge(config.rateLimit)
+  const admit = createAdmission(identify, charge, anonymous)
   const forward = createForwarder(
     config.keysDir === undefined ? null : await openKeys(config.keysDir, 'internal'),
+    config.forwardHeaders,
   )
+  const open = (sdl: string) => openGeneration(sdl, floor)
+  const generations = createGenerations(await open(options.sdl), open, log, metrics.reloaded)
+  const drain = createDrain()
+  void persisted.planAhead()
+  const reload = async (sdl: string): Promise<ReloadOutcome> => {
+    const outcome = await generations.reload(sdl)
+    if (outcome === 'swapped') void persisted.planAhead()
+    return outcome
+  }
 
-  const rollLabels = labelRoller(supergraph.overrides.keys(), config.overrideLabels)
-
-  const mayReadPlan = ({ principal }: Identity): boolean =>
-    config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
-
-  const callerOf = async (identity: Identity, head: Head, signal: AbortSignal): Promise<Caller> => ({
+  const callerOf = async (
+    { rollLabels }: Generation,
+    identity: Identity,
+    head: Head,
+    signal: AbortSignal,
+    trace: OperationTrace | null = null,
+  ): Promise<Caller> => ({
     principal: identity.principal,
     headers: await forward(identity.principal, head),
     labels: rollLabels(),
     signal,
+    trace,
   })
+
+  const mayReadPlan = ({ principal }: Identity): boolean =>
+    config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
+
+  /** What is known of an operation when it ends. */
+  type Seen = { type: OperationType; name: string | undefined }
+  const see = (seen: Seen, { type, definition }: PreparedOperation) =>
+    Object.assign(seen, { type, name: definition.name?.value })
 
   // Refusals are answers; anything else is a fault of ours, told in the log and masked.
   async function answered<T>(
-    type: () => string,
+    { headers }: Head,
     signal: AbortSignal,
-    work: () => Promise<T | Answer>,
+    generation: Generation,
+    work: (seen: Seen, trace: OperationTrace | null) => Promise<T | Answer>,
   ): Promise<T | Answer> {
-    const startedAt = performance.now()
-    let outcome: Parameters<typeof metrics.operation>[1] = 'ok'
+    const seen: Seen = { type: 'unknown', name: undefined }
+    const watched = telemetry.operation(headers)
+    const leave = generation.enter()
+    let outcome: OperationOutcome = 'ok'
     try {
-      const answer = await work()
+      const answer = whenOver(await drain.enter(() => work(seen, watched.trace)), signal, leave)
       if (isPartial(answer)) outcome = 'partial'
       return answer
     } catch (error) {
+      leave()
       const refusals = refused(error)
       outcome = refusals ? 'refused' : 'failed'
       if (!refusals && !signal.aborted) log.error({ err: error }, 'an operation failed')
       return { errors: (refusals ?? [refusal('INTERNAL', 'internal error')]).map((each) => each.toJSON()) }
     } finally {
-      metrics.operation(type(), outcome, (performance.now() - startedAt) / 1000)
+      watched.end({ ...seen, outcome })
     }
   }
 
+  // The plan is made and compiled once: whoever comes first waits for it here.
+  const run = async (
+    { operations }: Generation,
+    operation: PreparedOperation,
+    caller: Caller,
+  ): Promise<AnswerInParts> => {
+    await caller.trace?.step('plan', () => operation.for(caller).plan())
+    if (operation.deferred.length > 0) return await operations.runInParts(operation, caller)
+    return { first: await operations.run(operation, caller), rest: null }
+  }
+
   const answerOperation: AnswerOperation = async (request, head, { signal, readOnly, inParts }) => {
-    let type = 'unknown'
-    const answer = await answered<AnswerInParts>(
-      () => type,
-      signal,
-      async () => {
-        const identity = await identify(head.authorization)
-        const operation = operations.prepare(persisted.documentOf(request), { inParts })
-        type = operation.type
-        if (operation.type === 'subscription')
-          throw refusal(
-            'SUBSCRIPTION_TRANSPORT',
-            'subscriptions are served over WebSocket, at ws://…/graphql',
-          )
-        if (readOnly && operation.type === 'mutation')
-          throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
-        const caller = await callerOf(identity, head, signal)
-        const { first, rest } =
-          operation.deferred.length > 0
-            ? await operations.runInParts(operation, caller)
-            : { first: await run(operation, caller), rest: null }
-        if (!head.includePlan || !mayReadPlan(identity)) return { first, rest }
-        return { first: withPlan(first, await operation.for(caller).plan()), rest }
-      },
-    )
+    const generation = generations.current()
+    const answer = await answered<AnswerInParts>(head, signal, generation, async (seen, trace) => {
+      const identity = await admit(head)
+      const prepare = () => generation.operations.prepare(persisted.documentOf(request), { inParts })
+      const operation = trace ? trace.step('parse and validate', prepare) : prepare()
+      see(seen, operation)
+      if (operation.type === 'subscription')
+        throw refusal('SUBSCRIPTION_TRANSPORT', 'subscriptions are served over WebSocket, at ws://…/graphql')
+      if (readOnly && operation.type === 'mutation')
+        throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
+      const caller = await callerOf(generation, identity, head, signal, trace)
+      const ran = await run(generation, operation, caller)
+      if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return ran
+      return { ...ran, first: withPlan(ran.first, await operation.for(caller).plan()) }
+    })
     return 'first' in answer ? answer : { first: answer, rest: null }
   }
 
+  // An operation on a socket runs in the supergraph in which it was read.
+  const readIn = new WeakMap<PreparedOperation, Generation>()
+  const generationOf = (operation: PreparedOperation) => readIn.get(operation) ?? generations.current()
+
   const socketOperations: SocketOperations = {
-    identify,
-    prepare(request) {
+    admit,
+    prepare(request, { identity, address }) {
+      const generation = generations.current()
       try {
-        return operations.prepare(persisted.documentOf(request))
+        charge(identity, address)
+        const operation = generation.operations.prepare(persisted.documentOf(request))
+        readIn.set(operation, generation)
+        return operation
       } catch (error) {
         const refusals = refused(error)
         if (refusals) return refusals
@@ -155,70 +190,78 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       }
     },
     run: (operation, { identity, ...head }, signal) =>
-      answered<Answer>(
-        () => operation.type,
-        signal,
-        async () => await run(operation, await callerOf(identity, head, signal)),
-      ),
+      answered<Answer>(head, signal, generationOf(operation), async (seen, trace) => {
+        see(seen, operation)
+        const generation = generationOf(operation)
+        const caller = await callerOf(generation, identity, head, signal, trace)
+        return (await run(generation, operation, caller)).first
+      }),
     subscribe: (operation, { identity, ...head }, signal) =>
-      answered(
-        () => operation.type,
-        signal,
-        async () => await subscribe(operation, () => callerOf(identity, head, signal)),
-      ),
+      answered(head, signal, generationOf(operation), async (seen) => {
+        see(seen, operation)
+        const generation = generationOf(operation)
+        return await generation.subscribe(operation, () => callerOf(generation, identity, head, signal))
+      }),
   }
 
   const onFault = (error: unknown) => log.error({ err: error }, 'a connection failed')
-  const readiness = () => ({
-    // The server listens once the query graph is built.
-    supergraph: true,
-    ...(live ? { eventLog: live.topics.isAttached() } : {}),
-  })
-  const graphiql = graphiqlRoute()
+  const readiness = () => {
+    const { live } = generations.current()
+    return {
+      parts: {
+        // The server listens once the query graph is built.
+        supergraph: true,
+        serving: !drain.isDraining(),
+        ...(live ? { eventLog: live.topics.isAttached() } : {}),
+      },
+      details: {
+        generation: generations.count(),
+        breakers: Object.fromEntries([...pools.states()].map(([name, { breaker }]) => [name, breaker])),
+      },
+    }
+  }
+  const gate: Gate = {
+    limits: config.limits,
+    origins: createOrigins(config.corsOrigins),
+    addressOf: config.rateLimit ? (request) => clientAddress(request, config.clientAddressHops) : () => '',
+  }
+  const pages = config.graphiql ? [['/graphiql', graphiqlRoute()] as const] : []
   const server = createHttpServer(
     answerOperation,
-    new Map([...healthRoutes(readiness, metrics), ['/graphiql', graphiql]]),
+    new Map([...healthRoutes(readiness, metrics), ...pages]),
+    gate,
     onFault,
   )
-  const sockets = serveSockets(server, socketOperations, metrics, onFault)
+  const sockets = serveSockets(server, socketOperations, gate, metrics, onFault)
 
   const stop = async (): Promise<void> => {
     persisted.close()
+    await drain.drained(drainMs)
     await sockets.close()
     await closeServer(server)
-    await live?.topics.stop()
-    await planner.close()
-    await subgraphs.close()
+    await generations.close()
+    await tracing?.close()
   }
   try {
-    await planner.ready
-    void persisted.planAhead()
     const port = await listen(server, options.port, config.host)
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
-    return { url: `http://${host}:${port}/graphql`, stop }
+    return { url: `http://${host}:${port}/graphql`, reload, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-function fetchCache({ cacheHints: hints, full }: Supergraph, maxBytes: number): FetchCache {
-  const policies = new WeakMap<Fetch, CachePolicy>()
-  return createFetchCache({
-    maxBytes,
-    policyOf(fetch) {
-      const policy = hints && (policies.get(fetch) ?? cachePolicy(hints, full, fetch.text))
-      if (policy) policies.set(fetch, policy)
-      return policy
-    },
-  })
-}
-
-const withPlan = (answer: Answer, { primary, fetches, deferred }: CompiledPlan): Answer => ({
+const withPlan = (answer: Answer, { primary, fetches, deferred, unplanned }: CompiledPlan): Answer => ({
   ...answer,
   extensions: {
     ...answer.extensions,
-    plan: printPlan({ primary, deferred: [...deferred], fetches: fetches.map(({ fetch }) => fetch) }),
+    plan: printPlan({
+      primary,
+      fetches: fetches.map(({ fetch }) => fetch),
+      deferred: [...deferred],
+      unplanned: [...unplanned],
+    }),
   },
 })
 
@@ -228,32 +271,12 @@ function isPartial(answer: unknown): boolean {
   return 'first' in answer ? isPartial(answer.first) : 'errors' in answer
 }
 
-async function openLive(
-  eventLog: EventLog,
-  config: Config,
-  log: Log,
-  bindings: Iterable<{ topic: string }>,
-): Promise<LiveRooms | null> {
-  const topics = [...new Set([...bindings].map(({ topic }) => topic))]
-  if (topics.length === 0) return null
-  if (config.keysDir === undefined)
-    throw new Error('KEYS_DIR is not set: cursors of subscriptions are signed')
-  const cursors = createCursors(await openKeys(config.keysDir, 'cursor'))
-  await eventLog.ensureTopics(topics)
-  return { topics: await startTopics(eventLog, topics, log), cursors }
-}
-
 // Without an issuer nobody can be verified here: all are anonymous to the gateway, and subgraphs judge for themselves.
 async function createIdentify({ jwksUrl, keysDir, jwtIssuer, jwtAudience }: Config): Promise<Verifier> {
   const expected = { issuer: jwtIssuer, audience: jwtAudience }
   if (jwksUrl !== undefined) return createVerifier({ ...expected, jwksUrl })
   if (keysDir !== undefined) return createVerifier({ ...expected, keys: await openKeys(keysDir, 'issuer') })
   return () => Promise.resolve(anonymous)
-}
-
-function addresses(subgraphs: ReadonlyMap<string, string>, config: Config): Map<string, string> {
-  const overrides: Record<string, string | undefined> = config.subgraphUrls
-  return new Map([...subgraphs].map(([name, url]) => [name, overrides[name] ?? url]))
 }
 
 async function listen(server: Server, port: number, host: string): Promise<number> {

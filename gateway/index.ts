@@ -6,6 +6,7 @@ import { openEventLog } from '@community/infra/eventlog.ts'
 import { ready, runUntilStopped } from '@community/infra/lifecycle.ts'
 import { createLog } from '@community/infra/log.ts'
 import { startGateway } from './gateway.ts'
+import { watchFile } from './watch.ts'
 
 try {
   const { supergraph, port } = readArguments()
@@ -16,9 +17,12 @@ try {
   const eventLog = hasEventLog ? await openEventLog(config, log) : null
   const gateway = await startGateway({ sdl, port, config, log, eventLog })
   log.info({ url: gateway.url }, 'serving')
+  const watched = watchFile(supergraph, { log, onText: gateway.reload })
+  process.on('SIGHUP', watched.read)
   runUntilStopped({
     log,
     async stop() {
+      watched.close()
       await gateway.stop()
       await eventLog?.close()
     },

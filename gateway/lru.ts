@@ -2,20 +2,26 @@ export type Lru<V> = {
   get(key: string): V | undefined
   set(key: string, value: V): void
   delete(key: string): void
+  /** The one unused for longest first. */
+  entries(): Iterable<[string, V]>
 }
 
-/** Values that together weigh at most `capacity`, each 1 unless told; the one unused for longest goes first. */
+/**
+ * At most `capacity` values that weigh at most `mostWeight` together, each the length of its key unless told; the one
+ * unused for longest goes first.
+ */
 export function createLru<V>(
   capacity: number,
-  weightOf: (value: V, key: string) => number = () => 1,
+  mostWeight = Number.POSITIVE_INFINITY,
+  weightOf: (key: string, value: V) => number = (key) => key.length,
 ): Lru<V> {
   const values = new Map<string, V>()
   let weight = 0
-  const remove = (key: string) => {
+  const remove = (key: string): void => {
     const value = values.get(key)
     if (value === undefined) return
     values.delete(key)
-    weight -= weightOf(value, key)
+    weight -= weightOf(key, value)
   }
   return {
     get(key) {
@@ -28,12 +34,13 @@ export function createLru<V>(
     set(key, value) {
       remove(key)
       values.set(key, value)
-      weight += weightOf(value, key)
+      weight += weightOf(key, value)
       for (const oldest of values.keys()) {
-        if (weight <= capacity) return
+        if (values.size <= capacity && weight <= mostWeight) return
         remove(oldest)
       }
     },
     delete: remove,
+    entries: () => values.entries(),
   }
 }

@@ -2,36 +2,42 @@ import {
   type DocumentNode,
   executeSync,
   type FragmentDefinitionNode,
-  GraphQLError,
   type GraphQLFormattedError,
   getOperationAST,
   getVariableValues,
   Kind,
   type OperationDefinitionNode,
-  parse,
   separateOperations,
-  validate,
   visit,
 } from 'graphql'
+import { type DocumentRules, readDocument, withCode } from './document.ts'
 import { cacheControlOf, type FetchCache, type Lifetime, ownerOf } from './execute/cache.ts'
 import type { ParsedOperation } from './execute/collect.ts'
 import { type CompiledPlan, compilePlan } from './execute/compile.ts'
-import { type Execution, execute, executeInParts, type Path } from './execute/execute.ts'
-import type { ForwardedHeaders, Subgraphs } from './execute/fetch.ts'
+import { type Execution, execute, executeInParts } from './execute/execute.ts'
+import type { ForwardedHeaders } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
-import { clientPaths, introspectionFields, shape } from './execute/shape.ts'
+import type { Path } from './execute/places.ts'
+import { clientPaths, introspectionFields, rootFields, shape } from './execute/shape.ts'
 import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
-import { checkShape, limits } from './guard/limits.ts'
-import { anonymous, type Principal } from './guard/verify.ts'
+import type { Cost } from './guard/cost.ts'
+import type { Demand } from './guard/demand.ts'
+import { checkVariables } from './guard/limits.ts'
+import type { Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
+import type { CacheCounts } from './metrics.ts'
 import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
+import { settleDirectives } from './plan/directives.ts'
 import { isolate } from './plan/isolate.ts'
 import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
+import type { OperationTrace } from './telemetry.ts'
+import type { Subgraphs } from './traffic/subgraphs.ts'
+import { type HotOperation, hottest } from './warm.ts'
 
 export type OperationRequest = {
   query: string
@@ -59,6 +65,7 @@ export type Caller = {
   /** Labels of `@override(label:)` that hold for the request. */
   labels: ReadonlySet<string>
   signal: AbortSignal
+  trace: OperationTrace | null
 }
 
 /** An operation that is known to be right: what it is, apart from who asks. */
@@ -71,12 +78,19 @@ type Operation = {
   /** What may come after the first answer. */
   deferred: readonly DeferredFragment[]
   /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
-  for(caller: Pick<Caller, 'principal' | 'labels'>): Permitted
+  for(caller: Grantee): Permitted
+  /** How often it was asked for, and one caller for each outcome. */
+  use(): { count: number; callers: Grantee[] }
   /** Whether it depends on the caller what may be had of it. */
   isProtected: boolean
+  /** Null where operations are not weighed. */
+  cost: Cost | null
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
+
+/** What of a caller decides what it may have, and from where. */
+export type Grantee = Pick<Caller, 'principal' | 'labels'>
 
 type Permitted = {
   plan(): Promise<CompiledPlan>
@@ -84,7 +98,7 @@ type Permitted = {
   errors: readonly GraphQLFormattedError[]
 }
 
-export type PreparedOperation = Operation & { variables: Record<string, unknown> }
+export type PreparedOperation = Operation & { variables: Record<string, unknown>; estimatedCost: number }
 
 export type Operations = {
   /**
@@ -107,41 +121,44 @@ export type Operations = {
     begun: { data: JsonObject; errors: GraphQLFormattedError[] },
   ): Promise<Answer>
   execution(operation: PreparedOperation, caller: Caller): Execution
-  /** Plans it for the anonymous, and with all that it asks for. Throws as `prepare` does, and where it can't be planned. */
-  plan(request: OperationRequest): Promise<void>
+  /** Those that were asked for most, each with its callers. */
+  hottest(atMost: number): HotOperation[]
+  /** Plans the operation for its callers, as if they had asked. */
+  plan(hot: HotOperation): Promise<void>
 }
 
-// What is longer is parsed each time: a thousand of these are all that a cache may hold.
+const unresolvable = 'no subgraph can answer this'
+
+// What is longer is parsed each time. A parsed document takes some 150 bytes for each of its characters.
 const cachedLength = 20_000
+const cachedLengths = 2_000_000
 
 type Rooms = {
   supergraph: Supergraph
   planner: OperationPlanner
   subgraphs: Subgraphs
-  /** Whether clients may ask for the schema, and are told names that are near theirs. */
-  introspection: boolean
+  rules: DocumentRules
+  demand: Demand | null
+  caches: CacheCounts
   /** Null: no answer of a subgraph is kept. */
   cache: FetchCache | null
 }
 
 export function createOperations(rooms: Rooms): Operations {
-  const { supergraph, planner, subgraphs, introspection, cache } = rooms
-  const documents = createLru<ValidDocument | Error>(1_000)
+  const { supergraph, planner, subgraphs, rules, demand, caches, cache } = rooms
+  const documents = createLru<ValidDocument | Error>(1_000, cachedLengths)
 
   function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
+    caches.documents[known ? 'hits' : 'misses']++
     if (known instanceof Error) throw known
     if (known) return known
     try {
-      const document = parseDocument(query)
-      checkShape(document)
-      if (!introspection) refuseIntrospection(document)
-      const invalid = validate(supergraph.api, document, undefined, {
-        maxErrors: limits.validationErrors,
-        hideSuggestions: !introspection,
-      })
-      if (invalid.length > 0) throw new AggregateError(invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')))
-      const valid = { document: isolate(document, supergraph.traits), operations: new Map() }
+      const document = readDocument(query, supergraph.api, rules)
+      const valid = {
+        document: isolate(settleDirectives(document, supergraph.directives), supergraph.traits),
+        operations: new Map(),
+      }
       if (query.length <= cachedLength) documents.set(query, valid)
       return valid
     } catch (error) {
@@ -155,25 +172,24 @@ export function createOperations(rooms: Rooms): Operations {
     const name = JSON.stringify([inParts, operationName])
     const known = operations.get(name)
     if (known) return known
-    const operation = compiledOnce(
-      supergraph,
-      planner,
-      oneOperation(supergraph, document, operationName, inParts),
-    )
+    const one = oneOperation(supergraph, document, operationName, inParts)
+    const cost = demand?.weigh(one) ?? null
+    const operation = compiledOnce(supergraph, planner, caches, { ...one, cost })
     operations.set(name, operation)
     return operation
   }
 
-  function execution({ variables, type }: PreparedOperation, { headers, signal }: Caller): Execution {
+  function execution({ variables, type }: PreparedOperation, caller: Caller): Execution {
+    const { headers, trace } = caller
+    // A mutation that has begun goes on without its client.
+    const signal = type === 'mutation' ? undefined : caller.signal
     return {
       schema: supergraph.full,
       variables,
       data: {},
       errors: [],
       deferredErrors: [],
-      // A mutation that has begun goes on without its client.
-      ask: (subgraph, body) =>
-        subgraphs.ask(subgraph, body, headers, type === 'mutation' ? undefined : signal),
+      ask: (subgraph, body, isRead) => subgraphs.ask(subgraph, { body, headers, signal, isRead, trace }),
       cache: type === 'mutation' && cache ? cache.writing : null,
     }
   }
@@ -186,12 +202,21 @@ export function createOperations(rooms: Rooms): Operations {
   ): Promise<Answer> {
     const running = { ...execution(operation, caller), ...begun }
     if (plan) await execute(running, plan)
-    return shaped(operation, running)
+    return withCost(operation, caller, running, shaped(operation, running))
+  }
+
+  function withCost(
+    { cost, estimatedCost: estimated, variables }: PreparedOperation,
+    { principal }: Caller,
+    { data }: Begun,
+    answer: Answer,
+  ): Answer {
+    return demand && cost ? demand.told(answer, { cost, estimated, variables, data }, principal) : answer
   }
 
   function shaped(operation: PreparedOperation, fetched: Begun): Answer {
-    const described = introspect(operation)
-    const { data, errors } = shape(supergraph.api, operation, operation.variables, fetched, described)
+    const introspection = introspect(operation)
+    const { data, errors } = shape(supergraph.api, operation, operation.variables, fetched, introspection)
     return errors.length > 0 ? { data, errors } : { data }
   }
 
@@ -199,7 +224,9 @@ export function createOperations(rooms: Rooms): Operations {
     const permitted = operation.for(caller)
     const plan = await permitted.plan()
     const running = execution(operation, caller)
-    running.errors.push(...permitted.errors)
+    const unanswered = plan.unplanned.length === 0 ? [] : includedOf(plan.unplanned, operation)
+    if (plan.fetches.length === 0 && unanswered.length > 0) throw refusal('UNRESOLVABLE', unresolvable)
+    running.errors.push(...permitted.errors, ...unanswered.map(unresolved))
     return { plan, running }
   }
 
@@ -227,22 +254,27 @@ export function createOperations(rooms: Rooms): Operations {
     return data ?? {}
   }
 
+  // Composition lets pass that no subgraph has a type for an interface; the planner then plans nothing for the field.
+  function includedOf(names: readonly string[], operation: PreparedOperation): string[] {
+    const included = rootFields(supergraph.api, operation, operation.variables).map(({ key }) => key)
+    return names.filter((name) => included.includes(name))
+  }
+
   return {
     prepare(request, { inParts } = { inParts: false }) {
       const operation = operationIn(request, inParts)
-      return { ...operation, variables: coercedVariables(supergraph, operation, request.variables ?? {}) }
+      const variables = coercedVariables(supergraph, operation, request.variables ?? {}, rules)
+      const estimatedCost = demand && operation.cost ? demand.admit(operation.cost, variables) : 0
+      return { ...operation, variables, estimatedCost }
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)
-      if (!cache || operation.type !== 'query') {
-        await execute(running, plan)
-        return written(operation, plan, running)
-      }
+      const isKept = cache && operation.type === 'query'
       const lifetime: Lifetime = { until: Number.POSITIVE_INFINITY, isShared: !operation.isProtected }
-      running.cache = cache.reading(ownerOf(caller), lifetime)
+      if (isKept) running.cache = cache.reading(ownerOf(caller), lifetime)
       await execute(running, plan)
-      const answer = written(operation, plan, running)
-      const cacheControl = answer.errors ? null : cacheControlOf(lifetime, cache.now())
+      const answer = withCost(operation, caller, running, written(operation, plan, running))
+      const cacheControl = isKept && !answer.errors ? cacheControlOf(lifetime, cache.now()) : null
       return cacheControl === null ? answer : { ...answer, cacheControl }
     },
     async runInParts(operation, caller) {
@@ -252,7 +284,7 @@ export function createOperations(rooms: Rooms): Operations {
       const { plan, running } = await begin(operation, caller)
       const progress = executeInParts(running, plan)
       await progress.first
-      const first = written(operation, plan, running)
+      const first = withCost(operation, caller, running, written(operation, plan, running))
       if (fragments.length === 0) return { first, rest: null }
       const rest = incrementalAnswers({
         schema: supergraph.api,
@@ -267,29 +299,31 @@ export function createOperations(rooms: Rooms): Operations {
     },
     finish,
     execution,
-    async plan(request) {
-      const operation = operationIn(request, false)
-      await operation.for({ principal: anonymous.principal, labels: new Set() }).plan()
-      if (supergraph.protection) await planner.plan(operation.document, [])
+    hottest: (atMost) => hottest(documents.entries(), atMost),
+    async plan({ request, inParts, callers }) {
+      const operation = operationIn(request, inParts)
+      await Promise.all(callers.map((caller) => operation.for(caller).plan()))
     },
   }
 }
 
-type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
+export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'isProtected' | 'writer'
+type Compiled = 'for' | 'use' | 'isProtected' | 'writer'
 const mostWriters = 16
 const mostOutcomes = 32
 
 function compiledOnce(
   supergraph: Supergraph,
   planner: OperationPlanner,
+  caches: CacheCounts,
   operation: Omit<Operation, Compiled>,
 ): Operation {
   const conditions = conditionVariables(operation.document)
   const writers = createLru<WriteData>(mostWriters)
-  const outcomes = createLru<Permitted>(mostOutcomes)
+  const outcomes = createLru<{ permitted: Permitted; caller: Grantee }>(mostOutcomes)
+  let count = 0
   const { protection, full } = supergraph
   const overrides = relevantOverrides(supergraph, operation.document)
   const demanded = new Set<Requirement>()
@@ -300,7 +334,7 @@ function compiledOnce(
     return () => {
       plan ??= document
         ? planner.plan(document, labels).then((each) => compilePlan(each, full))
-        : Promise.resolve(compilePlan({ primary: null, fetches: [], deferred: [] }, full))
+        : Promise.resolve(compilePlan({ primary: null, fetches: [], deferred: [], unplanned: [] }, full))
       plan.catch(() => {
         plan = null
       })
@@ -319,14 +353,17 @@ function compiledOnce(
   return {
     ...operation,
     isProtected: demanded.size > 0,
+    use: () => ({ count, callers: [...outcomes.entries()].map(([, { caller }]) => caller) }),
     for({ principal, labels }) {
+      count++
       const holding = overrides.filter((label) => labels.has(label))
       const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
       const key = [...met, ...holding].join()
       const known = outcomes.get(key)
-      if (known) return known
+      caches.plans[known ? 'hits' : 'misses']++
+      if (known) return known.permitted
       const outcome = permitted(principal, holding)
-      outcomes.set(key, outcome)
+      outcomes.set(key, { permitted: outcome, caller: { principal, labels } })
       return outcome
     },
     writer({ repeated }, variables) {
@@ -351,6 +388,12 @@ function relevantOverrides({ overrides }: Supergraph, document: DocumentNode): s
 const documentOf = ({ definition, fragments }: ParsedOperation): DocumentNode => ({
   kind: Kind.DOCUMENT,
   definitions: [definition, ...fragments.values()],
+})
+
+const unresolved = (name: string): GraphQLFormattedError => ({
+  message: unresolvable,
+  path: [name],
+  extensions: { code: 'UNRESOLVABLE' },
 })
 
 const denial = (path: string[]): GraphQLFormattedError => ({
@@ -379,43 +422,12 @@ export function answerText({ text, cacheControl: _header, ...rest }: Answer): st
   return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`
 }
 
-/** A thrown refusal as what the client gets; null where it is no refusal but a fault. */
-export function refused(error: unknown): readonly GraphQLError[] | null {
-  if (error instanceof GraphQLError) return [error]
-  if (error instanceof AggregateError && error.errors.every((each) => each instanceof GraphQLError))
-    return error.errors
-  return null
-}
-
-function parseDocument(query: string): DocumentNode {
-  try {
-    return parse(query, { maxTokens: limits.tokens })
-  } catch (error) {
-    // The parser recurses: nesting may exhaust the stack before it exhausts the tokens.
-    if (error instanceof RangeError) throw refusal('OPERATION_TOO_COMPLEX', 'the document nests too deep')
-    throw error instanceof GraphQLError ? withCode('GRAPHQL_PARSE_FAILED')(error) : error
-  }
-}
-
-// `__typename` tells what was asked for, and nothing of the schema.
-function refuseIntrospection(document: DocumentNode): void {
-  visit(document, {
-    Field({ name: { value } }) {
-      if (value === '__schema' || value === '__type')
-        throw refusal(
-          'INTROSPECTION_DISABLED',
-          `introspection is switched off: ${value} can not be asked for`,
-        )
-    },
-  })
-}
-
 function oneOperation(
   { api }: Supergraph,
   document: DocumentNode,
   operationName: string | undefined,
   inParts: boolean,
-): Omit<Operation, Compiled> {
+): Omit<Operation, Compiled | 'cost'> {
   const definition = getOperationAST(document, operationName)
   if (!definition)
     throw refusal(
@@ -452,12 +464,14 @@ const valueAt = (data: unknown, path: Path): unknown =>
 
 // What the planner calls entities and context arguments.
 const reservedVariable = /^(representations|contextualArgument_)/
+const toldVariableErrors = 20
 const noVariables: Record<string, unknown> = {}
 
 function coercedVariables(
   supergraph: Supergraph,
   { definition }: Operation,
   input: Record<string, unknown>,
+  { limits, introspection }: DocumentRules,
 ): Record<string, unknown> {
   const definitions = definition.variableDefinitions ?? []
   if (definitions.length === 0) return noVariables
@@ -467,19 +481,11 @@ function coercedVariables(
       'BAD_USER_INPUT',
       `the name of a variable can not begin as ${taken.variable.name.value} does`,
     )
+  checkVariables(input, limits)
   const { coerced, errors } = getVariableValues(supergraph.api, definitions, input, {
-    maxErrors: limits.variableErrors,
+    maxErrors: toldVariableErrors,
+    hideSuggestions: !introspection,
   })
   if (errors) throw new AggregateError(errors.map(withCode('BAD_USER_INPUT')))
   return coerced
 }
-
-const withCode = (code: string) => (error: GraphQLError) =>
-  new GraphQLError(error.message, {
-    nodes: error.nodes ?? null,
-    source: error.source ?? null,
-    positions: error.positions ?? null,
-    path: error.path ?? null,
-    originalError: error.originalError ?? null,
-    extensions: { ...error.extensions, code },
-  })

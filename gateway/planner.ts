@@ -3,13 +3,14 @@ import type { Log } from '@community/infra/log.ts'
 import { type DocumentNode, GraphQLError, print } from 'graphql'
 import { createLru } from './lru.ts'
 import type { Plan } from './plan/plan.ts'
+import type { SupergraphFacts } from './plan/supergraph.ts'
 
 /** Plans operations off the event loop, each operation once. */
 export type OperationPlanner = {
   /** `document` holds one operation with its fragments, `labels` those that hold of `@override(label:)`. Throws a GraphQLError where the deadline passed. */
   plan(document: DocumentNode, labels: readonly string[]): Promise<Plan>
-  /** Resolves once the query graph is built; rejects where it can't be. */
-  ready: Promise<void>
+  /** What the supergraph says, once the query graph is built; rejects with what is wrong with it. */
+  ready: Promise<SupergraphFacts>
   close(): Promise<void>
 }
 
@@ -23,9 +24,10 @@ type Options = {
 
 /** What the thread is asked and answers. */
 export type PlanRequest = { id: number; text: string; labels: readonly string[] }
+export type ThreadReady = { facts: SupergraphFacts }
 export type PlanReply =
   | { id: number; plan: Plan }
-  | { id: number; refused: string }
+  | { id: number; refused: string; code: string }
   | { id: number; failed: string }
 
 type Job = PlanRequest & { resolve(plan: Plan): void; reject(error: Error): void }
@@ -36,6 +38,7 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
   let current: { job: Job; timer: NodeJS.Timeout; startedAt: number } | null = null
   let nextId = 1
   let closed = false
+  let wasReady = false
   let thread = startThread()
 
   // One job at a time is in the thread, so that the deadline is the job's own, and only it is lost with the thread.
@@ -45,10 +48,12 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
     current = { job, timer: setTimeout(giveUp, deadlineMs), startedAt: performance.now() }
     thread.ready.then(
       () => {
-        current?.timer.refresh()
+        if (current?.job !== job) return
+        current.timer.refresh()
         thread.worker.postMessage({ id: job.id, text: job.text, labels: job.labels } satisfies PlanRequest)
       },
-      (error: Error) => settle((failed) => failed.reject(error)),
+      // A thread that was given up tells it of a job that is no longer the current one.
+      (error: Error) => current?.job === job && settle((failed) => failed.reject(error)),
     )
   }
 
@@ -75,30 +80,35 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
     )
   }
 
-  function startThread(): { worker: Worker; ready: Promise<void> } {
+  function startThread(): { worker: Worker; ready: Promise<SupergraphFacts> } {
     const worker = new Worker(new URL('./planner-thread.ts', import.meta.url), { workerData: { sdl } })
-    const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
+    const { promise: ready, resolve, reject } = Promise.withResolvers<SupergraphFacts>()
     ready.catch(() => undefined)
-    worker.on('message', (message: 'ready' | PlanReply) => {
-      if (message === 'ready') {
-        resolve()
+    worker.on('message', (message: ThreadReady | PlanReply) => {
+      if ('facts' in message) {
+        wasReady = true
+        resolve(message.facts)
         return
       }
       if (message.id !== current?.job.id) return
       settle((job) => {
         if ('plan' in message) job.resolve(message.plan)
         else if ('refused' in message)
-          job.reject(new GraphQLError(message.refused, { extensions: { code: 'OPERATION_TOO_COMPLEX' } }))
+          job.reject(new GraphQLError(message.refused, { extensions: { code: message.code } }))
         else job.reject(new Error(message.failed))
       })
     })
     worker.on('error', (error) => {
       reject(error)
       if (closed || worker !== thread.worker) return
-      log.error({ err: error }, 'the planner thread died')
-      thread = startThread()
+      // An SDL that no planner can be made of kills every thread.
+      if (wasReady) {
+        log.error({ err: error }, 'the planner thread died')
+        thread = startThread()
+      }
       settle((job) => job.reject(new Error('the planner thread died', { cause: error })))
     })
+    worker.once('exit', () => reject(new Error('the planner was closed')))
     return { worker, ready }
   }
 

@@ -23,6 +23,13 @@ const list = z
   .transform((text) => text.split(',').flatMap((part) => part.trim() || []))
 const optionalUrl = z.url().optional()
 const connection = z.string().startsWith('postgres').optional()
+const flag = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .optional()
+const whole = (least: number, most: number, usual: number) =>
+  z.coerce.number().int().min(least).max(most).default(usual)
+const million = 1_000_000
 const json = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value, context) => {
     if (typeof value !== 'string') return undefined
@@ -33,6 +40,25 @@ const json = <T extends z.ZodType>(schema: T) =>
       return undefined
     }
   }, schema.optional())
+
+const milliseconds = z.number().int().min(1).max(600_000)
+const count = z.number().int().min(1).max(100_000)
+/** How the gateway treats a subgraph; what is not given is as the gateway's `traffic/policy.ts` says. */
+const subgraphPolicy = z.strictObject({
+  deadlineMs: milliseconds.exactOptional(),
+  maxAnswerBytes: z.number().int().min(1).exactOptional(),
+  retries: z.number().int().min(0).max(10).exactOptional(),
+  concurrency: count.exactOptional(),
+  queue: z.number().int().min(0).max(100_000).exactOptional(),
+  breaker: z
+    .strictObject({
+      failureRatio: z.number().min(0.01).max(1).exactOptional(),
+      minimumRequests: count.exactOptional(),
+      windowMs: milliseconds.exactOptional(),
+      openMs: milliseconds.exactOptional(),
+    })
+    .exactOptional(),
+})
 
 const environment = z.object({
   DATA_DIR: z.string().default('.data'),
@@ -70,11 +96,42 @@ const environment = z.object({
   JWT_AUDIENCE: z.string().default('community'),
   OVERRIDE_LABELS: list,
   PERSISTED_OPERATIONS: z.string().optional(),
-  PERSISTED_OPERATIONS_ONLY: z.stringbool().default(false),
-  AUTOMATIC_PERSISTED_QUERIES: z.stringbool().default(true),
+  PERSISTED_OPERATIONS_ONLY: flag,
+  AUTOMATIC_PERSISTED_QUERIES: flag,
   PLAN_SCOPE: z.string().optional(),
-  SHARE_QUERIES: z.stringbool().default(false),
+  SHARE_QUERIES: flag,
   FETCH_CACHE_BYTES: z.coerce.number().int().min(0).default(0),
+  GATEWAY_MODE: z.enum(['development', 'production']).default('development'),
+  INTROSPECTION: flag,
+  GRAPHIQL: flag,
+  MASK_ERRORS: flag,
+  CORS_ORIGINS: list,
+  RATE_LIMIT_PER_SECOND: z.coerce.number().positive().optional(),
+  RATE_LIMIT_BURST: z.coerce.number().min(1).optional(),
+  CLIENT_ADDRESS_HOPS: whole(0, 10, 0),
+  COST_MODE: z.enum(['off', 'measure', 'enforce']).default('off'),
+  COST_MAXIMUM: z.coerce.number().positive().default(10_000),
+  COST_LIST_SIZE: whole(0, million, 10),
+  COST_SCOPE: z.string().optional(),
+  LIMIT_BODY_BYTES: whole(1, 100 * million, 1024 * 1024),
+  LIMIT_DOCUMENT_BYTES: whole(1, 100 * million, 256 * 1024),
+  LIMIT_TOKENS: whole(1, million, 10_000),
+  LIMIT_OPERATIONS: whole(1, 1_000, 50),
+  LIMIT_NESTING: whole(1, 500, 100),
+  LIMIT_DEPTH: whole(1, 500, 25),
+  LIMIT_HEIGHT: whole(1, million, 2_000),
+  LIMIT_ROOT_FIELDS: whole(1, million, 200),
+  LIMIT_ALIASES: whole(0, million, 200),
+  LIMIT_DIRECTIVES: whole(0, million, 500),
+  LIMIT_COMPARISONS: whole(1, million, 30_000),
+  LIMIT_VARIABLE_VALUES: whole(0, million, 20_000),
+  LIMIT_BATCH: whole(0, 1_000, 0),
+  LIMIT_SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000, 100),
+  SUBGRAPH_POLICIES: json(z.record(z.string(), subgraphPolicy)),
+  FORWARD_HEADERS: list,
+  OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl,
+  OTEL_SERVICE_NAME: z.string().default('gateway'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   CHROME_PATH: z.string().optional(),
   CI: z.string().optional(),
 })
@@ -144,16 +201,78 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       /** Path of the manifest. */
       file: e.PERSISTED_OPERATIONS,
       /** Whether nothing else may run. */
-      only: e.PERSISTED_OPERATIONS_ONLY,
+      only: e.PERSISTED_OPERATIONS_ONLY ?? false,
       /** Whether clients may register documents by their hash. */
-      automatic: e.AUTOMATIC_PERSISTED_QUERIES,
+      automatic: e.AUTOMATIC_PERSISTED_QUERIES ?? true,
     },
     /** Who has it is told the plan on demand; nobody where undefined. */
     planScope: e.PLAN_SCOPE,
     /** Whether identical queries that run at the same time are one execution. */
-    shareQueries: e.SHARE_QUERIES,
+    shareQueries: e.SHARE_QUERIES ?? false,
     /** What the gateway may keep of subgraphs' answers; 0: nothing is kept. */
     fetchCacheBytes: e.FETCH_CACHE_BYTES,
+    introspection: e.INTROSPECTION ?? e.GATEWAY_MODE === 'development',
+    graphiql: e.GRAPHIQL ?? e.GATEWAY_MODE === 'development',
+    /** Whether clients are kept from what went wrong inside a subgraph. */
+    maskErrors: e.MASK_ERRORS ?? e.GATEWAY_MODE === 'production',
+    /** Foreign origins whose pages may use the gateway, as `https://app.example`. */
+    corsOrigins: e.CORS_ORIGINS,
+    /** Operations of one principal; null: any number. */
+    rateLimit:
+      e.RATE_LIMIT_PER_SECOND === undefined
+        ? null
+        : {
+            perSecond: e.RATE_LIMIT_PER_SECOND,
+            burst: e.RATE_LIMIT_BURST ?? Math.max(1, 2 * e.RATE_LIMIT_PER_SECOND),
+          },
+    /** Proxies in front of the gateway, each of which adds the address that it saw to X-Forwarded-For. */
+    clientAddressHops: e.CLIENT_ADDRESS_HOPS,
+    /** Demand control; null: operations are not weighed. */
+    cost:
+      e.COST_MODE === 'off'
+        ? null
+        : {
+            /** Null: nothing is refused. */
+            maximum: e.COST_MODE === 'enforce' ? e.COST_MAXIMUM : null,
+            /** Elements that a list is taken to have where the schema says nothing. */
+            listSize: e.COST_LIST_SIZE,
+            /** Who has it finds the cost in `extensions`; undefined: nobody. */
+            scope: e.COST_SCOPE,
+          },
+    limits: {
+      bodyBytes: e.LIMIT_BODY_BYTES,
+      documentBytes: e.LIMIT_DOCUMENT_BYTES,
+      tokens: e.LIMIT_TOKENS,
+      operations: e.LIMIT_OPERATIONS,
+      /** Of selection sets and values in each other, fragments included. */
+      nesting: e.LIMIT_NESTING,
+      /** Of fields in each other. */
+      depth: e.LIMIT_DEPTH,
+      /** Fields in all, fragments expanded. */
+      height: e.LIMIT_HEIGHT,
+      rootFields: e.LIMIT_ROOT_FIELDS,
+      aliases: e.LIMIT_ALIASES,
+      directives: e.LIMIT_DIRECTIVES,
+      /** Of fields with the same response name, which have to be found mergeable. */
+      comparisons: e.LIMIT_COMPARISONS,
+      variableValues: e.LIMIT_VARIABLE_VALUES,
+      /** Operations in one body; 0: a body is no list. */
+      batch: e.LIMIT_BATCH,
+      subscriptionsPerSocket: e.LIMIT_SUBSCRIPTIONS_PER_SOCKET,
+    },
+    /** By subgraph; `*` for all. */
+    subgraphPolicies: e.SUBGRAPH_POLICIES ?? {},
+    /** Headers of clients that go on to subgraphs. */
+    forwardHeaders: e.FORWARD_HEADERS.map((name) => name.toLowerCase()),
+    /** Null: nothing is traced. */
+    tracing:
+      e.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? null
+        : {
+            endpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT,
+            serviceName: e.OTEL_SERVICE_NAME,
+            ratio: e.OTEL_TRACES_SAMPLER_ARG,
+          },
     chromePath: e.CHROME_PATH,
     ci: e.CI !== undefined && e.CI !== 'false',
   }

@@ -12,7 +12,10 @@ const walls: { folder: string; may: string[] }[] = [
   { folder: 'infra', may: ['npm:'] },
   {
     folder: 'gateway/plan',
-    may: ['npm:graphql', 'npm:@apollo/query-planner', 'npm:@apollo/federation-internals'],
+    may: [
+      'npm:graphql',
+      ...['query-planner', 'query-graphs', 'federation-internals'].map((each) => `npm:@apollo/${each}`),
+    ],
   },
   { folder: 'gateway', may: ['npm:', 'infra'] },
   { folder: 'schema', may: ['npm:'] },

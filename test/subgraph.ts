@@ -151,7 +151,10 @@ async function serveGraph(agents: ReadonlyMap<string, GraphAgent>, issuer: Keys)
     const token = request.headers.authorization?.slice('Bearer '.length)
     const claims = token === undefined ? null : await issuer.verify(token, { audience: 'community' })
     const agent = agents.get(variables.id)
-    const visible = agent && (agent.visibility === 'PUBLIC' || agent.organizationId === claims?.org)
+    const own = agent?.organizationId === claims?.org
+    const administrator = typeof claims?.scope === 'string' && claims.scope.split(' ').includes('org:admin')
+    const visible =
+      agent?.visibility === 'PUBLIC' || (own && (agent?.visibility !== 'PRIVATE' || administrator))
     return JSON.stringify({ data: { agent: visible ? agent : null } })
   }
   const server = createServer((request, response) => {

@@ -35,6 +35,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{gateway,infra,schema,subgraphs,test}/**/*.test.ts'],
           exclude: [node_modules, '**/*.integration.test.ts', 'test/{e2e,browser,fault}/**'],
+          // Many of them start a gateway; the machine may be busy with something else.
+          testTimeout: 30_000,
         },
       },
       {

@@ -275,6 +275,7 @@ describe('the store', () => {
     const answer: SubgraphAnswer = {
       data: { a: 1 },
       errors: [],
+      status: 200,
       headers: { 'cache-control': 'max-age=10, public' },
     }
     const ask = () =>
@@ -298,14 +299,14 @@ describe('the store', () => {
     const headers = { 'cache-control': 'max-age=10, public' }
     const read = (value: number) =>
       cache.reading(owner, lifetime())(question('x'), () =>
-        Promise.resolve({ data: { a: value }, errors: [], headers }),
+        Promise.resolve({ data: { a: value }, errors: [], status: 200, headers }),
       )
     const slow = Promise.withResolvers<SubgraphAnswer>()
     const reading = cache.reading(owner, lifetime())(question('x'), () => slow.promise)
     await cache.writing({ ...question('w'), fetch: { ...fetch, operation: 'mutation' } }, () =>
-      Promise.resolve({ data: {}, errors: [], headers }),
+      Promise.resolve({ data: {}, errors: [], status: 200, headers }),
     )
-    slow.resolve({ data: { a: 1 }, errors: [], headers })
+    slow.resolve({ data: { a: 1 }, errors: [], status: 200, headers })
     await reading
     expect((await read(2)).data).toEqual({ a: 2 })
   })
@@ -317,6 +318,7 @@ describe('the store', () => {
         Promise.resolve({
           data: { a: { b: 1 } },
           errors: [],
+          status: 200,
           headers: { 'cache-control': 'max-age=10, public' },
         }),
       )
@@ -335,7 +337,7 @@ describe('the store', () => {
     const read = (name: string, length: number) =>
       cache.reading(owner, lifetime())(question(name), () => {
         sent++
-        return Promise.resolve({ data: { a: 'x'.repeat(length) }, errors: [], headers })
+        return Promise.resolve({ data: { a: 'x'.repeat(length) }, errors: [], status: 200, headers })
       })
     await read('huge', 30_000)
     await read('huge', 30_000)

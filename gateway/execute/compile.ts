@@ -10,6 +10,8 @@ export type CompiledPlan = {
   fetches: CompiledFetch[]
   /** Labels of what is deferred. */
   deferred: readonly string[]
+  /** Response names of root fields that no subgraph can answer. */
+  unplanned: readonly string[]
   /** Whether objects that refer to one entity get copies of it: what is around them may make them differ. */
   copies: boolean
   /** Response names that entity fetches bring: what they hold may hang below several objects. */
@@ -45,11 +47,15 @@ export type Route = {
   from: { fetch: number; part: number; path: number; steps: readonly string[] } | null
 }
 
-export function compilePlan({ primary, fetches, deferred }: Plan, schema: GraphQLSchema): CompiledPlan {
+export function compilePlan(
+  { primary, fetches, deferred, unplanned }: Plan,
+  schema: GraphQLSchema,
+): CompiledPlan {
   const before = ancestors(fetches)
   return {
     primary,
     deferred,
+    unplanned,
     copies: fetches.some(({ parts }) => parts.some(({ contexts }) => contexts.length > 0)),
     fetches: fetches.map((fetch, index) => ({
       fetch,

@@ -215,7 +215,7 @@ test('a subgraph that is down nulls its own fields, and is named', async () => {
     errors: ['left', 'postage'].map((field) => ({
       message: 'the subgraph stock is unavailable: connection refused',
       path: ['product', field],
-      extensions: { code: 'SUBGRAPH_UNAVAILABLE', service: 'stock' },
+      extensions: { code: 'SUBGRAPH_UNAVAILABLE', service: 'stock', reason: 'CONNECTION' },
     })),
   })
 })

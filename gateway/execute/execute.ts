@@ -6,15 +6,13 @@ import {
   type CompiledPart,
   type CompiledPlan,
   compilePart,
-  type Route,
   requestHead,
 } from './compile.ts'
 import { contextValues, nestedAt } from './context.ts'
 import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
 import { isObject, type JsonObject, merge, mergeFields, own } from './merge.ts'
+import { type Locate, objectsAt, type Path, placesIn, type Stations } from './places.ts'
 import { rewrite } from './represent.ts'
-
-export type Path = readonly (string | number)[]
 
 /** One operation on its way: fetches read from `data`, and write to it and to `errors`. */
 export type Execution = {
@@ -26,8 +24,8 @@ export type Execution = {
   errors: GraphQLFormattedError[]
   /** Of what is deferred, by its place in the plan. */
   deferredErrors: GraphQLFormattedError[][]
-  /** `body` is the request's JSON. */
-  ask(subgraph: string, body: string): Promise<SubgraphAnswer>
+  /** `body` is the request's JSON; `isRead` allows to send it again. */
+  ask(subgraph: string, body: string, isRead: boolean): Promise<SubgraphAnswer>
   /** What is asked goes through it; null where nothing is kept. */
   cache: AskThrough | null
 }
@@ -62,9 +60,6 @@ function started(execution: Execution, { fetches, copies }: CompiledPlan): Promi
   return ended
 }
 
-/** Objects that were at a path when its fetch began, by fetch, part and path; none of a fetch that was passed over. */
-type Stations = JsonObject[][][][]
-
 /** What a part asks: the entities' representations and, for each, the objects that get it. */
 type Asked = {
   compiled: CompiledPart
@@ -83,8 +78,7 @@ async function executeFetch(
 ): Promise<void> {
   const { fetch, parts, head } = compiled
   if (fetch.when.some(({ variable, is }) => (own(execution.variables, variable) === true) !== is)) return
-  const locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) =>
-    pathsOf(execution.data, part, objects)
+  const locate = placesIn(execution.data)
   const [only] = parts
   if (only && only.part.contexts.length > 0) {
     const groups = askedByContext(execution, only)
@@ -138,7 +132,7 @@ export async function fetchEntities(
     copies: false,
   }
   const received = await ask(execution, fetch, requestHead(fetch), [asked], (_, objects) =>
-    targets.filter((target) => objects.has(target)).map(pathOf),
+    objects.map(pathOf),
   )
   return targets.map((target) => received.has(target))
 }
@@ -151,9 +145,10 @@ function representations(compiled: CompiledPart, objectsByPath: readonly JsonObj
     if (objects.length > 0) asked.targets.push(objects)
     return asked
   }
-  let known = new Map<string, JsonObject[]>()
-  for (const objects of objectsByPath) {
-    if (!shared) known = new Map()
+  // What hangs below an entity that is shared is at several of the paths.
+  const groups = shared ? [new Set(objectsByPath.flat())] : objectsByPath
+  for (const objects of groups) {
+    const known = new Map<string, JsonObject[]>()
     for (const object of objects) {
       const text = represent(object)
       if (text === null) continue
@@ -169,8 +164,6 @@ function representations(compiled: CompiledPart, objectsByPath: readonly JsonObj
   }
   return asked
 }
-
-type Locate = (part: CompiledPart, objects: ReadonlySet<JsonObject>) => Path[]
 
 /** Asks for the entities, each once, and merges what comes into their targets, which are answered. */
 async function ask(
@@ -195,14 +188,15 @@ async function ask(
     const entities = asked.flatMap(({ compiled: { part } }, index) =>
       part.entities ? `"${part.entities.variable}":[${lists[index]!.join(',')}]` : [],
     )
-    return execution.ask(fetch.subgraph, `${head}${[...entities, ...variables].join(',')}}}`)
+    const body = `${head}${[...entities, ...variables].join(',')}}}`
+    return execution.ask(fetch.subgraph, body, fetch.operation !== 'mutation')
   }
   let answer: SubgraphAnswer
   try {
     answer = await (execution.cache ? execution.cache({ fetch, texts, variables }, send) : send(texts))
   } catch (error) {
     if (!(error instanceof SubgraphUnavailable)) throw error
-    const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph }
+    const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph, reason: error.reason }
     errors.push(...failedFields(asked, { message: error.message, extensions }, locate))
     return received
   }
@@ -262,7 +256,7 @@ function placed(
     if (field === undefined || (entities && (field !== entities.key || typeof index !== 'number'))) continue
     const concerned = targets[entities ? Number(index) : 0] ?? []
     const below = (path ?? []).slice(entities ? 2 : 0)
-    const places = locate(compiled, new Set(concerned))
+    const places = locate(compiled, concerned)
     if (places.length > 0)
       return counted(error, places).map((each) => ({ ...each, path: [...each.path, ...below] }))
   }
@@ -277,7 +271,7 @@ function failedFields(
 ): GraphQLFormattedError[] {
   return asked.flatMap(({ compiled, targets }) => {
     const fields = compiled.part.fields
-    return counted(error, locate(compiled, new Set(targets.flat()))).flatMap((each) =>
+    return counted(error, locate(compiled, targets.flat())).flatMap((each) =>
       fields.length > 0 ? fields.map((field) => ({ ...each, path: [...each.path, field] })) : [each],
     )
   })
@@ -290,51 +284,4 @@ function counted(error: GraphQLFormattedError, paths: readonly Path[]) {
   const extensions =
     paths.length > toldPlaces ? { ...error.extensions, places: paths.length } : error.extensions
   return paths.slice(0, toldPlaces).map((path) => ({ ...error, ...(extensions && { extensions }), path }))
-}
-
-/** Objects at a path, `@` being all elements of a list; what is null or absent is not among them. */
-function objectsAt(data: JsonObject, { path, from }: Route, stations: Stations): JsonObject[] {
-  const objects: JsonObject[] = []
-  const visit = (object: JsonObject) => void objects.push(object)
-  const starts = from && stations[from.fetch]?.[from.part]?.[from.path]
-  if (!starts) {
-    walk(data, path, 0, null, visit)
-    return objects
-  }
-  for (const start of starts) walk(start, from.steps, 0, null, visit)
-  // What hangs below an entity may hang below several of these objects.
-  return [...new Set(objects)]
-}
-
-/** Where in the answer the objects of a part are. */
-function pathsOf(data: JsonObject, { part }: CompiledPart, objects: ReadonlySet<JsonObject>): Path[] {
-  const paths: Path[] = []
-  for (const path of part.paths)
-    walk(data, path, 0, [], (object, trail) => objects.has(object) && paths.push([...trail]))
-  return paths
-}
-
-/** `trail` is where it is; null where nobody wants to know. */
-function walk(
-  value: unknown,
-  path: readonly string[],
-  depth: number,
-  trail: (string | number)[] | null,
-  visit: (object: JsonObject, trail: Path) => void,
-): void {
-  const step = path[depth]
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      trail?.push(index)
-      walk(value[index], path, step === '@' ? depth + 1 : depth, trail, visit)
-      trail?.pop()
-    }
-  } else if (isObject(value)) {
-    if (step === undefined) visit(value, trail ?? [])
-    else {
-      trail?.push(step)
-      walk(own(value, step), path, depth + 1, trail, visit)
-      trail?.pop()
-    }
-  }
 }

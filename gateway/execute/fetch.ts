@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
 import { type Dispatcher, Pool } from 'undici'
 import { z } from 'zod'
+import type { OperationTrace } from '../telemetry.ts'
 import { isObject, type JsonObject } from './merge.ts'
 
 /** Headers of one client request that go with each of its fetches, by their names. */
@@ -10,74 +11,93 @@ export type ForwardedHeaders = Record<string, string>
 export type SubgraphAnswer = {
   data: JsonObject | null
   errors: GraphQLFormattedError[]
-  /** Of a response with status 200. */
-  headers: IncomingHttpHeaders | null
+  /** The HTTP status: a GraphQL answer may come with any. */
+  status: number
+  headers: IncomingHttpHeaders
 }
 
-export type Subgraphs = {
-  /** Throws SubgraphUnavailable where there was no GraphQL answer, and the signal's reason when it fires. */
-  ask(
-    subgraph: string,
-    /** The request's JSON. */
-    body: string,
-    headers: ForwardedHeaders,
-    signal: AbortSignal | undefined,
-  ): Promise<SubgraphAnswer>
-  close(): Promise<void>
+/** What is asked of a subgraph. */
+export type Ask = {
+  /** The request's JSON. */
+  body: string
+  headers: ForwardedHeaders
+  signal: AbortSignal | undefined
+  /** Whether asking twice does no harm. */
+  isRead: boolean
+  trace: OperationTrace | null
 }
+
+/** One on its way: what each policy and the exchange itself see. */
+export type SubgraphRequest = Ask & {
+  /** When the answer must be there, on the clock of `performance.now()`. */
+  until: number
+  deadlineMs: number
+  /** How often it was sent. */
+  attempts: number
+}
+
+/** Throws SubgraphUnavailable where there was no GraphQL answer, and the signal's reason when it fires. */
+export type Exchange = (request: SubgraphRequest) => Promise<SubgraphAnswer>
+
+export type FailureReason =
+  | 'NO_ADDRESS'
+  | 'CONNECTION'
+  | 'TIMEOUT'
+  | 'BAD_ANSWER'
+  | 'TOO_LARGE'
+  | 'OVERLOADED'
+  | 'BREAKER_OPEN'
 
 export class SubgraphUnavailable extends Error {
   readonly subgraph: string
-  constructor(subgraph: string, why: string, options?: ErrorOptions) {
+  readonly reason: FailureReason
+  /** Of the HTTP answer; null where none came. */
+  readonly status: number | null
+  constructor(
+    subgraph: string,
+    reason: FailureReason,
+    why: string,
+    { status = null, ...options }: ErrorOptions & { status?: number | null } = {},
+  ) {
     super(`the subgraph ${subgraph} is unavailable: ${why}`, options)
     this.name = 'SubgraphUnavailable'
     this.subgraph = subgraph
+    this.reason = reason
+    this.status = status
   }
 }
 
 type Options = {
-  deadlineMs: number
+  connectMs: number
   maxAnswerBytes: number
   connections: number
-  observe: (subgraph: string, seconds: number, outcome: 'ok' | 'error') => void
 }
 
-/** A pool of connections for each subgraph. */
-export function openSubgraphs(urls: ReadonlyMap<string, string>, options: Options): Subgraphs {
-  const subgraphs = new Map(
-    [...urls].map(([name, url]) => {
-      const { origin, pathname, search } = new URL(url)
-      const pool = new Pool(origin, {
-        connections: options.connections,
-        connect: { timeout: Math.min(options.deadlineMs, 5_000) },
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      })
-      return [name, { pool, path: pathname + search }]
-    }),
-  )
+/** A pool of connections to a subgraph. */
+export function openExchange(
+  subgraph: string,
+  url: string,
+  { connectMs, maxAnswerBytes, connections }: Options,
+): { exchange: Exchange; close: () => Promise<void> } {
+  const { origin, pathname, search } = new URL(url)
+  const path = pathname + search
+  const pool = new Pool(origin, {
+    connections,
+    connect: { timeout: connectMs },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
   return {
-    async ask(name, body, headers, signal) {
-      const subgraph = subgraphs.get(name)
-      if (!subgraph) throw new SubgraphUnavailable(name, 'it has no address')
-      const startedAt = performance.now()
-      let outcome: 'ok' | 'error' = 'error'
+    async exchange(request) {
       try {
-        const response = await post(subgraph.pool, subgraph.path, body, headers, options, signal)
-        const answer = readAnswer(name, response)
-        outcome = 'ok'
-        return answer
+        return readAnswer(subgraph, await post(subgraph, pool, path, request, maxAnswerBytes))
       } catch (error) {
-        if (signal?.aborted) throw signal.reason
+        if (request.signal?.aborted) throw request.signal.reason
         if (error instanceof SubgraphUnavailable) throw error
-        throw new SubgraphUnavailable(name, reasonOf(error), { cause: error })
-      } finally {
-        options.observe(name, (performance.now() - startedAt) / 1000, outcome)
+        throw new SubgraphUnavailable(subgraph, 'CONNECTION', reasonOf(error), { cause: error })
       }
     },
-    async close() {
-      await Promise.all([...subgraphs.values()].map(({ pool }) => pool.destroy()))
-    },
+    close: () => pool.destroy(),
   }
 }
 
@@ -85,25 +105,29 @@ type Response = { status: number; headers: IncomingHttpHeaders; body: Buffer }
 
 // `dispatch` and not `request`: no stream is made for a body that is read as a whole.
 function post(
+  subgraph: string,
   pool: Pool,
   path: string,
-  body: string,
-  forwarded: ForwardedHeaders,
-  { deadlineMs, maxAnswerBytes }: Options,
-  signal: AbortSignal | undefined,
+  { body, headers, signal, until, deadlineMs }: SubgraphRequest,
+  maxAnswerBytes: number,
 ): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   const chunks: Buffer[] = []
   let status = 0
-  let headers: IncomingHttpHeaders = {}
+  let received: IncomingHttpHeaders = {}
   let sizeBytes = 0
   let controller: Dispatcher.DispatchController | null = null
+  let cancelledBy: Error | null = null
   const cancel = (reason: Error) => {
+    cancelledBy = reason
     controller?.abort(reason)
     reject(reason)
   }
   const onAbort = () => cancel(new Error('the request was given up'))
-  const timer = setTimeout(() => cancel(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs)
+  const timer = setTimeout(
+    () => cancel(new SubgraphUnavailable(subgraph, 'TIMEOUT', `no answer within ${deadlineMs} ms`)),
+    until - performance.now(),
+  )
   if (signal?.aborted) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
   pool.dispatch(
@@ -111,7 +135,7 @@ function post(
       path,
       method: 'POST',
       headers: {
-        ...forwarded,
+        ...headers,
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
       },
@@ -120,18 +144,32 @@ function post(
     {
       onRequestStart(started) {
         controller = started
+        // It may have been given up while it waited for a connection, which nobody else would free.
+        if (cancelledBy) started.abort(cancelledBy)
       },
-      onResponseStart(_controller, statusCode, received) {
+      onResponseStart(_controller, statusCode, responseHeaders) {
         status = statusCode
-        headers = received
+        received = responseHeaders
       },
       onResponseData(_controller, chunk) {
         chunks.push(chunk)
         sizeBytes += chunk.length
-        if (sizeBytes > maxAnswerBytes) cancel(new Error(`its answer is larger than ${maxAnswerBytes} bytes`))
+        if (sizeBytes > maxAnswerBytes)
+          cancel(
+            new SubgraphUnavailable(
+              subgraph,
+              'TOO_LARGE',
+              `its answer is larger than ${maxAnswerBytes} bytes`,
+              { status },
+            ),
+          )
       },
       onResponseEnd: () =>
-        resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
+        resolve({
+          status,
+          headers: received,
+          body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks),
+        }),
       onResponseError: (_controller, error) => reject(error),
     },
   )
@@ -155,7 +193,12 @@ function readAnswer(subgraph: string, { status, headers, body }: Response): Subg
   const { data = null, errors: given } = isObject(answer) ? answer : {}
   const errors = given === undefined || given === null ? [] : listedErrors.safeParse(given).data
   if ((data !== null && !isObject(data)) || !errors || (data === null && errors.length === 0))
-    throw new SubgraphUnavailable(subgraph, `it answered ${status} with what is not a GraphQL answer`)
+    throw new SubgraphUnavailable(
+      subgraph,
+      'BAD_ANSWER',
+      `it answered ${status} with what is not a GraphQL answer`,
+      { status },
+    )
   return {
     data,
     errors: errors.map(({ message, path, extensions }) => ({
@@ -163,7 +206,8 @@ function readAnswer(subgraph: string, { status, headers, body }: Response): Subg
       ...(path ? { path } : {}),
       ...(extensions ? { extensions } : {}),
     })),
-    headers: status === 200 ? headers : null,
+    status,
+    headers,
   }
 }
 
@@ -179,6 +223,7 @@ function parseJson(body: Buffer): unknown {
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_'
   if (code === 'ECONNREFUSED') return 'connection refused'
+  if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return 'the connection broke'
   if (code.startsWith('ERR_')) return error instanceof Error ? error.message : String(error)
   return code
 }

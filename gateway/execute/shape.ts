@@ -16,9 +16,9 @@ import {
 } from 'graphql'
 import { clientName } from '../plan/isolate.ts'
 import { type CollectedField, type FieldCollector, fieldCollector, type ParsedOperation } from './collect.ts'
-import type { Path } from './execute.ts'
 import { isObject, type JsonObject, own } from './merge.ts'
-import { runtimeType } from './write.ts'
+import type { Path } from './places.ts'
+import { answerTooLarge, runtimeType } from './write.ts'
 
 export type Shaped = { data: JsonObject | null; errors: GraphQLFormattedError[] }
 
@@ -41,6 +41,7 @@ export function shape(
     told,
     errors: [],
     path: [],
+    left: mostFields,
   }
   const root = schema.getRootType(operation.definition.operation)
   const data = root ? object(shaping, root, [operation.definition.selectionSet], fetched.data) : failed
@@ -56,7 +57,15 @@ export function shapeObject(
   { value, path, told }: { value: JsonObject; path: Path; told: readonly GraphQLFormattedError[] },
 ): Shaped {
   const collect = fieldCollector(schema, operation, variables)
-  const shaping: Shaping = { schema, collect, introspection: {}, told, errors: [], path: [...path] }
+  const shaping: Shaping = {
+    schema,
+    collect,
+    introspection: {},
+    told,
+    errors: [],
+    path: [...path],
+    left: mostFields,
+  }
   const actual = runtimeType(schema, type, own(value, '__typename'))
   const data = actual ? object(shaping, actual, [selectionSet], value) : failed
   return { data: data === failed ? null : data, errors: [...told, ...shaping.errors] }
@@ -79,7 +88,11 @@ type Shaping = {
   told: readonly GraphQLFormattedError[]
   errors: GraphQLFormattedError[]
   path: (string | number)[]
+  /** Fields that the answer may still have. */
+  left: number
 }
+
+const mostFields = 2_000_000
 
 /** Null where null must not be: the nearest nullable parent becomes null. */
 const failed = Symbol('failed')
@@ -93,6 +106,7 @@ function object(
   // Without a prototype, so that an alias `__proto__` is a key like any other.
   const result = Object.create(null) as JsonObject
   for (const [name, field] of shaping.collect(type, selectionSets)) {
+    if (shaping.left-- === 0) throw answerTooLarge()
     shaping.path.push(name)
     const shaped = fieldValue(shaping, type, field, value)
     shaping.path.pop()
@@ -194,16 +208,24 @@ function tell(shaping: Shaping, message: string): void {
 const related = (one: Path | undefined, other: Path): boolean =>
   one?.every((part, index) => index >= other.length || part === other[index]) ?? false
 
+/** The root's fields, as these variables include them. */
+export function rootFields(
+  schema: GraphQLSchema,
+  operation: ParsedOperation,
+  variables: Record<string, unknown>,
+): CollectedField[] {
+  const root = schema.getRootType(operation.definition.operation)
+  if (!root) return []
+  return [...fieldCollector(schema, operation, variables)(root, [operation.definition.selectionSet]).values()]
+}
+
 /** The operation's introspection fields, which no subgraph answers. */
 export function introspectionFields(
   schema: GraphQLSchema,
   operation: ParsedOperation,
   variables: Record<string, unknown>,
 ): FieldNode[] {
-  const root = schema.getRootType(operation.definition.operation)
-  if (!root) return []
-  const fields = fieldCollector(schema, operation, variables)(root, [operation.definition.selectionSet])
-  return [...fields.values()]
+  return rootFields(schema, operation, variables)
     .map(({ node, selectionSets }) => ({
       ...node,
       selectionSet: {

@@ -11,8 +11,14 @@ import {
   isNonNullType,
   isObjectType,
 } from 'graphql'
+import { refusal } from '../refusal.ts'
 import { type CollectedField, type FieldCollector, fieldCollector, type ParsedOperation } from './collect.ts'
 import { isObject, type JsonObject, own } from './merge.ts'
+
+const mostCharacters = 64 * 1024 * 1024
+
+export const answerTooLarge = () =>
+  refusal('ANSWER_TOO_LARGE', `the answer is longer than ${mostCharacters} characters: ask for less at once`)
 
 /**
  * The JSON text of an answer's data; undefined where something in it does not fit the schema, so that an error has to be
@@ -66,8 +72,14 @@ function objectWriter(
       if (value === undefined) return undefined
       text += prefix + value
     }
-    return text === '' ? '{}' : `${text}}`
+    return text === '' ? '{}' : `${withinBounds(text)}}`
   }
+}
+
+// Entities are shared: a small execution may stand for an answer without end.
+function withinBounds(text: string): string {
+  if (text.length <= mostCharacters) return text
+  throw answerTooLarge()
 }
 
 function writtenFields(
@@ -138,7 +150,7 @@ const listWriter =
       if (element === undefined) return undefined
       text += (index === 0 ? '[' : ',') + element
     }
-    return `${text}]`
+    return `${withinBounds(text)}]`
   }
 
 function compositeWriter(compiling: Compiling, declared: GraphQLCompositeType, field: CollectedField): Write {

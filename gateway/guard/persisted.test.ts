@@ -121,13 +121,14 @@ test('registering can be switched off', async () => {
 })
 
 test('what is registered is bounded: old documents give way', async () => {
+  await using graph = await startGraph(subgraphs, { env: { LIMIT_DOCUMENT_BYTES: '1000000' } })
   const padded = (n: number) => `{ me } # ${n} ${'x'.repeat(900_000)}`
   const first = persistedQuery(sha256(padded(0)))
-  expect(await post(plain, { query: padded(0), extensions: first })).toEqual(answeredMe)
+  expect(await post(graph, { query: padded(0), extensions: first })).toEqual(answeredMe)
   for (let n = 1; n <= 19; n++)
-    await post(plain, { query: padded(n), extensions: persistedQuery(sha256(padded(n))) })
-  expect(await post(plain, { extensions: first })).toMatchObject(refusedWith('PERSISTED_QUERY_NOT_FOUND'))
-  expect(await post(plain, { extensions: persistedQuery(sha256(padded(19))) })).toEqual(answeredMe)
+    await post(graph, { query: padded(n), extensions: persistedQuery(sha256(padded(n))) })
+  expect(await post(graph, { extensions: first })).toMatchObject(refusedWith('PERSISTED_QUERY_NOT_FOUND'))
+  expect(await post(graph, { extensions: persistedQuery(sha256(padded(19))) })).toEqual(answeredMe)
 })
 
 test.each([

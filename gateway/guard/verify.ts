@@ -38,6 +38,8 @@ export function createVerifier(source: Issuer): Verifier {
     if (authorization === undefined || authorization === '') return anonymous
     const remembered = known.get(authorization)
     if (remembered?.expiresAt && remembered.expiresAt > Date.now()) return remembered
+    if (authorization.length > longestToken)
+      throw unauthenticated(`the token is longer than ${longestToken} characters`)
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     if (token === undefined) throw unauthenticated('expected `Authorization: Bearer <token>`')
     const found = identity(
@@ -51,6 +53,7 @@ export function createVerifier(source: Issuer): Verifier {
 }
 
 const rememberedTokens = 10_000
+const longestToken = 8_192
 
 function remoteVerification({
   jwksUrl,

@@ -2,11 +2,12 @@ import { type DocumentNode, Kind, visit } from 'graphql'
 import type { NameTraits } from './supergraph.ts'
 
 const prefix = '_client__'
+const privatePrefix = /^_(?:client|required\d+)__/
 
 /**
  * Gives client fields a private response key where the planner would confuse them with fields it adds by itself:
- * `{ product { id: name } }` would answer the alias as the key, and a field that a `@requires` asks for with other
- * arguments would be lost. `clientName` maps back, in the answer and in error paths.
+ * `{ product { id: name } }` would answer the alias as the key. `clientName` maps back, in the answer and in error
+ * paths, also from the names that required.ts gives.
  */
 export function isolate(document: DocumentNode, traits: NameTraits): DocumentNode {
   const names = new Set<string>()
@@ -17,13 +18,7 @@ export function isolate(document: DocumentNode, traits: NameTraits): DocumentNod
       // Every object has something under these names.
       const isInherited = responseName in Object.prototype
       const shadowsField = alias && alias.value !== name.value && traits.fieldNames.has(alias.value)
-      if (
-        isInherited ||
-        shadowsField ||
-        responseName.startsWith(prefix) ||
-        (responseName === name.value && traits.requiredWithArguments.has(name.value))
-      )
-        names.add(responseName)
+      if (isInherited || shadowsField || privatePrefix.test(responseName)) names.add(responseName)
       return undefined
     },
   })
@@ -40,5 +35,4 @@ export function isolate(document: DocumentNode, traits: NameTraits): DocumentNod
   })
 }
 
-export const clientName = (responseName: string): string =>
-  responseName.startsWith(prefix) ? responseName.slice(prefix.length) : responseName
+export const clientName = (responseName: string): string => responseName.replace(privatePrefix, '')

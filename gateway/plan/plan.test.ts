@@ -96,18 +96,61 @@ test("a client's arguments and those of a @requires do not meet", () => {
       at agent
       { ... on Agent { __typename id } } => {
         ... on Agent {
-          _client__hits: hits(days: 1)
-          hits(days: 7)
+          hits(days: 1)
+          _required0__hits: hits(days: 7)
         }
       }
     }
     3: Fetch from orgs after 2 {
       at agent
-      { ... on Agent { __typename hits id } } => {
+      { ... on Agent { __typename _required0__hits id } } => {
         ... on Agent {
           trend
         }
       }
+      rename ... on Agent._required0__hits to hits
+    }"
+  `)
+})
+
+test('fields that require the same with different arguments are fetched apart', () => {
+  const sdl = composeSdl({
+    market: {
+      typeDefs: 'type Query { agent: Agent } type Agent @key(fields: "id") { id: ID! hits(days: Int!): Int }',
+    },
+    orgs: {
+      typeDefs: `type Agent @key(fields: "id") { id: ID! hits(days: Int!): Int @external
+        week: Int @requires(fields: "hits(days: 7)") month: Int @requires(fields: "hits(days: 30)") plain: Int }`,
+    },
+  })
+  const plan = planOperation(createPlanner(sdl), parse('{ agent { week month plain } }'))
+  expect(printPlan(plan)).toMatchInlineSnapshot(`
+    "1: Fetch from market {
+      {
+        agent {
+          __typename
+          id
+          _required1__hits: hits(days: 30)
+          _required0__hits: hits(days: 7)
+        }
+      }
+    }
+    2: Fetch from orgs after 1 {
+      at agent
+      { ... on Agent { __typename id _required0__hits } } => {
+        ... on Agent {
+          week
+          plain
+        }
+      }
+      rename ... on Agent._required0__hits to hits
+      at agent
+      { ... on Agent { __typename id _required1__hits } } => {
+        ... on Agent {
+          month
+        }
+      }
+      rename ... on Agent._required1__hits to hits
     }"
   `)
 })

@@ -4,7 +4,7 @@ import type {
   FetchNode,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
-import { type DocumentNode, Kind } from 'graphql'
+import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
 import { combine } from './combine.ts'
 import { operationFor, type Planner } from './supergraph.ts'
 import { operationOf, responseNames } from './text.ts'
@@ -17,6 +17,8 @@ export type Plan = {
   fetches: Fetch[]
   /** Labels of what is deferred. */
   deferred: string[]
+  /** Response names of root fields that no subgraph can answer. */
+  unplanned: string[]
 }
 
 /** One request to a subgraph. */
@@ -82,28 +84,62 @@ type PlanOptions = {
   labels?: readonly string[]
 }
 
-/** Throws what the planner throws: a GraphQLError where the operation is too complex. */
-export function planOperation(
-  planner: Planner,
-  document: DocumentNode,
-  { operationName, labels = [] }: PlanOptions = {},
-): Plan {
-  const { node } = planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName), {
-    overrideConditions: new Map(labels.map((label) => [label, true])),
-  })
-  const list: List = { fetches: [], deferred: [], ids: new Map() }
+/** Throws what the planner throws: a GraphQLError where the operation is too complex, or no subgraph can answer it. */
+export function planOperation(planner: Planner, document: DocumentNode, options: PlanOptions = {}): Plan {
+  const { node } = plannedBy(planner, document, options)
+  const list: List = { planner, fetches: [], deferred: [], ids: new Map() }
   const root: Place = { path: [], when: [], deferred: null }
   const isSubscription = node?.kind === 'Subscription'
   const rest = isSubscription ? node.rest : node
   if (rest) flatten(rest, root, [], list)
-  const primary = isSubscription ? fetchOf(node.primary, root, []) : null
   const { fetches, deferred } = list
+  if (isSubscription) {
+    const [primary = null] = fetchesOf(planner, node.primary, root, [])
+    return { primary, fetches: combine(fetches), deferred, unplanned: [] }
+  }
+  const planned = new Set(fetches.flatMap(rootFieldsOf))
+  const unplanned = rootNames(document, options.operationName).filter((name) => !planned.has(name))
   // A mutation's fields follow each other: what one selects is read before the next one writes.
-  const isRead = primary || fetches[0]?.operation === 'query'
-  return { primary, fetches: isRead ? combine(fetches) : fetches, deferred }
+  const isRead = fetches[0]?.operation === 'query'
+  return { primary: null, fetches: isRead ? combine(fetches) : fetches, deferred, unplanned }
+}
+
+// Composition may let pass what can't be planned: then it is not the gateway that is at fault.
+function plannedBy(planner: Planner, document: DocumentNode, { operationName, labels = [] }: PlanOptions) {
+  try {
+    return planner.queryPlanner.buildQueryPlan(operationFor(planner, document, operationName), {
+      overrideConditions: new Map(labels.map((label) => [label, true])),
+    })
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('Was not able to find any options for '))
+      throw new GraphQLError('no subgraph can answer this', { extensions: { code: 'UNRESOLVABLE' } })
+    throw error
+  }
+}
+
+const rootFieldsOf = ({ parts }: Fetch): string[] =>
+  parts.flatMap(({ entities, paths, fields }) =>
+    !entities && paths.some((path) => path.length === 0) ? fields : [],
+  )
+
+/** Response names of an operation's root fields, in fragments too; not those of introspection. */
+function rootNames(document: DocumentNode, operationName: string | undefined): string[] {
+  const named = ({ selections }: SelectionSetNode): string[] =>
+    selections.flatMap((selection): string[] => {
+      if (selection.kind === Kind.INLINE_FRAGMENT) return named(selection.selectionSet)
+      if (selection.kind === Kind.FIELD)
+        return selection.name.value.startsWith('__') ? [] : [selection.alias?.value ?? selection.name.value]
+      const fragment = document.definitions.find(
+        (each) => each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === selection.name.value,
+      )
+      return fragment?.kind === Kind.FRAGMENT_DEFINITION ? named(fragment.selectionSet) : []
+    })
+  const operation = getOperationAST(document, operationName)
+  return operation ? [...new Set(named(operation.selectionSet))] : []
 }
 
 type List = {
+  planner: Planner
   fetches: Fetch[]
   deferred: string[]
   /** Places of fetches by the planner's ids. */
@@ -133,9 +169,11 @@ function flatten(node: ApolloPlanNode, place: Place, before: number[], list: Lis
       return united([branch(node.ifClause, true), branch(node.elseClause, false)])
     }
     case 'Fetch': {
-      const index = list.fetches.push(fetchOf(node, place, before)) - 1
-      if (node.id !== undefined) list.ids.set(node.id, [...(list.ids.get(node.id) ?? []), index])
-      return [index]
+      const indexes = fetchesOf(list.planner, node, place, before).map(
+        (fetch) => list.fetches.push(fetch) - 1,
+      )
+      if (node.id !== undefined) list.ids.set(node.id, [...(list.ids.get(node.id) ?? []), ...indexes])
+      return indexes
     }
     case 'Defer': {
       const ended = node.primary.node ? flatten(node.primary.node, place, before, list) : before
@@ -153,27 +191,51 @@ function flatten(node: ApolloPlanNode, place: Place, before: number[], list: Lis
 
 const united = (lists: readonly number[][]): number[] => [...new Set(lists.flat())]
 
-function fetchOf(node: FetchNode, { path, when, deferred }: Place, after: number[]): Fetch {
-  const entities = node.requires && {
-    key: '_entities',
-    variable: 'representations',
-    requires: node.requires.map(selection),
-  }
-  return {
+/** What the planner says of a fetch; its place apart. */
+export type PlannedFetch = {
+  subgraph: string
+  text: string
+  variables: readonly string[]
+  /** What a representation is made of; null where the fetch asks root fields. */
+  requires: Selection[] | null
+  fields: string[]
+  inputRewrites: Rewrite[]
+}
+
+/** One, or several where one representation can't bring what all its fields require. */
+function fetchesOf({ required }: Planner, node: FetchNode, place: Place, after: number[]): Fetch[] {
+  const planned = required.resolve({
     subgraph: node.serviceName,
+    text: node.operation,
+    variables: node.variableUsages ?? [],
+    requires: node.requires?.map(selection) ?? null,
+    fields: fetchedFields(node.operation, node.requires !== undefined),
+    inputRewrites: (node.inputRewrites ?? []).map(rewrite),
+  })
+  return planned.map((each) => fetchOf(node, each, place, after))
+}
+
+function fetchOf(
+  node: FetchNode,
+  { subgraph, text, variables, requires, fields, inputRewrites }: PlannedFetch,
+  { path, when, deferred }: Place,
+  after: number[],
+): Fetch {
+  return {
+    subgraph,
     operation: node.operationKind,
     ...(node.operationName === undefined ? {} : { operationName: node.operationName }),
-    text: node.operation,
-    variables: (node.variableUsages ?? []).filter((name) => !name.startsWith(contextVariable)),
+    text,
+    variables: variables.filter((name) => !name.startsWith(contextVariable)),
     after,
     when,
     deferred,
     parts: [
       {
         paths: [path],
-        entities: entities ?? null,
-        fields: fetchedFields(node.operation, entities !== undefined),
-        inputRewrites: (node.inputRewrites ?? []).map(rewrite),
+        entities: requires && { key: '_entities', variable: 'representations', requires },
+        fields,
+        inputRewrites,
         outputRewrites: (node.outputRewrites ?? []).map(rewrite),
         contexts: (node.contextRewrites ?? []).map((each) => ({
           path: each.path,

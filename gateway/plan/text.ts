@@ -6,6 +6,7 @@ import {
   print,
   type SelectionNode,
   stripIgnoredCharacters,
+  type TypeNode,
 } from 'graphql'
 import type { Fetch } from './plan.ts'
 
@@ -24,6 +25,10 @@ export function responseNames(selections: readonly SelectionNode[]): string[] {
   })
   return [...new Set(names)].filter((name) => name !== '__typename')
 }
+
+/** The type in lists and non-nulls. */
+export const namedType = (type: TypeNode): string =>
+  type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type)
 
 const selectionsOf = new WeakMap<Fetch, string[] | null>()
 

@@ -1,8 +1,8 @@
 import type { Metrics } from '../metrics.ts'
 import { type Route, send } from './http.ts'
 
-/** Whether each part that an answer needs is there. */
-export type Readiness = () => Record<string, boolean>
+/** `parts`: whether each that an answer needs is there; `details` may tell more of what is there. */
+export type Readiness = () => { parts: Record<string, boolean>; details: Record<string, unknown> }
 
 /** Alive: the event loop turns. Ready: operations can be answered. */
 export function healthRoutes(readiness: Readiness, metrics: Metrics): [string, Route][] {
@@ -11,9 +11,14 @@ export function healthRoutes(readiness: Readiness, metrics: Metrics): [string, R
     [
       '/health/ready',
       (_request, response) => {
-        const parts = readiness()
+        const { parts, details } = readiness()
         const ready = Object.values(parts).every(Boolean)
-        send(response, ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, ...parts })}\n`)
+        send(
+          response,
+          ready ? 200 : 503,
+          'application/json',
+          `${JSON.stringify({ ready, ...parts, ...details })}\n`,
+        )
       },
     ],
     [

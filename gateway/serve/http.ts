@@ -1,7 +1,16 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isUtf8 } from 'node:buffer'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import { GraphQLError } from 'graphql'
 import { z } from 'zod'
-import { limits } from '../guard/limits.ts'
+import type { Limits } from '../guard/limits.ts'
+import { corsHeaders, type Origins, preflightHeaders } from '../guard/origin.ts'
 import type { ClientRequest } from '../guard/persisted.ts'
 import { type Answer, answerText } from '../operation.ts'
 import { refusal } from '../refusal.ts'
@@ -10,9 +19,16 @@ import { type PartFormat, sendParts } from './parts.ts'
 /** What a client's request brings besides the operation. */
 export type Head = {
   authorization: string | undefined
-  traceparent: string | undefined
-  /** Whether the client asks for the plan in `extensions`. */
-  includePlan?: boolean
+  headers: IncomingHttpHeaders
+  /** Of the client; empty where nobody asks. */
+  address: string
+}
+
+/** Who may ask, and how much. */
+export type Gate = {
+  limits: Limits
+  origins: Origins
+  addressOf: (request: IncomingMessage) => string
 }
 
 /** Never throws: what goes wrong is in the answer. `readOnly` refuses mutations; `inParts` allows an answer in parts. */
@@ -32,11 +48,13 @@ export type Route = (request: IncomingMessage, response: ServerResponse) => void
 export function createHttpServer(
   answerOperation: AnswerOperation,
   routes: ReadonlyMap<string, Route>,
+  gate: Gate,
   onFault: (error: unknown) => void,
 ): Server {
+  const answerGraphql = graphql(answerOperation, gate, routes.has('/graphiql'))
   return createServer({ requestTimeout: 60_000, headersTimeout: 20_000 }, (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
-    const route = path === '/graphql' ? graphql(answerOperation) : routes.get(path)
+    const route = path === '/graphql' ? answerGraphql : routes.get(path)
     const answered = route ? route(request, response) : send(response, 404, 'text/plain', 'not found\n')
     Promise.resolve(answered).catch((error: unknown) => {
       // A client that leaves in the middle of its request is no fault.
@@ -49,16 +67,29 @@ export function createHttpServer(
 
 const graphqlJson = 'application/graphql-response+json'
 
-function graphql(answerOperation: AnswerOperation): Route {
+function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: boolean): Route {
   return async (request, response) => {
     const { mediaType, format } = accepted(request.headers.accept)
     const respond = (answer: Answer, status = statusOf(answer, mediaType ?? graphqlJson)) => {
-      if (status === 401) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+      // The next request finds an instance that stays.
+      if (status === 503) response.setHeader('connection', 'close')
+      setRefusalHeaders(response, answer, status)
       send(response, status, `${mediaType ?? 'application/json'}; charset=utf-8`, answerText(answer))
     }
-    if (isNavigation(request)) {
+    const refuse = (error: unknown) => {
+      if (!(error instanceof GraphQLError)) throw error
+      return respond({ errors: [error.toJSON()] }, httpStatus[String(error.extensions.code)] ?? 400)
+    }
+    if (hasGraphiql && isNavigation(request)) {
       response.setHeader('location', '/graphiql')
       return send(response, 303, 'text/plain', '')
+    }
+    try {
+      const origin = gate.origins(request.headers)
+      if (origin !== null) response.setHeaders(new Headers({ ...corsHeaders(origin), vary: 'origin' }))
+      if (origin !== null && isPreflight(request)) return preflight(request, response)
+    } catch (error) {
+      return refuse(error)
     }
     if (request.method !== 'POST' && request.method !== 'GET') {
       response.setHeader('allow', 'GET, POST')
@@ -66,23 +97,35 @@ function graphql(answerOperation: AnswerOperation): Route {
     }
     if (mediaType === null && format === null)
       return respond(refusedAnswer('NOT_ACCEPTABLE', `this answers ${graphqlJson} and application/json`), 406)
-    let operation: ClientRequest
+    let operation: ClientRequest | ClientRequest[]
+    let head: Head
     try {
-      operation = request.method === 'GET' ? requestInUrl(request.url ?? '') : await requestInBody(request)
+      head = headOf(request, gate)
+      operation =
+        request.method === 'GET'
+          ? requestInUrl(request.url ?? '')
+          : operationRequests(await json(request, gate.limits.bodyBytes), gate.limits.batch)
     } catch (error) {
-      if (!(error instanceof GraphQLError)) throw error
-      return respond({ errors: [error.toJSON()] }, httpStatus[String(error.extensions.code)] ?? 400)
+      return refuse(error)
     }
     const gone = new AbortController()
     // An abort costs more than the rest of a small request: it is for clients that leave.
     response.once('close', () => {
       if (!response.writableFinished) gone.abort(new Error('the client is gone'))
     })
-    const { authorization, traceparent } = request.headers
-    const head = {
-      authorization,
-      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-      includePlan: request.headers['x-include-plan'] === 'true',
+    if (Array.isArray(operation)) {
+      const answers = await answersOf(operation, (each) =>
+        answerOperation(each, head, { signal: gone.signal, readOnly: false, inParts: false }),
+      )
+      if (response.destroyed) return
+      const status = Math.min(...answers.map((each) => statusOf(each, mediaType ?? graphqlJson)))
+      for (const answer of answers) setRefusalHeaders(response, answer, status)
+      return send(
+        response,
+        status,
+        `${mediaType ?? 'application/json'}; charset=utf-8`,
+        `[${answers.map(answerText).join()}]`,
+      )
     }
     const { first, rest } = await answerOperation(operation, head, {
       signal: gone.signal,
@@ -96,6 +139,43 @@ function graphql(answerOperation: AnswerOperation): Route {
       return await sendParts(response, format, texts(first, rest))
     respond(first)
   }
+}
+
+const isPreflight = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+
+function preflight(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(204, preflightHeaders(request.headers)).end()
+}
+
+// Each in its turn of the event loop: what a batch may block is what one operation may.
+async function answersOf(
+  operations: readonly ClientRequest[],
+  answer: (operation: ClientRequest) => Promise<AnswerInParts>,
+): Promise<Answer[]> {
+  const answers: Promise<AnswerInParts>[] = []
+  for (const operation of operations) {
+    answers.push(answer(operation))
+    await setImmediate()
+  }
+  return (await Promise.all(answers)).map(({ first }) => first)
+}
+
+function headOf(request: IncomingMessage, { addressOf }: Gate): Head {
+  const { authorization } = request.headers
+  // Node keeps the first; which of them another reader of the request would take is unknown.
+  if (authorization !== undefined && timesGiven(request, 'authorization') > 1)
+    throw refusal('BAD_REQUEST', 'several Authorization headers: expected one')
+  return { authorization, headers: request.headers, address: addressOf(request) }
+}
+
+export function timesGiven({ rawHeaders }: IncomingMessage, name: string): number {
+  let times = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const given = rawHeaders[index]!
+    if (given.length === name.length && given.toLowerCase() === name) times++
+  }
+  return times
 }
 
 // A browser's address bar, and not a client of the API.
@@ -191,24 +271,52 @@ function requestInUrl(url: string): ClientRequest {
   })
 }
 
+/** One, or those of a batch. */
+function operationRequests(value: unknown, mostInBatch: number): ClientRequest | ClientRequest[] {
+  if (!Array.isArray(value)) return operationRequest(value)
+  if (mostInBatch === 0)
+    throw refusal('BATCHING_DISABLED', 'a list of operations is not taken here: expected one JSON object')
+  if (value.length === 0) throw refusal('BAD_REQUEST', 'the list of operations is empty')
+  if (value.length > mostInBatch)
+    throw refusal('BATCH_TOO_LARGE', `the batch: found ${value.length}, at most ${mostInBatch} allowed`, {
+      limit: 'batch',
+      found: value.length,
+      allowed: mostInBatch,
+    })
+  return value.map(operationRequest)
+}
+
 // The content types of HTML forms are never taken: a foreign page could send them without asking the browser's leave.
-async function requestInBody(request: IncomingMessage): Promise<ClientRequest> {
+async function json(request: IncomingMessage, mostBytes: number): Promise<unknown> {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase())
-  const charset = parameters.find((each) => each.startsWith('charset='))?.slice('charset='.length)
-  if (type !== 'application/json' || (charset && charset.replaceAll('"', '') !== 'utf-8'))
+  const isOtherCharset = (parameter: string) =>
+    parameter.startsWith('charset=') && !/^charset="?utf-?8"?$/.test(parameter)
+  if (type !== 'application/json' || parameters.some(isOtherCharset))
     throw refusal('UNSUPPORTED_MEDIA_TYPE', 'expected content-type: application/json, in UTF-8')
+  if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
+    throw refusal('UNSUPPORTED_MEDIA_TYPE', 'expected a body without content-encoding')
   const chunks: Buffer[] = []
-  let sizeBytes = 0
+  let sizeBytes = Number(request.headers['content-length'] ?? 0)
+  if (sizeBytes > mostBytes) throw tooLarge(sizeBytes, mostBytes)
+  sizeBytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length
-    if (sizeBytes > limits.bodyBytes)
-      throw refusal('PAYLOAD_TOO_LARGE', `the body is larger than ${limits.bodyBytes} bytes`)
+    if (sizeBytes > mostBytes) throw tooLarge(sizeBytes, mostBytes)
     chunks.push(chunk)
   }
-  return operationRequest(parseJson(Buffer.concat(chunks).toString(), 'the body'))
+  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  if (!isUtf8(body)) throw refusal('BAD_REQUEST', 'the body is not in UTF-8')
+  return parseJson(body.toString(), 'the body')
 }
+
+const tooLarge = (found: number, allowed: number) =>
+  refusal('PAYLOAD_TOO_LARGE', `the body's bytes: found ${found}, at most ${allowed} allowed`, {
+    limit: 'bodyBytes',
+    found,
+    allowed,
+  })
 
 function parseJson(text: string, what: string): unknown {
   try {
@@ -220,16 +328,25 @@ function parseJson(text: string, what: string): unknown {
 
 const httpStatus: Record<string, number> = {
   UNAUTHENTICATED: 401,
+  FOREIGN_ORIGIN: 403,
   METHOD_NOT_ALLOWED: 405,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
+  RATE_LIMITED: 429,
   INTERNAL: 500,
+  SHUTTING_DOWN: 503,
 }
 
 // The older media type says 200 for whatever GraphQL itself refuses (GraphQL over HTTP, 6.4.1).
 function statusOf(answer: Answer, mediaType: string): number {
   if ('data' in answer || 'text' in answer) return 200
   return httpStatus[String(answer.errors?.[0]?.extensions?.code)] ?? (mediaType === graphqlJson ? 400 : 200)
+}
+
+function setRefusalHeaders(response: ServerResponse, { errors }: Answer, status: number): void {
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+  const wait = errors?.[0]?.extensions?.retryAfterSeconds
+  if (typeof wait === 'number') response.setHeader('retry-after', wait)
 }
 
 // The answer has the media type that was asked for, and may be another's with other credentials.

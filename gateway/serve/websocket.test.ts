@@ -92,7 +92,7 @@ test('queries and mutations run over a socket, and are refused as over HTTP', as
     {
       id: 'd',
       type: 'error',
-      payload: [{ extensions: { code: 'OPERATION_TOO_COMPLEX', limit: 'aliases' } }],
+      payload: [{ extensions: { code: 'OPERATION_TOO_COMPLEX', limit: 'rootFields' } }],
     },
   ])
 })

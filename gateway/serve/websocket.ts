@@ -1,22 +1,21 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { GraphQLError } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { limits } from '../guard/limits.ts'
 import type { ClientRequest } from '../guard/persisted.ts'
 import type { Identity } from '../guard/verify.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Answer, PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
-import { operationRequest } from './http.ts'
+import { type Gate, operationRequest, timesGiven } from './http.ts'
 
 /** The gateway as a socket sees it. `closed` fires with the socket. */
 export type SocketOperations = {
-  /** Throws a GraphQLError where the token is bad. */
-  identify(authorization: string | undefined): Promise<Identity>
-  /** What is wrong with the request, or what to run. */
-  prepare(request: ClientRequest): readonly GraphQLError[] | PreparedOperation
+  /** Throws a GraphQLError where the token is bad, or there are too many sockets of its bearer's. */
+  admit(client: { authorization: string | undefined; address: string }): Promise<Identity>
+  /** What is wrong with the request, or with there being one more, or what to run. */
+  prepare(request: ClientRequest, socket: Socket): readonly GraphQLError[] | PreparedOperation
   run(operation: PreparedOperation, socket: Socket, signal: AbortSignal): Promise<Answer>
   subscribe(
     operation: PreparedOperation,
@@ -28,7 +27,9 @@ export type SocketOperations = {
 type Socket = {
   identity: Identity
   authorization: string | undefined
-  traceparent: string | undefined
+  /** Of the request that opened it. */
+  headers: IncomingHttpHeaders
+  address: string
 }
 
 type Extra = { socket: WebSocket; request: IncomingMessage; state: Socket | null; closed: AbortController }
@@ -39,31 +40,39 @@ type Started = { operation: PreparedOperation; extra: Extra }
 export type SocketServer = { close(): Promise<void> }
 
 const pingMs = 12_000
+const badRequest = 4400
 const forbidden = 4403
+const tooMany = 4429
+
+const refuseUpgrade = (duplex: Duplex, status: string) =>
+  void duplex.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 
 /** graphql-transport-ws at /graphql, for every kind of operation. */
 export function serveSockets(
   server: Server,
   gateway: SocketOperations,
+  gate: Gate,
   metrics: Metrics,
   onFault: (error: unknown) => void,
 ): SocketServer {
+  const { limits } = gate
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: limits.bodyBytes,
     handleProtocols: (protocols) => handleProtocols(protocols) || false,
   })
   const protocol = makeServer<Record<string, unknown> | undefined, Extra>({
-    onConnect: (context) => connect(gateway, context),
+    onConnect: (context) => connect(gateway, gate, context),
     onSubscribe(context, _id, payload) {
       if (Object.keys(context.subscriptions).length > limits.subscriptionsPerSocket)
         return [
           refusal(
             'TOO_MANY_SUBSCRIPTIONS',
             `at most ${limits.subscriptionsPerSocket} operations at once on a socket`,
+            { limit: 'subscriptionsPerSocket', allowed: limits.subscriptionsPerSocket },
           ),
         ]
-      const operation = prepared(gateway, payload)
+      const operation = prepared(gateway, payload, stateOf(context.extra))
       if ('length' in operation) return operation
       const started: Started = { operation, extra: context.extra }
       return { schema: noSchema, document: operation.document, contextValue: started, rootValue: undefined }
@@ -76,8 +85,13 @@ export function serveSockets(
 
   const onUpgrade = (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
     if ((request.url ?? '').split('?', 1)[0] !== '/graphql') {
-      duplex.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-      return
+      return refuseUpgrade(duplex, '404 Not Found')
+    }
+    try {
+      gate.origins(request.headers)
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error
+      return refuseUpgrade(duplex, '403 Forbidden')
     }
     sockets.handleUpgrade(request, duplex, head, (socket) => open(socket, request))
   }
@@ -91,7 +105,9 @@ export function serveSockets(
         send: (text) => sent(socket, text),
         close: (code, reason) => socket.close(code, reason),
         onMessage(answer) {
-          socket.on('message', (message: Buffer) => {
+          socket.on('message', (message: Buffer, isBinary) => {
+            // Text has been found to be UTF-8.
+            if (isBinary) return socket.close(badRequest, 'expected text')
             answer(message.toString()).catch((error: unknown) => {
               onFault(error)
               socket.close(4500, 'internal error')
@@ -131,25 +147,32 @@ const noSchema = {} as never
 
 async function connect(
   gateway: SocketOperations,
+  { addressOf }: Gate,
   { connectionParams, extra }: SocketContext,
 ): Promise<boolean> {
   const { request, socket, closed } = extra
   const given =
     connectionParams?.authorization ?? connectionParams?.Authorization ?? request.headers.authorization
   const authorization = typeof given === 'string' ? given : undefined
-  const traceparent = request.headers.traceparent
+  if (timesGiven(request, 'authorization') > 1) {
+    socket.close(badRequest, 'several Authorization headers: expected one')
+    return false
+  }
+  const address = addressOf(request)
   try {
-    const identity = await gateway.identify(authorization)
+    const identity = await gateway.admit({ authorization, address })
     extra.state = {
       identity,
       authorization,
-      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      address,
+      headers: request.headers,
     }
     if (identity.expiresAt !== null) closeWhenExpired(socket, identity.expiresAt, closed.signal)
     return true
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error
-    socket.close(forbidden, error.message.slice(0, 120))
+    const code = error.extensions.code === 'RATE_LIMITED' ? tooMany : forbidden
+    socket.close(code, error.message.slice(0, 120))
     return false
   }
 }
@@ -168,9 +191,13 @@ function closeWhenExpired(socket: WebSocket, expiresAt: number, closed: AbortSig
   closed.addEventListener('abort', () => clearTimeout(timer), { once: true })
 }
 
-function prepared(gateway: SocketOperations, payload: unknown): readonly GraphQLError[] | PreparedOperation {
+function prepared(
+  gateway: SocketOperations,
+  payload: unknown,
+  socket: Socket,
+): readonly GraphQLError[] | PreparedOperation {
   try {
-    return gateway.prepare(operationRequest(payload))
+    return gateway.prepare(operationRequest(payload), socket)
   } catch (error) {
     if (error instanceof GraphQLError) return [error]
     throw error

@@ -1,6 +1,7 @@
 import { type FieldNode, getNamedType, Kind, print, type SelectionNode, type SelectionSetNode } from 'graphql'
-import { type Execution, fetchEntities, type Path } from '../execute/execute.ts'
+import { type Execution, fetchEntities } from '../execute/execute.ts'
 import { isObject, type JsonObject, own, setOwn } from '../execute/merge.ts'
+import type { Path } from '../execute/places.ts'
 import { isOfType } from '../execute/represent.ts'
 import { type EntitySource, entityFetch } from '../plan/event.ts'
 import type { Supergraph } from '../plan/supergraph.ts'

@@ -197,6 +197,32 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
     expect(live.received.map((result) => streamOf(result).version)).toEqual([2, 3, 4])
   })
 
+  test('a subscription goes on when another supergraph is served', async () => {
+    const subgraphs = { plans: plansSubgraph, agents: agentsSubgraph }
+    await using own = await startGraph(subgraphs, { env: { KEYS_DIR: keysDir }, eventLog })
+    const id = newPlan()
+    await using live = watch<Moved>(own.wsUrl, moved(id))
+    await live.until(() => true, 5_000)
+    const typeDefs = `${agentsSubgraph.typeDefs} type Extra { a: Int }`
+    const changed = {
+      ...subgraphs,
+      agents: { ...agentsSubgraph, typeDefs: `${typeDefs} extend type Query { e: Extra }` },
+    }
+    expect(await own.reload(own.sdlOf(changed))).toBe('swapped')
+    await using later = watch<Moved>(own.wsUrl, moved(id))
+    await later.until(() => true, 5_000)
+    // Longer than what was replaced is kept for what was about to begin.
+    await new Promise((passed) => setTimeout(passed, 1_500))
+    await advance(id, 2)
+    for (const each of [live, later]) {
+      await each.until((result) => result.data?.moved.version === 2, 5_000)
+      expect(versions(each.received)).toEqual([0, 1, 2])
+      expect(each.received.at(-1)).toMatchObject({
+        data: { moved: { step: { agent: { name: 'agent a2' } } } },
+      })
+    }
+  })
+
   test('an event that the snapshot has already is not sent again', async () => {
     const id = newPlan()
     await using other = watch<Moved>(graph.wsUrl, moved(id))
@@ -209,7 +235,7 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
     await live.until(() => true, 5_000)
     beforeSnapshot = () => Promise.resolve()
     await advance(id)
-    await live.until((result) => result.data?.moved.version === 4, 5_000)
+    for (const each of [live, other]) await each.until((result) => result.data?.moved.version === 4, 5_000)
     expect(versions(live.received)).toEqual([3, 4])
     expect(versions(other.received)).toEqual([0, 1, 2, 3, 4])
   })

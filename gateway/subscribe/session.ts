@@ -224,8 +224,9 @@ async function missedSince(session: Session, cursor: Cursor, closed: AbortSignal
 async function delta(session: Session, event: StreamEvent): Promise<Answer> {
   const { subject, operations, operation, supergraph } = session
   const current = await session.caller()
+  const { tracestate: _ofTheSubscriber, ...headers } = current.headers
   const caller = event.traceparent
-    ? { ...current, headers: { ...current.headers, traceparent: event.traceparent } }
+    ? { ...current, headers: { ...headers, traceparent: event.traceparent } }
     : current
   const execution = operations.execution(operation, caller)
   const known = { ...subject.representation, version: event.version, ...event.value }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { buildSubgraphSchema } from '@apollo/subgraph'
@@ -7,7 +7,7 @@ import type { EventLog } from '@community/infra/eventlog.ts'
 import { createLog } from '@community/infra/log.ts'
 import { composeServices, compositionHasErrors } from '@theguild/federation-composition'
 import type * as graphql from 'graphql'
-import { startGateway } from '../gateway.ts'
+import { type Gateway, startGateway } from '../gateway.ts'
 import type { Answer } from '../operation.ts'
 
 // The instance that @apollo/subgraph loads, also where the test runner picks the other one that the package ships.
@@ -21,6 +21,8 @@ type Fetched = {
   headers: IncomingHttpHeaders
 }
 
+export type Behaviour = (response: ServerResponse) => void
+
 export type TestGraph = AsyncDisposable & {
   url: string
   wsUrl: string
@@ -29,14 +31,22 @@ export type TestGraph = AsyncDisposable & {
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
   /** From now on the subgraph answers with this body, whatever it is asked. */
   answerWith(subgraph: string, body: string, status?: number): void
+  /** From now on this answers instead of the subgraph; null: the subgraph again. */
+  behave(subgraph: string, behaviour: Behaviour | null): void
   /** Response headers of the subgraph from now on. */
   sendHeaders(subgraph: string, headers: Record<string, string>): void
+  /** What `GET path` answers. */
+  get(path: string): Promise<{ status: number; text: string }>
+  /** The supergraph of these subgraphs, at the addresses of those that were started. */
+  sdlOf(subgraphs: Record<string, TestSubgraph>): string
+  reload: Gateway['reload']
+  stopGateway: Gateway['stop']
   stopSubgraph(name: string): Promise<void>
 }
 
 const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [
   "@key" "@requires" "@provides" "@external" "@shareable" "@interfaceObject" "@inaccessible" "@override" "@composeDirective"
-  "@authenticated" "@requiresScopes" "@policy" "@context" "@fromContext"])`
+  "@authenticated" "@requiresScopes" "@policy" "@context" "@fromContext" "@cost" "@listSize"])`
 
 export const eventLink = `extend schema
   @link(url: "https://ossa.community/event/v1.0", import: ["@event"]) @composeDirective(name: "@event")
@@ -66,30 +76,27 @@ export async function startGraph(
     env?: Record<string, string>
     eventLog?: EventLog
     fetchDeadlineMs?: number
-    introspection?: boolean
     logLevel?: string
     /** What becomes of the composed supergraph. */
     alter?: (sdl: string) => string
   } = {},
 ): Promise<TestGraph> {
   const fetched: Fetched[] = []
-  const fixed = new Map<string, { body: string; status: number }>()
-  const headers = new Map<string, Record<string, string>>()
+  const instead = new Map<string, Behaviour>()
+  const sent = new Map<string, Record<string, string>>()
   const servers = new Map<string, Server>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
-    const server = await serveSubgraph(name, subgraph, fetched, { fixed, headers })
+    const server = await serveSubgraph(name, subgraph, fetched, { instead, sent })
     servers.set(name, server)
     urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   }
   const gateway = await startGateway({
     sdl: (options.alter ?? String)(composeSdl(subgraphs, urls)),
     port: 0,
-    config: readConfig(options.env ?? {}),
+    config: readConfig({ ...deadline(options.fetchDeadlineMs), ...options.env }),
     log: createLog('test', options.logLevel ?? 'error'),
     eventLog: options.eventLog ?? null,
-    ...(options.fetchDeadlineMs === undefined ? {} : { fetchDeadlineMs: options.fetchDeadlineMs }),
-    introspection: options.introspection ?? true,
   })
   const stopSubgraph = (name: string) =>
     new Promise<void>((resolve) => {
@@ -100,16 +107,27 @@ export async function startGraph(
     url: gateway.url,
     wsUrl: gateway.url.replace('http', 'ws'),
     fetched,
-    async ask(query, variables, more) {
+    async ask(query, variables, headers) {
       const response = await fetch(gateway.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...more },
+        headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify({ query, variables }),
       })
       return (await response.json()) as Answer
     },
-    answerWith: (name, body, status = 200) => void fixed.set(name, { body, status }),
-    sendHeaders: (name, sent) => void headers.set(name, sent),
+    answerWith: (name, body, status = 200) =>
+      void instead.set(name, (response) =>
+        response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+      ),
+    behave: (name, behaviour) => void (behaviour ? instead.set(name, behaviour) : instead.delete(name)),
+    sendHeaders: (name, headers) => void sent.set(name, headers),
+    async get(path) {
+      const response = await fetch(new URL(path, gateway.url))
+      return { status: response.status, text: await response.text() }
+    },
+    sdlOf: (others) => composeSdl(others, urls),
+    reload: gateway.reload,
+    stopGateway: gateway.stop,
     stopSubgraph,
     async [Symbol.asyncDispose]() {
       await gateway.stop()
@@ -120,16 +138,19 @@ export async function startGraph(
   }
 }
 
-type Responses = {
-  fixed: ReadonlyMap<string, { body: string; status: number }>
-  headers: ReadonlyMap<string, Record<string, string>>
+const deadline = (deadlineMs: number | undefined): Record<string, string> =>
+  deadlineMs === undefined ? {} : { SUBGRAPH_POLICIES: JSON.stringify({ '*': { deadlineMs } }) }
+
+type Answers = {
+  instead: ReadonlyMap<string, Behaviour>
+  sent: ReadonlyMap<string, Record<string, string>>
 }
 
 async function serveSubgraph(
   name: string,
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
-  { fixed, headers }: Responses,
+  { instead, sent }: Answers,
 ): Promise<Server> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
@@ -140,16 +161,16 @@ async function serveSubgraph(
       for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
       const { query, variables } = JSON.parse(Buffer.concat(chunks).toString()) as Fetched
       fetched.push({ subgraph: name, query, variables, headers: request.headers })
-      const instead = fixed.get(name)
-      const type = { 'content-type': 'application/json', ...headers.get(name) }
-      if (instead) return response.writeHead(instead.status, type).end(instead.body)
+      const behaviour = instead.get(name)
+      if (behaviour) return behaviour(response)
       const document = parse(query)
       const errors = validate(schema, document)
       const result =
         errors.length > 0
           ? { errors }
           : await execute({ schema, document, variableValues: variables, rootValue: {} })
-      return response.writeHead(200, type).end(JSON.stringify(result))
+      const headers = { 'content-type': 'application/json', ...sent.get(name) }
+      return response.writeHead(200, headers).end(JSON.stringify(result))
     })()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))

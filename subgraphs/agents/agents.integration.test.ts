@@ -5,9 +5,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
-import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
+import { type Floor, internalSettings, type Subgraph, settingsOf } from '../kit/subgraph.ts'
 import { inboxTopics, topic } from './events.ts'
 import { subgraph } from './index.ts'
+import { parseDefinition } from './orchestrate/definition.ts'
+import { insertRun } from './orchestrate/store.ts'
 import { type AgentPoolServer, servePool } from './runtime/edge.ts'
 import { skill } from './skills/skill.ts'
 import { insertHeartbeats, strayIn } from './store.ts'
@@ -18,6 +20,8 @@ let pool: AgentPoolServer
 const anonymous: Caller = { organization: null }
 const everything = ['agents:write', 'agents:deploy', 'org:admin']
 const owner = (organization: string): Caller => ({ organization, scopes: everything })
+/** Of the organization, and none of its administrators. */
+const member = (organization: string): Caller => ({ organization, scopes: ['agents:write', 'agents:deploy'] })
 
 const echo = skill({
   name: 'echo',
@@ -189,7 +193,11 @@ test('what runs goes on where it runs until a newer version is deployed', async 
 test('who may not see an agent finds, counts and gets none', async () => {
   for (const visibility of ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'])
     await register(
-      manifest(`seen-${visibility.toLowerCase()}`, { visibility, description: 'Polishes xylophones.' }),
+      manifest(`seen-${visibility.toLowerCase()}`, {
+        visibility,
+        description: 'Polishes xylophones.',
+        spec: { subtype: 'worker.glockenspiel' },
+      }),
       owner('owner'),
     )
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'owner', 2, {
@@ -201,11 +209,19 @@ test('who may not see an agent finds, counts and gets none', async () => {
     agents(filter: { organizationId: "owner" }) { totalCount edges { node { id capabilities { name } } } }
     discoverAgents(query: "polishing a xylophone") { totalCount edges { node { id } reasons } }
     agentTypes { subtypes { name agentCount } }
+    agentPools { agents(filter: { organizationId: "owner" }) { totalCount edges { node { id } } } }
+    _entities(representations: [
+      { __typename: "Agent", id: "owner/seen-private" }
+      { __typename: "AgentStatusChange", agentId: "owner/seen-private" }
+    ]) { __typename }
     agent(id: "owner/seen-partners") { id }
   }`
   type Seen = {
     agents: { totalCount: number; edges: { node: { id: string; capabilities: object[] } }[] }
     discoverAgents: { totalCount: number; edges: { node: { id: string }; reasons: string[] }[] }
+    agentTypes: { subtypes: { name: string; agentCount: number }[] }[]
+    agentPools: { agents: { totalCount: number; edges: object[] } }[]
+    _entities: (object | null)[]
     agent: object | null
   }
   const seenBy = async (caller: Caller) => {
@@ -217,6 +233,11 @@ test('who may not see an agent finds, counts and gets none', async () => {
     expect(
       seen.discoverAgents.edges.map(({ node }) => node.id.replace('owner/seen-', '')).toSorted(),
     ).toEqual(ids)
+    const subtypes = seen.agentTypes.flatMap((type) => type.subtypes)
+    expect(subtypes.find(({ name }) => name === 'worker.glockenspiel')?.agentCount).toBe(ids.length)
+    const [pooled] = seen.agentPools
+    expect([pooled?.agents.totalCount, pooled?.agents.edges.length]).toEqual([ids.length, ids.length])
+    expect(seen._entities.map((entity) => entity !== null)).toEqual(Array(2).fill(ids.includes('private')))
     expect(seen.agent !== null).toBe(ids.includes('partners'))
     return { ids, reasons: seen.discoverAgents.edges[0]?.reasons }
   }
@@ -225,6 +246,7 @@ test('who may not see an agent finds, counts and gets none', async () => {
     ids: ['organization', 'partners', 'private', 'public'],
     reasons,
   })
+  expect((await seenBy(member('owner'))).ids).toEqual(['organization', 'partners', 'public'])
   await graph.eventually(
     async () => (await graph.ask(query, {}, owner('friend'))).data as unknown as Seen,
     ({ agents }) => agents.totalCount === 2,
@@ -232,6 +254,114 @@ test('who may not see an agent finds, counts and gets none', async () => {
   expect((await seenBy(owner('friend'))).ids).toEqual(['partners', 'public'])
   expect((await seenBy(owner('stranger'))).ids).toEqual(['public'])
   expect((await seenBy(anonymous)).ids).toEqual(['public'])
+})
+
+test('only administrators register, and nobody else finds, what only administrators see', async () => {
+  const hidden = manifest('hidden', { visibility: 'PRIVATE' })
+  const refused = await register(hidden, member('ossa'))
+  expect(refused.errors).toMatchObject([
+    { message: expect.stringContaining('org:admin'), extensions: { code: 'FORBIDDEN' } },
+  ])
+  expect((await register(hidden, owner('ossa'))).data).toMatchObject({ registerAgent: { id: 'hidden' } })
+  // An id is taken once, whoever may see by whom.
+  const taken = await register(manifest('hidden', { visibility: 'ORGANIZATION' }), member('ossa'))
+  expect(taken.errors).toMatchObject([{ extensions: { code: 'CONFLICT' } }])
+  await register(manifest('opened'), member('ossa'))
+  const closing = { version: '2.0.0', visibility: 'PRIVATE' }
+  const closed = await register(manifest('opened', closing), member('ossa'))
+  expect(closed.errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
+  expect((await register(manifest('opened', closing), owner('ossa'))).data).toMatchObject({
+    registerAgent: { version: '2.0.0', visibility: 'PRIVATE' },
+  })
+  for (const id of ['hidden', 'opened', 'absent']) {
+    for (const mutation of ['deployAgent', 'activateAgent', 'retireAgent']) {
+      const { errors } = await graph.ask(
+        `mutation { ${mutation}(agentId: "${id}") { id } }`,
+        {},
+        member('ossa'),
+      )
+      expect(errors).toMatchObject([
+        { message: `there is no agent ${id} that you may see`, extensions: { code: 'NOT_FOUND' } },
+      ])
+    }
+  }
+  expect((await deploy('hidden', owner('ossa'))).data).toMatchObject({ deployAgent: { status: 'DEPLOYING' } })
+  const retire = 'mutation { retireAgent(agentId: "hidden") { status } }'
+  expect((await graph.ask(retire, {}, owner('ossa'))).data).toEqual({ retireAgent: { status: 'RETIRED' } })
+})
+
+test('a run shows as far as its visibility goes', async () => {
+  await using closing = new AsyncDisposableStack()
+  const postgres = createPool({ url: graph.databaseUrl, role: 'agents', applicationName: 'test' })
+  closing.defer(() => postgres.end())
+  const levels = ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'] as const
+  const definition = parseDefinition(
+    stringify({
+      name: 'shown',
+      description: 'Is there to be seen.',
+      tokenBudget: 0,
+      maxIterations: 1,
+      phases: [
+        { name: 'one', description: 'Selects nobody.', select: { phase: 'none' }, actions: ['health'] },
+      ],
+      convergence: [{ name: 'failed-steps', target: 0 }],
+    }),
+    'shown.yaml',
+  )
+  await inTransaction(postgres, internalSettings, async (tx) => {
+    for (const visibility of levels)
+      await insertRun(tx, {
+        definition: { ...definition, name: `run-${visibility}`, visibility },
+        organizationId: 'owner',
+        startedBy: 'somebody',
+      })
+  })
+  const query = `query ($representations: [_Any!]!) {
+    executionPlans { totalCount edges { node { id phases { name } } } }
+    _entities(representations: $representations) {
+      ... on ExecutionPlan { id } ... on DeploymentStatus { plan { id } }
+    } }`
+  const representations = levels.flatMap((level) => [
+    { __typename: 'ExecutionPlan', id: `run-${level}` },
+    { __typename: 'DeploymentStatus', planId: `run-${level}` },
+  ])
+  type Runs = {
+    executionPlans: { totalCount: number; edges: { node: { id: string; phases: object[] } }[] }
+    _entities: ({ id?: string; plan?: { id: string } } | null)[]
+  }
+  const seenBy = async (caller: Caller) => {
+    const { data } = await graph.ask<Runs>(query, { representations }, caller)
+    const edges = data?.executionPlans.edges.filter(({ node }) => node.id.startsWith('run-')) ?? []
+    expect(data?.executionPlans.totalCount).toBe(data?.executionPlans.edges.length)
+    expect(edges.every(({ node }) => node.phases.length === 1)).toBe(true)
+    const ids = edges.map(({ node }) => node.id).toReversed()
+    const entities = data?._entities.flatMap((entity) => entity?.id ?? entity?.plan?.id ?? [])
+    expect(entities).toEqual(ids.flatMap((id) => [id, id]))
+    return ids.map((id) => id.replace('run-', ''))
+  }
+  expect(await seenBy(owner('owner'))).toEqual(levels)
+  expect(await seenBy(member('owner'))).toEqual(['ORGANIZATION', 'PARTNERS', 'PUBLIC'])
+  expect(await seenBy(owner('friend'))).toEqual(['PARTNERS', 'PUBLIC'])
+  expect(await seenBy(owner('stranger'))).toEqual(['PUBLIC'])
+  expect(await seenBy(anonymous)).toEqual(['PUBLIC'])
+  const cancel = 'mutation { cancelPlan(id: "run-PRIVATE") { id } }'
+  const { errors } = await graph.ask(cancel, {}, member('owner'))
+  expect(errors).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }])
+
+  // A run that is hidden has its id all the same.
+  await graph.eventually(
+    () => graph.ask('{ executionPlan(id: "run-PRIVATE") { status } }', {}, owner('owner')),
+    ({ data }) => JSON.stringify(data).includes('FAILED'),
+  )
+  const settings = settingsOf({ subject: 'somebody', organization: 'owner', scopes: [] })
+  const next = await inTransaction(postgres, settings, (tx) =>
+    insertRun(tx, {
+      definition: { ...definition, name: 'run-PRIVATE' },
+      organizationId: 'owner',
+      startedBy: 'somebody',
+    }),
+  )
+  expect(next).toEqual({ id: 'run-PRIVATE-2' })
 })
 
 test('however many agents, their capabilities and pools take the same number of statements', async () => {

@@ -1,9 +1,19 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { compare } from 'semver'
 import { badInput, conflict, forbidden } from '../kit/errors.ts'
+import { administratorScope, isAdministrator, type Principal } from '../kit/principal.ts'
 import { announceAgent } from './events.ts'
 import type { Manifest } from './manifest.ts'
-import { insertSubtype, lockAgent, lockId, manifestEquals, organizationExists, upsertAgent } from './store.ts'
+import type { Visibility } from './schema.generated.ts'
+import {
+  agentExists,
+  insertSubtype,
+  lockAgent,
+  lockId,
+  manifestEquals,
+  organizationExists,
+  upsertAgent,
+} from './store.ts'
 
 export type Registration = {
   manifest: Manifest
@@ -31,6 +41,8 @@ export async function registerAgent(tx: Transaction, registration: Registration)
       throw conflict(
         `${id} is registered as version ${current.version}: a changed manifest needs a higher one, not ${manifest.version}`,
       )
+  } else if (await agentExists(tx, id)) {
+    throw conflict(`${id} is the id of an agent that you may not see: register yours under another name`)
   }
   await insertSubtype(tx, {
     name: manifest.subtype,
@@ -44,6 +56,12 @@ export async function registerAgent(tx: Transaction, registration: Registration)
 
 export const agentId = (organizationId: string, name: string, homeOrganization: string) =>
   organizationId === homeOrganization ? name : `${organizationId}/${name}`
+
+/** Refuses to make what its maker would not see: only administrators own what only administrators see. */
+export function requireVisible(principal: Principal, visibility: Visibility): void {
+  if (visibility === 'PRIVATE' && !isAdministrator(principal))
+    throw forbidden(`what is PRIVATE is made by administrators: this needs the scope ${administratorScope}`)
+}
 
 /** Of a subtype's first agent; one that is not for everybody gives away no more than the subtype's name. */
 function describeSubtype({ subtype, description, visibility }: Manifest): string {

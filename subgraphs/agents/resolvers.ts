@@ -1,13 +1,13 @@
 import { checkEndpoint } from '../kit/endpoint.ts'
 import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
-import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { isAdministrator, requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByText, requireFilter, requireText } from './arguments.ts'
 import { discoverAgents } from './discover.ts'
 import { manifestReader } from './manifest.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent } from './placement.ts'
-import { registerAgent, requireEndpoint } from './register.ts'
+import { registerAgent, requireEndpoint, requireVisible } from './register.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
 
@@ -57,9 +57,10 @@ export const resolvers: Resolvers = {
       requireScope(principal, 'agents:write')
       const organizationId = requireOrganization(principal)
       const manifest = readManifest(source)
+      requireVisible(principal, manifest.visibility)
       if (manifest.endpoint !== null)
         requireEndpoint(await checkEndpoint(manifest.endpoint, context.endpointAllow))
-      const mayAdmit = principal.scopes.includes('org:admin')
+      const mayAdmit = isAdministrator(principal)
       const id = await mutate((tx) =>
         registerAgent(tx, { manifest, organizationId, homeOrganization: home, mayAdmit, traceparent }),
       )

@@ -1,5 +1,6 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
+import { internally } from '../kit/subgraph.ts'
 import type { Capability, Manifest } from './manifest.ts'
 import type { AgentHealth, AgentStatus, AgentType, Visibility } from './schema.generated.ts'
 
@@ -61,6 +62,12 @@ export async function lockAgent(tx: Transaction, id: string): Promise<AgentRow |
   await tx.query('select from agent where id = $1 for update', [id])
   const [row] = await agentsById(tx, [id])
   return row ?? null
+}
+
+/** Also where the caller may not see it. */
+export async function agentExists(tx: Transaction, id: string): Promise<boolean> {
+  const { rowCount } = await internally(tx, () => tx.query('select from agent where id = $1', [id]))
+  return rowCount === 1
 }
 
 export type AgentFilter = {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { GraphClient } from '../kit/graph.ts'
+import { administratorScope } from '../kit/principal.ts'
 import type { Floor } from '../kit/subgraph.ts'
 
 const schema = z.record(z.string(), z.unknown())
@@ -36,10 +37,13 @@ const query = `query ($id: ID!) {
 
 const tokenTtlSeconds = 60
 
-/** Null where there is no such agent that `subject` of the organization may see. Throws GraphError. */
+/** Who asks the graph; an administrator sees the organization's PRIVATE agents. */
+export type Asker = { subject: string; organization: string; administrator: boolean }
+
+/** Null where there is no such agent that the asker may see. Throws GraphError. */
 export async function agentFromGraph(
   { keys, graph, config }: Pick<Floor, 'keys' | 'config'> & { graph: GraphClient },
-  { subject, organization }: { subject: string; organization: string },
+  { subject, organization, administrator }: Asker,
   agentId: string,
   signal?: AbortSignal,
 ): Promise<ExaminedAgent | null> {
@@ -47,7 +51,7 @@ export async function agentFromGraph(
   const token =
     keys.issuer &&
     (await keys.issuer.sign(
-      { org: organization },
+      { org: organization, scope: administrator ? administratorScope : '' },
       {
         audience: config.jwtAudience,
         issuer: config.jwtIssuer,

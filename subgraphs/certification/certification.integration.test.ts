@@ -14,6 +14,10 @@ let admin: Client
 const stops: (() => Promise<void>)[] = []
 const anonymous: Caller = { organization: null }
 const ossa: Caller = { organization: 'ossa', scopes: ['certification:request'] }
+const administrator = (organization: string): Caller => ({
+  organization,
+  scopes: ['certification:request', 'org:admin'],
+})
 
 beforeAll(async () => {
   graph = await testSubgraph(subgraph, inboxTopics)
@@ -26,7 +30,7 @@ afterAll(async () => {
   await graph[Symbol.asyncDispose]()
 })
 
-async function deploy(id: string, fault?: Fault, visibility = 'PUBLIC'): Promise<{ calls: () => number }> {
+async function deploy(id: string, fault?: Fault, visibility = 'PUBLIC') {
   const started = await startTestAgent(graph.internal, id, fault)
   stops.push(() => started.stop())
   graph.graphAgents.set(id, { ...started.agent, visibility })
@@ -74,9 +78,9 @@ const read = async (id: string, caller = ossa) =>
     )
   ).data?.certification ?? null
 
-const ended = (id: string) =>
+const ended = (id: string, caller = ossa) =>
   graph.eventually(
-    () => read(id),
+    () => read(id, caller),
     (each) => each?.status === 'CERTIFIED' || each?.status === 'REJECTED',
   ) as Promise<Certification>
 
@@ -277,6 +281,73 @@ test('a certification is seen as its agent is, also after that has changed', asy
     certifications: { totalCount: 0, edges: [] },
   })
   expect((await graph.ask(query, {}, ossa)).data).toMatchObject({ certifications: { totalCount: 1 } })
+})
+
+test('certifications of a PRIVATE agent are for the administrators of its owner', async () => {
+  const visibilities = ['private', 'organization', 'partners', 'public']
+  for (const visibility of visibilities) await deploy(`of-${visibility}`, undefined, visibility.toUpperCase())
+  await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'ossa', 2, {
+    organization: { id: 'ossa', partners: ['friend'] },
+  })
+  const unseen = await Promise.all([request('of-private'), request('of-nobody')])
+  expect(unseen.map(({ code }) => code)).toEqual(['NOT_FOUND', 'NOT_FOUND'])
+  const ids = new Map<string, string>()
+  for (const visibility of visibilities) {
+    const { certification } = await request(`of-${visibility}`, 'BRONZE', administrator('ossa'))
+    const id = certification?.id ?? ''
+    expect((await ended(id, administrator('ossa'))).status).toBe('CERTIFIED')
+    ids.set(visibility, id)
+  }
+  const query = `query ($of: [_Any!]!) {
+    certifications(first: 100) { totalCount edges { node { id agentId } } }
+    _entities(representations: $of) {
+      ... on Agent { certification { agentId gates { name } } }
+      ... on Listing { certification { agentId gates { name } } }
+      ... on Certification { agentId gates { name } }
+      ... on CertificationProgress { progressOf: certification { agentId gates { name } } }
+    } }`
+  const of = visibilities.flatMap((visibility) => {
+    const [agentId, id] = [`of-${visibility}`, ids.get(visibility)]
+    return [
+      { __typename: 'Agent', id: agentId },
+      { __typename: 'Listing', id: agentId, agentId },
+      { __typename: 'Certification', id },
+      { __typename: 'CertificationProgress', certificationId: id },
+    ]
+  })
+  type Seen = { agentId: string; gates: object[] }
+  type Answered = {
+    certifications: { totalCount: number; edges: { node: { agentId: string } }[] }
+    _entities: (Seen | { certification: Seen | null } | { progressOf: Seen } | null)[]
+  }
+  const seenBy = async (caller: Caller) => {
+    const { data } = await graph.ask<Answered>(query, { of }, caller)
+    const { totalCount, edges } = data?.certifications ?? { edges: [] }
+    expect(totalCount).toBe(edges.length)
+    const agents = edges.map(({ node }) => node.agentId).filter((id) => id.startsWith('of-'))
+    const found = (data?._entities ?? []).flatMap((entity) => {
+      if (entity && 'certification' in entity) return entity.certification ?? []
+      return entity && 'progressOf' in entity ? entity.progressOf : (entity ?? [])
+    })
+    expect(found.map(({ agentId }) => agentId)).toEqual(
+      agents.toReversed().flatMap((id) => Array<string>(4).fill(id)),
+    )
+    expect(found.every(({ gates }) => gates.length === 2)).toBe(true)
+    return agents.toReversed().map((id) => id.replace('of-', ''))
+  }
+  expect(await seenBy(administrator('ossa'))).toEqual(visibilities)
+  expect(await seenBy(ossa)).toEqual(['organization', 'partners', 'public'])
+  expect(await seenBy(administrator('friend'))).toEqual(['partners', 'public'])
+  expect(await seenBy(administrator('stranger'))).toEqual(['public'])
+  expect(await seenBy(anonymous)).toEqual(['public'])
+})
+
+test('a member asks for what an administrator has asked for while the agent was PRIVATE', async () => {
+  const { agent } = await deploy('opening', 'hangs when called', 'PRIVATE')
+  const first = await request('opening', 'BRONZE', administrator('ossa'))
+  graph.graphAgents.set('opening', { ...agent, visibility: 'ORGANIZATION' })
+  // The event that opens it has not come yet.
+  expect((await request('opening')).certification?.id).toBe(first.certification?.id)
 })
 
 test('a request whose holder has died is taken over where it was', async () => {

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader'
 import { ClientError } from '../kit/errors.ts'
 import { GraphError } from '../kit/graph.ts'
-import { requireOrganization } from '../kit/principal.ts'
+import { isAdministrator, requireOrganization } from '../kit/principal.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { agentFromGraph, type ExaminedAgent } from './agent.ts'
 import { readCertificate } from './certificate.ts'
@@ -39,9 +39,12 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     ofAgents: new DataLoader((ids) => certificationsOfAgents(db, ids)),
     gates: new DataLoader((ids) => gatesOf(db, ids)),
     async agent(agentId) {
-      const { subject } = principal
-      const asked = agentFromGraph(floor, { subject, organization: requireOrganization(principal) }, agentId)
-      return await asked.catch((error: unknown) => {
+      const caller = {
+        subject: principal.subject,
+        organization: requireOrganization(principal),
+        administrator: isAdministrator(principal),
+      }
+      return await agentFromGraph(floor, caller, agentId).catch((error: unknown) => {
         if (!(error instanceof GraphError)) throw error
         const message = `the agent ${agentId} can not be looked up now, try again`
         throw Object.assign(new ClientError('UNAVAILABLE', message), { cause: error })

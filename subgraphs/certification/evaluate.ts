@@ -21,7 +21,8 @@ export type Evaluation = Pick<Floor, 'config' | 'keys' | 'graph'> & {
 export async function evaluate(evaluation: Evaluation, claim: Claim, signal: AbortSignal): Promise<void> {
   const { subject, holder, mutate } = evaluation
   const { id, agentId, organizationId, level } = claim
-  const agent = await agentFromGraph(evaluation, { subject, organization: organizationId }, agentId, signal)
+  const service = { subject, organization: organizationId, administrator: true }
+  const agent = await agentFromGraph(evaluation, service, agentId, signal)
   if (!agent) return await reject(evaluation, id, [`there is no agent ${agentId}`])
   const ended = await mutate(async (tx) => {
     await beginWith(tx, holder, id, agent.version)

@@ -1,5 +1,6 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
+import { internally } from '../kit/subgraph.ts'
 
 export type Level = 'BRONZE' | 'SILVER' | 'GOLD'
 type Status = 'REQUESTED' | 'RUNNING' | 'CERTIFIED' | 'REJECTED' | 'EXPIRED' | 'REVOKED'
@@ -124,10 +125,13 @@ export async function requestCertification(
       [agentId, organizationId, visibility, level, requestedBy],
     )
     if (inserted.rows[0]) return { row: inserted.rows[0], created: true }
-    const going = await tx.query<CertificationRow>(
-      `select ${certificationColumns} from certification as c
-       where c.agent_id = $1 and c.level = $2 and c.status in ('REQUESTED', 'RUNNING')`,
-      [agentId, level],
+    // Whoever may see the agent may see it, also where the event that opened a PRIVATE agent has not come yet.
+    const going = await internally(tx, () =>
+      tx.query<CertificationRow>(
+        `select ${certificationColumns} from certification as c
+         where c.agent_id = $1 and c.level = $2 and c.status in ('REQUESTED', 'RUNNING')`,
+        [agentId, level],
+      ),
     )
     if (going.rows[0]) return { row: going.rows[0], created: false }
     // It ended between the two statements: the next insert goes through.

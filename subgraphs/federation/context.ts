@@ -1,7 +1,7 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import DataLoader from 'dataloader'
 import type { Page } from '../kit/page.ts'
-import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { administratorScope, isAdministrator, requireOrganization, requireScope } from '../kit/principal.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { announceOrganization } from './events.ts'
 import {
@@ -40,7 +40,7 @@ type OrganizationChange = (
 export function createContext(base: RequestContext, floor: Floor): Context {
   const { principal, db, mutate, traceparent } = base
   // Where an external issuer says who is who, an organization is created by `updateOrganization` and not in passing.
-  const admitted = floor.keys.issuer !== null && principal.scopes.includes('org:admin')
+  const admitted = floor.keys.issuer !== null && isAdministrator(principal)
   let admission: Promise<void> | null = null
   const admit = () => (admission ??= admitted ? admitCaller(base) : Promise.resolve())
 
@@ -60,7 +60,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     agents,
     admit,
     async change(change) {
-      requireScope(principal, 'org:admin')
+      requireScope(principal, administratorScope)
       const id = requireOrganization(principal)
       await mutate(async (tx) => {
         await createWithAdministrator(tx, id, principal.subject, traceparent)

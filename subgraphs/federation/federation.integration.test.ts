@@ -10,6 +10,7 @@ const admin = (organization: string): Caller => ({
   organization,
   scopes: ['org:admin'],
 })
+const member = (organization: string): Caller => ({ organization, scopes: ['agents:write'] })
 
 beforeAll(async () => {
   graph = await testSubgraph(subgraph, [agentsTopic])
@@ -95,6 +96,11 @@ test('an agent shows as far as its visibility goes, and partners see what is for
     () => agentsOf('owner', admin('owner')),
     (ids) => ids.length === 4,
   )
+  expect(await agentsOf('owner', member('owner'))).toEqual([
+    'owner/organization',
+    'owner/partners',
+    'owner/public',
+  ])
   await graph.ask('{ organization(id: "friend") { id } }', {}, admin('friend'))
   expect(await agentsOf('owner', admin('friend'))).toEqual(['owner/public'])
 

@@ -36,6 +36,13 @@ export function requireScope(principal: Principal, scope: string): void {
   if (!principal.scopes.includes(scope)) throw forbidden(`this needs the scope ${scope}`)
 }
 
+/** The scope of an organization's administrators. */
+export const administratorScope = 'org:admin'
+
+/** Whether it sees what is PRIVATE to its organization. */
+export const isAdministrator = ({ organization, scopes }: Principal): boolean =>
+  organization !== null && scopes.includes(administratorScope)
+
 /** The caller's organization. */
 export function requireOrganization(principal: Principal): string {
   if (principal.organization === null) throw forbidden('this needs a token of an organization')

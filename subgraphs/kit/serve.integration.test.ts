@@ -90,7 +90,10 @@ beforeAll(async () => {
     alter table agents.note enable row level security;
     alter table agents.note force row level security;
     create policy own on agents.note using (organization_id = current_setting('app.organization', true));
-    insert into agents.note (organization_id, text) values ('ossa', 'ours'), ('other', 'theirs')`)
+    create policy closed on agents.note as restrictive
+      using (text <> 'closed' or current_setting('app.administrator', true) = 'on');
+    insert into agents.note (organization_id, text)
+      values ('ossa', 'ours'), ('other', 'theirs'), ('closing', 'open'), ('closing', 'closed')`)
   const config = readConfig({ DATABASE_URL: databaseUrl, KEYS_DIR: folder, DATA_DIR: folder })
   served = await serveSubgraph(subgraph, config, log, 0)
   keys = await openKeys(folder, 'internal')
@@ -103,10 +106,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-const headerOf = async (organization: string | null, subject = 'alice') => ({
-  'x-ossa-principal': await keys.sign(organization === null ? {} : { org: organization }, {
+const headerOf = async (organization: string | null, scope = '') => ({
+  'x-ossa-principal': await keys.sign(organization === null ? { scope } : { org: organization, scope }, {
     audience: 'subgraph',
-    subject,
+    subject: 'alice',
     ttlSeconds: 30,
   }),
 })
@@ -152,6 +155,16 @@ test('each organization sees its own rows', async () => {
   expect(await seenBy('other')).toEqual({ data: { notes: [{ text: 'theirs' }] } })
   expect(await seenBy('nobody')).toEqual({ data: { notes: [] } })
   expect(await seenBy(null)).toEqual({ data: { notes: [] } })
+})
+
+test('who has the scope org:admin is an administrator of its own organization, and of no other', async () => {
+  const query = JSON.stringify({ query: '{ notes { text } }' })
+  const asked = async (organization: string | null, scope: string) =>
+    (await post(query, await headerOf(organization, scope))).body.data.notes
+  expect(await asked('closing', 'notes:write org:admin')).toEqual([{ text: 'open' }, { text: 'closed' }])
+  expect(await asked('closing', 'notes:write org:administrator')).toEqual([{ text: 'open' }])
+  expect(await asked('nobody', 'org:admin')).toEqual([])
+  expect(await asked(null, 'org:admin')).toEqual([])
 })
 
 test('scalars, context and fields of one request: one transaction, its statements counted', async () => {

@@ -4,7 +4,7 @@ import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import type { Db, Pool, Transaction } from '@community/infra/postgres.ts'
 import type { GraphClient } from './graph.ts'
-import type { Principal } from './principal.ts'
+import { isAdministrator, type Principal } from './principal.ts'
 
 /** Built once for each subgraph. */
 export type Floor = {
@@ -54,6 +54,7 @@ export type Subgraph = {
 /** The row-level settings that a principal's transactions run with. */
 export const settingsOf = (principal: Principal): Record<string, string> => ({
   'app.organization': principal.organization ?? '',
+  'app.administrator': isAdministrator(principal) ? 'on' : 'off',
   'app.subject': principal.subject,
   'app.internal': 'off',
 })
@@ -61,6 +62,19 @@ export const settingsOf = (principal: Principal): Record<string, string> => ({
 /** Settings of relays, inboxes and schedulers: policies let these see all rows of their own schema. */
 export const internalSettings: Record<string, string> = {
   'app.organization': '',
+  'app.administrator': 'off',
   'app.subject': 'internal',
   'app.internal': 'on',
 }
+
+/** In a principal's transaction: `fn`, and nothing after it, sees and writes all rows of the schema. */
+export async function internally<T>(tx: Transaction, fn: () => Promise<T>): Promise<T> {
+  const { rows } = await tx.query<{ before: string }>(`select current_setting('app.internal') as before`)
+  await setInternal(tx, 'on')
+  const result = await fn()
+  await setInternal(tx, rows[0]?.before ?? 'off')
+  return result
+}
+
+const setInternal = async (tx: Transaction, value: string) =>
+  await tx.query(`select set_config('app.internal', $1, true)`, [value])

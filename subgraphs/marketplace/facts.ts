@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ClientError } from '../kit/errors.ts'
 import { GraphError } from '../kit/graph.ts'
-import type { Principal } from '../kit/principal.ts'
+import { administratorScope, isAdministrator, type Principal } from '../kit/principal.ts'
 import type { Floor } from '../kit/subgraph.ts'
 
 /** What the catalogue tells of an agent. */
@@ -49,13 +49,16 @@ const tokenTtlSeconds = 30
  */
 export async function factsFromGraph(
   { keys, graph, config }: Floor,
-  { subject, organization }: Principal,
+  principal: Principal,
   agentId: string,
 ): Promise<AgentFacts | null> {
+  const { subject, organization } = principal
+  // Of the caller's scopes the one that decides what is seen.
+  const scope = isAdministrator(principal) ? administratorScope : ''
   // With an external issuer nobody here can speak for the caller: what is PUBLIC is found all the same.
   const token =
     keys.issuer &&
-    (await keys.issuer.sign(organization === null ? {} : { org: organization }, {
+    (await keys.issuer.sign(organization === null ? {} : { org: organization, scope }, {
       audience: config.jwtAudience,
       issuer: config.jwtIssuer,
       subject,

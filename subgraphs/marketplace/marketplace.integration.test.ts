@@ -1,12 +1,19 @@
+import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
+import { settingsOf } from '../kit/subgraph.ts'
 import { inboxTopics } from './events.ts'
 import { subgraph } from './index.ts'
 
 let graph: TestSubgraph
 const anonymous: Caller = { organization: null }
-const ossa: Caller = { organization: 'ossa', scopes: ['marketplace:write'] }
+const member = (organization: string): Caller => ({ organization, scopes: ['marketplace:write'] })
+const administrator = (organization: string): Caller => ({
+  organization,
+  scopes: ['marketplace:write', 'org:admin'],
+})
+const ossa = member('ossa')
 const [agentsTopic, certificationTopic, federationTopic] = inboxTopics
 
 type Agent = { organization?: string; visibility?: string; subtype?: string; pool?: string; text?: string }
@@ -38,8 +45,8 @@ const publish = (id: string, caller = ossa) => graph.ask(publishOperation, { id 
 
 async function offer(id: string, agent: Agent = {}): Promise<void> {
   register(id, agent)
-  const organization = agent.organization ?? 'ossa'
-  const { errors } = await publish(id, { organization, scopes: ['marketplace:write'] })
+  const { organization = 'ossa', visibility } = agent
+  const { errors } = await publish(id, (visibility === 'PRIVATE' ? administrator : member)(organization))
   expect(errors).toBeUndefined()
 }
 
@@ -52,6 +59,7 @@ type Found = {
   totalCount: number
   edges: { cursor: string; node: { id: string } }[]
   pageInfo: { hasNextPage: boolean; endCursor: string }
+  facets: { name: string; values: { value: string; count: number }[] }[]
 }
 const searchOperation = `query ($query: String, $filter: ListingFilter, $sort: ListingSort, $first: Int, $after: String) {
   searchListings(query: $query, filter: $filter, sort: $sort, first: $first, after: $after) {
@@ -138,20 +146,48 @@ test('visibility holds for listings, searches, counts and facets, and partners s
   await offer('show/public', { organization: 'show', subtype: 'judge.visible' })
   await offer('show/partners', { organization: 'show', subtype: 'judge.visible', visibility: 'PARTNERS' })
   await offer('show/own', { organization: 'show', subtype: 'judge.visible', visibility: 'ORGANIZATION' })
+  await offer('show/hidden', { organization: 'show', subtype: 'judge.visible', visibility: 'PRIVATE' })
+  const query = `{
+    categories { name listingCount }
+    publishers { edges { node { id listingCount } } }
+    _entities(representations: [
+      { __typename: "Organization", id: "show" }
+      { __typename: "Agent", id: "show/hidden" }
+      { __typename: "Listing", id: "show/hidden" }
+    ]) { ... on Organization { listings { totalCount edges { node { id } } } } ... on Agent { listing { id } } __typename }
+  }`
+  type Counted = { name?: string; id?: string; listingCount: number }
+  type Everywhere = {
+    categories: Counted[]
+    publishers: { edges: { node: Counted }[] }
+    _entities: [{ listings: Found }, { listing: object | null }, object | null]
+  }
   const visibleTo = async (caller: Caller) => {
     const { ids, found } = await search({ filter: { publisher: 'show' }, sort: 'TITLE' }, caller)
-    const { data } = await graph.ask<{ categories: { name: string; listingCount: number }[] }>(
-      '{ categories { name listingCount } }',
-      {},
-      caller,
-    )
+    const { data } = await graph.ask<Everywhere>(query, {}, caller)
     const category = data?.categories.find(({ name }) => name === 'judge.visible')
-    expect(found?.totalCount).toBe(ids.length)
-    expect(category?.listingCount).toBe(ids.length)
+    const publisher = data?.publishers.edges.find(({ node }) => node.id === 'show')
+    const [organization, agent, listing] = data?._entities ?? []
+    const facetCounts = found?.facets.flatMap(({ values }) => values.map(({ count }) => count))
+    expect(facetCounts).toEqual(Array(3).fill(ids.length))
+    expect([
+      found?.totalCount,
+      category?.listingCount,
+      publisher?.node.listingCount,
+      organization?.listings.totalCount,
+    ]).toEqual(Array(4).fill(ids.length))
+    expect(organization?.listings.edges.map(({ node }) => node.id).toSorted()).toEqual(ids)
+    expect([agent?.listing != null, listing != null]).toEqual(Array(2).fill(ids.includes('show/hidden')))
     return ids
   }
   expect(await visibleTo(anonymous)).toEqual(['show/public'])
-  expect(await visibleTo({ organization: 'show' })).toEqual(['show/own', 'show/partners', 'show/public'])
+  expect(await visibleTo(administrator('show'))).toEqual([
+    'show/hidden',
+    'show/own',
+    'show/partners',
+    'show/public',
+  ])
+  expect(await visibleTo(member('show'))).toEqual(['show/own', 'show/partners', 'show/public'])
   expect(await visibleTo({ organization: 'friend' })).toEqual(['show/public'])
   const partners = (version: number, ids: string[]) =>
     graph.tell(federationTopic, 'ossa.federation.OrganizationChange', 'show', version, {
@@ -164,14 +200,67 @@ test('visibility holds for listings, searches, counts and facets, and partners s
     () => seenBy('show/partners', { organization: 'friend' }),
     (seen) => seen,
   )
-  expect(await visibleTo({ organization: 'friend' })).toEqual(['show/partners', 'show/public'])
-  expect(await visibleTo({ organization: 'stranger' })).toEqual(['show/public'])
+  expect(await visibleTo(administrator('friend'))).toEqual(['show/partners', 'show/public'])
+  expect(await visibleTo(administrator('stranger'))).toEqual(['show/public'])
   await partners(2, [])
   await graph.eventually(
     () => seenBy('show/partners', { organization: 'friend' }),
     (seen) => !seen,
   )
   expect(await visibleTo({ organization: 'friend' })).toEqual(['show/public'])
+})
+
+test('what is PRIVATE is published by administrators, and to others it is as if it were not there', async () => {
+  register('closed', { visibility: 'PRIVATE' })
+  const codes = async (answers: Promise<{ errors?: object[] }>[]) =>
+    (await Promise.all(answers)).map(({ errors }) => errors?.[0])
+  const absent = (what: string, id: string) => ({
+    message: `there is no ${what} ${id} that you may see`,
+    extensions: { code: 'NOT_FOUND' },
+  })
+  expect(await codes([publish('closed'), publish('absent')])).toMatchObject([
+    absent('agent', 'closed'),
+    absent('agent', 'absent'),
+  ])
+  expect((await publish('closed', administrator('ossa'))).data).toMatchObject({
+    publishListing: { id: 'closed' },
+  })
+  expect(
+    await codes([rate('closed', 5, ossa), rate('absent', 5, ossa), rate('closed', 5, administrator('ossa'))]),
+  ).toMatchObject([
+    absent('listing', 'closed'),
+    absent('listing', 'absent'),
+    { extensions: { code: 'FORBIDDEN' } },
+  ])
+})
+
+test('what is known of the certifications of a PRIVATE agent is hidden as its listing is', async () => {
+  await offer('proven', { organization: 'proven', visibility: 'PRIVATE' })
+  const value = { id: 'c-proven', agentId: 'proven', organizationId: 'proven', level: 'BRONZE' }
+  await graph.tell(certificationTopic, 'ossa.certification.CertificationProgress', 'c-proven', 1, {
+    certification: { ...value, status: 'CERTIFIED' },
+    version: 1,
+  })
+  await using closing = new AsyncDisposableStack()
+  const pool = createPool({ url: graph.databaseUrl, role: 'marketplace', applicationName: 'test' })
+  closing.defer(() => pool.end())
+  const known = async ({ organization, scopes = [] }: Caller) =>
+    await inTransaction(pool, settingsOf({ subject: 'somebody', organization, scopes }), async (tx) =>
+      (await tx.query<{ id: string }>('select id from certification')).rows.map(({ id }) => id),
+    )
+  await graph.eventually(
+    () => known(administrator('proven')),
+    (ids) => ids.join() === 'c-proven',
+  )
+  expect(await known(member('proven'))).toEqual([])
+  expect(await known(administrator('stranger'))).toEqual([])
+})
+
+test('an agent that was PRIVATE is published by a member before the event that opens it has come', async () => {
+  await offer('opening', { visibility: 'PRIVATE' })
+  register('opening', { visibility: 'ORGANIZATION' })
+  expect((await publish('opening')).errors).toBeUndefined()
+  expect(await seenBy('opening', ossa)).toBe(true)
 })
 
 test('each principal rates once, within 1 to 5, and never the own organization', async () => {

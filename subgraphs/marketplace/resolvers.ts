@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { internally } from '../kit/subgraph.ts'
 import { text } from './arguments.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './events.ts'
@@ -41,7 +42,8 @@ export const resolvers: Resolvers = {
       if (found.organizationId !== organization) throw forbidden(`${agentId} belongs to another organization`)
       if (found.retired) throw conflict(`${agentId} is retired`)
       await mutate(async (tx) => {
-        const change = await upsertFacts(tx, found)
+        // The graph has shown the caller the agent; the row may still be that of a PRIVATE one, hidden from it.
+        const change = await internally(tx, () => upsertFacts(tx, found))
         // Its event was faster than the graph's answer: what was checked above is no longer so, it may be retired.
         if (!change) throw conflict(`${agentId} has just changed: try again`)
         const published = await publish(tx, agentId)

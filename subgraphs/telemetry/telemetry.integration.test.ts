@@ -71,8 +71,8 @@ const stored = () =>
     async (tx) => (await tx.query('select agent_id from usage_sample')).rows,
   )
 
-async function ask(query: string, variables: object = {}, organization: string | null = null) {
-  const principal = await keys.sign(organization === null ? {} : { org: organization }, {
+async function ask(query: string, variables: object = {}, organization: string | null = null, scope = '') {
+  const principal = await keys.sign(organization === null ? {} : { org: organization, scope }, {
     audience: 'subgraph',
     subject: 'tester',
     ttlSeconds: 30,
@@ -250,6 +250,9 @@ test('a record that is no batch goes to the dead letters, and what follows is st
     .toEqual([['again', 4]])
 })
 
+const tell = (topic: string, type: string, value: object) =>
+  eventLog.append(topic, [{ key: 'any', headers: { ce_type: type }, value: JSON.stringify(value) }])
+
 test("who may read the usage of an agent follows its visibility and its owner's partners", async () => {
   const usage = startUsage({ eventLog, source: 'moving', log })
   usage.record(sample('moving', 5), shown)
@@ -261,8 +264,6 @@ test("who may read the usage of an agent follows its visibility and its owner's 
     })
     return await Promise.all(seen)
   }
-  const tell = (topic: string, type: string, value: object) =>
-    eventLog.append(topic, [{ key: 'any', headers: { ce_type: type }, value: JSON.stringify(value) }])
   const change = (visibility: string, version: number) =>
     tell('ossa.agents.events.v1', 'ossa.agents.AgentStatusChange', {
       agent: { id: 'moving', organizationId: 'ossa', visibility },
@@ -286,4 +287,46 @@ test("who may read the usage of an agent follows its visibility and its owner's 
     expect((await stored()).filter((row) => row.agent_id === 'moving')).toHaveLength(2),
   )
   expect(await readers()).toEqual([0, 0, 0, 1])
+})
+
+test('the usage of a PRIVATE agent is for the administrators of its owner', async () => {
+  const visibilities = ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'] as const
+  const usage = startUsage({ eventLog, source: 'levels', log })
+  for (const visibility of visibilities)
+    usage.record(sample(visibility, 7), { pool: 'levels', organization: 'levels', visibility })
+  await usage.stop()
+  await tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', {
+    organization: { id: 'levels', partners: ['partner'] },
+    version: 1,
+  })
+  const query = `query ($of: [_Any!]!) {
+    usage(filter: { pool: "levels" }, groupBy: AGENT) { totalCount edges { node { key } } }
+    hours: usage(filter: { pool: "levels" }, groupBy: HOUR) { edges { node { usage { calls } } } }
+    _entities(representations: $of) { ... on Agent { id usage { calls } } ... on AgentPool { usage { calls } } } }`
+  const of = [
+    ...visibilities.map((id) => ({ __typename: 'Agent', id })),
+    { __typename: 'AgentPool', name: 'levels' },
+  ]
+  type Calls = { id?: string; usage: { calls: number } }
+  /** Those whose usage is told, everywhere the same. */
+  const told = async (organization: string | null, scope?: string) => {
+    const { data } = await ask(query, { of }, organization, scope)
+    const { totalCount, edges } = data.usage as Buckets
+    const hours = data.hours as Buckets
+    const entities = data._entities as Calls[]
+    const ids = entities.flatMap(({ id, usage: { calls } }) => (id !== undefined && calls > 0 ? [id] : []))
+    expect(edges.map(({ node }) => node.key).toSorted()).toEqual(ids.toSorted())
+    expect([totalCount, hours.edges[0]?.node.usage.calls, entities.at(-1)?.usage.calls]).toEqual(
+      Array(3).fill(ids.length),
+    )
+    return ids
+  }
+  await vi.waitFor(async () => expect(await told('partner')).toEqual(['PARTNERS', 'PUBLIC']), {
+    timeout: 10_000,
+  })
+  expect(await told('levels', 'org:admin')).toEqual(visibilities)
+  expect(await told('levels', 'telemetry:write')).toEqual(['ORGANIZATION', 'PARTNERS', 'PUBLIC'])
+  expect(await told('partner', 'org:admin')).toEqual(['PARTNERS', 'PUBLIC'])
+  expect(await told('stranger', 'org:admin')).toEqual(['PUBLIC'])
+  expect(await told(null)).toEqual(['PUBLIC'])
 })

@@ -1,4 +1,6 @@
 import { mkdir } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { readConfig } from '@community/infra/config.ts'
 import { openKeys } from '@community/infra/keys.ts'
@@ -11,6 +13,7 @@ const tokens = 100
 export const ours: Contestant[] = [
   { name: 'community', about: 'this gateway, nobody verified', command: (site) => gateway(site) },
   { name: 'community-guard', about: `the same with an issuer, ${tokens} EdDSA tokens`, command: guarded },
+  { name: 'community-traced', about: 'the first with a trace of each operation, by OTLP', command: traced },
 ]
 
 function gateway({ supergraphFile, port }: Site, env: Record<string, string> = {}): Command {
@@ -26,6 +29,18 @@ function gateway({ supergraphFile, port }: Site, env: Record<string, string> = {
     path: '/graphql',
     metricsPath: '/metrics',
   }
+}
+
+// The receiver of traces takes what comes: what is measured is what making and sending them costs.
+async function traced(site: Site): Promise<Command> {
+  const receiver = createServer((request, response) => {
+    request.resume()
+    request.once('end', () => response.end('{}'))
+  })
+  await new Promise<void>((listening) => receiver.listen(0, '127.0.0.1', listening))
+  receiver.unref()
+  const { port } = receiver.address() as AddressInfo
+  return gateway(site, { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` })
 }
 
 // Keys of the embedded issuer: each request is verified, and its principal goes on in a header that the gateway signs.

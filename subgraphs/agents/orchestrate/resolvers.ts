@@ -2,6 +2,7 @@ import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection } from '../../kit/page.ts'
 import { requireOrganization, requireScope } from '../../kit/principal.ts'
 import { pageByNumber, requireFilter, requireText } from '../arguments.ts'
+import { requireVisible } from '../register.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { definitionNames, definitionsFolder, readDefinition } from './definition.ts'
 import { insertRun, requestCancellation, runPage } from './store.ts'
@@ -31,6 +32,7 @@ export const resolvers = {
           names.join(' or '),
         )
       const definition = await readDefinition(definitionsFolder, name)
+      requireVisible(principal, definition.visibility)
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )

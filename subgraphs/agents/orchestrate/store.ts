@@ -1,5 +1,6 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../../kit/page.ts'
+import { internally } from '../../kit/subgraph.ts'
 import type {
   ExecutionPlanStatus,
   PlanPhaseStatus,
@@ -188,9 +189,12 @@ export async function insertRun(
 ): Promise<{ id: string } | { going: string }> {
   const { name, description, visibility, tokenBudget, maxIterations, convergence, phases } = definition
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('run ' || $1, 0))`, [name])
-  const { rows } = await tx.query<{ id: string; going: boolean }>(
-    `select id, status in ('PENDING', 'RUNNING', 'PAUSED') as going from run where name = $1`,
-    [name],
+  // A run that the caller may not see has its id all the same.
+  const { rows } = await internally(tx, () =>
+    tx.query<{ id: string; going: boolean }>(
+      `select id, status in ('PENDING', 'RUNNING', 'PAUSED') as going from run where name = $1`,
+      [name],
+    ),
   )
   const going = rows.find((row) => row.going)
   if (going) return { going: going.id }

@@ -1,0 +1,43 @@
+import type { Log } from '@community/infra/log.ts'
+import type { GraphQLFormattedError } from 'graphql'
+import { SubgraphUnavailable } from '../execute/fetch.ts'
+import type { Subgraphs } from '../traffic/subgraphs.ts'
+
+/**
+ * Subgraphs whose faults go to the log and not to clients, who learn which subgraph failed, and where. An error that
+ * has a code of its own is one that the subgraph means for clients.
+ */
+export function maskFaults(subgraphs: Subgraphs, log: Log): Subgraphs {
+  return {
+    ...subgraphs,
+    async ask(subgraph, ...rest) {
+      try {
+        const answer = await subgraphs.ask(subgraph, ...rest)
+        if (answer.errors.length === 0) return answer
+        return { ...answer, errors: answer.errors.map((error) => masked(subgraph, error, log)) }
+      } catch (error) {
+        if (!(error instanceof SubgraphUnavailable)) throw error
+        log.warn({ err: error, subgraph }, 'a subgraph is unavailable')
+        throw new SubgraphUnavailable(subgraph, error.reason, 'ask its operator', { cause: error })
+      }
+    },
+  }
+}
+
+const internal = /^(INTERNAL|UNKNOWN|DOWNSTREAM|DATABASE)|INTERNAL|EXCEPTION/
+const internals = new Set(['stacktrace', 'stack', 'exception', 'originalError', 'cause', 'debug', 'trace'])
+
+function masked(subgraph: string, error: GraphQLFormattedError, log: Log): GraphQLFormattedError {
+  const { message, path, extensions = {} } = error
+  const code = typeof extensions.code === 'string' ? extensions.code : null
+  if (code === null || internal.test(code)) {
+    log.warn({ subgraph, path, code, message }, 'a subgraph failed')
+    return {
+      message: `the subgraph ${subgraph} failed`,
+      ...(path && { path }),
+      extensions: { code: code ?? 'INTERNAL' },
+    }
+  }
+  const shown = Object.entries(extensions).filter(([name]) => !internals.has(name))
+  return { message, ...(path && { path }), extensions: Object.fromEntries(shown) }
+}
