@@ -87,9 +87,8 @@ class ForwardingSource extends RemoteGraphQLDataSource<Partial<Context>> {
   }
 }
 
-const forward: NonNullable<ApolloAdapterOptions<Context>['forward']> = ({ context: { authorization } }) => ({
-  ...(authorization === undefined ? {} : { authorization }),
-})
+const forward: NonNullable<ApolloAdapterOptions<Context>['forward']> = ({ context: { authorization } }) =>
+  authorization === undefined ? {} : { authorization }
 
 async function serve(gateway: unknown) {
   const server = new ApolloServer<Context>({

@@ -20,7 +20,7 @@ import type { PolicySettings } from './traffic/policy.ts'
 import { createSubgraphPools, type SubgraphPools } from './traffic/subgraphs.ts'
 
 /** The first supergraph, and a way to be told of those that follow: as `ApolloGateway` takes it. */
-export type SupergraphSource = (hooks: {
+type SupergraphSource = (hooks: {
   /** Serves it as soon as it is read; where it is bad the log tells why, and the last one stays. */
   update: (supergraphSdl: string) => void
 }) => Promise<{ supergraphSdl: string; cleanup?: () => Promise<void> }>

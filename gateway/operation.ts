@@ -107,7 +107,7 @@ export type Operations = {
    */
   prepare(request: OperationRequest, options?: { inParts: boolean }): PreparedOperation
   /** A query's or a mutation's answer. */
-  run(operation: PreparedOperation, caller: Caller): Promise<Answer>
+  run: (operation: PreparedOperation, caller: Caller) => Promise<Answer>
   /** The first answer, and those after it; none where nothing is deferred. */
   runInParts(
     operation: PreparedOperation,

@@ -10,7 +10,7 @@ import { type Freshness, freshnessOf, narrower } from './freshness.ts'
 import { isObject, own } from './merge.ts'
 
 /** What a fetch asks, apart from how it is sent. */
-export type Question = {
+type Question = {
   fetch: Fetch
   /** For each part the texts of its entities' representations; none where fields of a root type are asked. */
   texts: readonly (readonly string[])[]

@@ -28,7 +28,8 @@ export async function openManifest(
     }
     return Promise.resolve()
   }
-  return { manifest, close: watchFile(file, { log, onText }).close }
+  const watched = watchFile(file, { log, onText })
+  return { manifest, close: () => watched.close() }
 }
 
 const operation = z.object({
