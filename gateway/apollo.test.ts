@@ -267,16 +267,29 @@ describe('a supergraph that changes', () => {
     expect(await score()).toMatchObject({
       body: { errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }] },
     })
-    update('nonsense')
-    update('type Query { a: Int }')
+    expect(() => update('type Query { a: Int }')).toThrow()
+    expect(() => update('nonsense')).toThrow()
     update(supergraphSdl)
     await vi.waitUntil(async () => (await score()).status === 200, 5_000)
     expect(await score()).toEqual({ status: 200, body: { data: { me: { score: 3 } } } })
-    update('nonsense')
     update(without(supergraphSdl))
     await vi.waitUntil(async () => (await score()).status === 400, 5_000)
     await served.stop()
     expect(cleanedUp).toBe(true)
+  })
+
+  test('one that comes while the first is still being read follows it', async () => {
+    const served = await serve(
+      createApolloGateway({
+        supergraphSdl({ update }) {
+          update(supergraphSdl)
+          return Promise.resolve({ supergraphSdl: without(supergraphSdl) })
+        },
+      }),
+    )
+    const score = () => ask(served.url, { query: '{ me { score } }' })
+    await vi.waitUntil(async () => (await score()).status === 200, 5_000)
+    await served.stop()
   })
 
   test('an object with `initialize`, as supergraph managers are, does too', async () => {

@@ -13,7 +13,7 @@ import type { Limits } from './guard/limits.ts'
 import { anonymous, type Principal } from './guard/verify.ts'
 import { type Answer, createOperations, type Operations } from './operation.ts'
 import { labelRoller, type RollLabels } from './override.ts'
-import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
+import { checkSupergraph, readSupergraph, type Supergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import { refused } from './refusal.ts'
 import type { PolicySettings } from './traffic/policy.ts'
@@ -21,7 +21,7 @@ import { createSubgraphPools, type SubgraphPools } from './traffic/subgraphs.ts'
 
 /** The first supergraph, and a way to be told of those that follow: as `ApolloGateway` takes it. */
 type SupergraphSource = (hooks: {
-  /** Serves it as soon as it is read; where it is bad the log tells why, and the last one stays. */
+  /** Throws what is wrong with the SDL; the supergraph that is served stays then. */
   update: (supergraphSdl: string) => void
 }) => Promise<{ supergraphSdl: string; cleanup?: () => Promise<void> }>
 
@@ -67,6 +67,7 @@ export function createApolloGateway<Context = Record<string, unknown>>(
   }
 
   function update(supergraphSdl: string): void {
+    checkSupergraph(supergraphSdl)
     updating = updating
       .then(() => serve(supergraphSdl))
       .catch((error: unknown) =>

@@ -73,7 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const persisted = await openPersistedOperations({
     ...config.persistedOperations,
     log,
-    plan: (hot) => generations.current().operations.plan(hot),
+    plan: (request) => generations.current().operations.planAhead(request),
   })
   const identify = await createIdentify(config)
   const charge = createCharge(config.rateLimit)
@@ -85,12 +85,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const open = (sdl: string) => openGeneration(sdl, floor)
   const generations = createGenerations(await open(options.sdl), open, log, metrics.reloaded)
   const drain = createDrain()
-  void persisted.planAhead()
-  const reload = async (sdl: string): Promise<ReloadOutcome> => {
-    const outcome = await generations.reload(sdl)
-    if (outcome === 'swapped') void persisted.planAhead()
-    return outcome
-  }
+
+  const mayReadPlan = ({ principal }: Identity): boolean =>
+    config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
 
   const callerOf = async (
     { rollLabels }: Generation,
@@ -105,9 +102,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     signal,
     trace,
   })
-
-  const mayReadPlan = ({ principal }: Identity): boolean =>
-    config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
 
   /** What is known of an operation when it ends. */
   type Seen = { type: OperationType; name: string | undefined }
@@ -142,13 +136,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   // The plan is made and compiled once: whoever comes first waits for it here.
   const run = async (
-    { operations }: Generation,
+    generation: Generation,
     operation: PreparedOperation,
     caller: Caller,
   ): Promise<AnswerInParts> => {
     await caller.trace?.step('plan', () => operation.for(caller).plan())
-    if (operation.deferred.length > 0) return await operations.runInParts(operation, caller)
-    return { first: await operations.run(operation, caller), rest: null }
+    if (operation.deferred.length > 0) return await generation.operations.runInParts(operation, caller)
+    return { first: await generation.run(operation, caller), rest: null }
   }
 
   const answerOperation: AnswerOperation = async (request, head, { signal, readOnly, inParts }) => {
@@ -163,9 +157,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       if (readOnly && operation.type === 'mutation')
         throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
       const caller = await callerOf(generation, identity, head, signal, trace)
-      const ran = await run(generation, operation, caller)
-      if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return ran
-      return { ...ran, first: withPlan(ran.first, await operation.for(caller).plan()) }
+      const { first, rest } = await run(generation, operation, caller)
+      if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return { first, rest }
+      return { first: withPlan(first, await operation.for(caller).plan()), rest }
     })
     return 'first' in answer ? answer : { first: answer, rest: null }
   }
@@ -242,7 +236,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await generations.close()
     await tracing?.close()
   }
+  const reload = async (sdl: string): Promise<ReloadOutcome> => {
+    const outcome = await generations.reload(sdl)
+    if (outcome === 'swapped') void persisted.planAhead()
+    return outcome
+  }
   try {
+    void persisted.planAhead()
     const port = await listen(server, options.port, config.host)
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
     return { url: `http://${host}:${port}/graphql`, reload, stop }
@@ -258,8 +258,8 @@ const withPlan = (answer: Answer, { primary, fetches, deferred, unplanned }: Com
     ...answer.extensions,
     plan: printPlan({
       primary,
-      fetches: fetches.map(({ fetch }) => fetch),
       deferred: [...deferred],
+      fetches: fetches.map(({ fetch }) => fetch),
       unplanned: [...unplanned],
     }),
   },

@@ -7,7 +7,8 @@ import { maskFaults } from './guard/mask.ts'
 import type { CacheCounts, Metrics } from './metrics.ts'
 import { createOperations, type Operations } from './operation.ts'
 import { labelRoller, type RollLabels } from './override.ts'
-import { policies } from './plan/cache-control.ts'
+import { type CachePolicy, cachePolicy } from './plan/cache-control.ts'
+import type { Fetch } from './plan/plan.ts'
 import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import type { LivePool } from './subscribe/live.ts'
@@ -18,6 +19,8 @@ import type { SubgraphPools } from './traffic/subgraphs.ts'
 export type Generation = {
   sdl: string
   operations: Operations
+  /** As that of the operations; queries that are alike and under way share an execution where that is switched on. */
+  run: Operations['run']
   subscribe: Subscribe
   rollLabels: RollLabels
   live: LiveRooms | null
@@ -72,12 +75,13 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
       rules: config,
       demand: createDemand(supergraph, config.cost, floor.cost),
       caches: floor.caches,
-      cache: fetchCache(supergraph, config),
+      cache: config.fetchCacheBytes > 0 ? fetchCache(supergraph, config.fetchCacheBytes) : null,
     })
     const gauge = floor.subscriptions
     return {
       sdl,
-      operations: config.shareQueries ? { ...operations, run: sharedRun(operations.run) } : operations,
+      operations,
+      run: config.shareQueries ? sharedRun(operations.run) : operations.run,
       subscribe: createSubscribe({ supergraph, operations, live: rooms, gauge }),
       rollLabels: labelRoller(supergraph.overrides.keys(), config.overrideLabels),
       live: rooms,
@@ -90,9 +94,16 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
   }
 }
 
-function fetchCache({ cacheHints, full }: Supergraph, { fetchCacheBytes }: Config): FetchCache | null {
-  if (fetchCacheBytes === 0) return null
-  return createFetchCache({ maxBytes: fetchCacheBytes, policyOf: policies(cacheHints, full) })
+function fetchCache({ cacheHints: hints, full }: Supergraph, maxBytes: number): FetchCache {
+  const policies = new WeakMap<Fetch, CachePolicy>()
+  return createFetchCache({
+    maxBytes,
+    policyOf(fetch) {
+      const policy = hints && (policies.get(fetch) ?? cachePolicy(hints, full, fetch.text))
+      if (policy) policies.set(fetch, policy)
+      return policy
+    },
+  })
 }
 
 /** Calls `close` when it is retired and nobody is inside. */

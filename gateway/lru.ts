@@ -7,21 +7,23 @@ export type Lru<V> = {
 }
 
 /**
- * At most `capacity` values that weigh at most `mostWeight` together, each the length of its key unless told; the one
+ * Values that together weigh at most `capacity`, each 1 unless told, with keys of at most `keyLengths` together; the one
  * unused for longest goes first.
  */
 export function createLru<V>(
   capacity: number,
-  mostWeight = Number.POSITIVE_INFINITY,
-  weightOf: (key: string, value: V) => number = (key) => key.length,
+  keyLengths = Number.POSITIVE_INFINITY,
+  weightOf: (value: V, key: string) => number = () => 1,
 ): Lru<V> {
   const values = new Map<string, V>()
+  let lengths = 0
   let weight = 0
   const remove = (key: string): void => {
     const value = values.get(key)
     if (value === undefined) return
     values.delete(key)
-    weight -= weightOf(key, value)
+    lengths -= key.length
+    weight -= weightOf(value, key)
   }
   return {
     get(key) {
@@ -34,9 +36,10 @@ export function createLru<V>(
     set(key, value) {
       remove(key)
       values.set(key, value)
-      weight += weightOf(key, value)
+      lengths += key.length
+      weight += weightOf(value, key)
       for (const oldest of values.keys()) {
-        if (values.size <= capacity && weight <= mostWeight) return
+        if (weight <= capacity && lengths <= keyLengths) return
         remove(oldest)
       }
     },

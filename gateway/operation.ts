@@ -24,7 +24,7 @@ import { authorize, meets } from './guard/authorize.ts'
 import type { Cost } from './guard/cost.ts'
 import type { Demand } from './guard/demand.ts'
 import { checkVariables } from './guard/limits.ts'
-import type { Principal } from './guard/verify.ts'
+import { anonymous, type Principal } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
 import type { CacheCounts } from './metrics.ts'
@@ -81,10 +81,10 @@ type Operation = {
   for(caller: Grantee): Permitted
   /** How often it was asked for, and one caller for each outcome. */
   use(): { count: number; callers: Grantee[] }
-  /** Whether it depends on the caller what may be had of it. */
-  isProtected: boolean
   /** Null where operations are not weighed. */
   cost: Cost | null
+  /** Whether it depends on the caller what may be had of it. */
+  isProtected: boolean
   /** For these variables' conditions, compiled once. */
   writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
 }
@@ -125,6 +125,8 @@ export type Operations = {
   hottest(atMost: number): HotOperation[]
   /** Plans the operation for its callers, as if they had asked. */
   plan(hot: HotOperation): Promise<void>
+  /** Plans it for the anonymous, and with all that it asks for. Throws as `prepare` does, and where it can't be planned. */
+  planAhead(request: OperationRequest): Promise<void>
 }
 
 const unresolvable = 'no subgraph can answer this'
@@ -269,8 +271,8 @@ export function createOperations(rooms: Rooms): Operations {
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)
-      const isKept = cache && operation.type === 'query'
       const lifetime: Lifetime = { until: Number.POSITIVE_INFINITY, isShared: !operation.isProtected }
+      const isKept = cache !== null && operation.type === 'query'
       if (isKept) running.cache = cache.reading(ownerOf(caller), lifetime)
       await execute(running, plan)
       const answer = withCost(operation, caller, running, written(operation, plan, running))
@@ -304,13 +306,18 @@ export function createOperations(rooms: Rooms): Operations {
       const operation = operationIn(request, inParts)
       await Promise.all(callers.map((caller) => operation.for(caller).plan()))
     },
+    async planAhead(request) {
+      const operation = operationIn(request, false)
+      await operation.for({ principal: anonymous.principal, labels: new Set() }).plan()
+      if (supergraph.protection) await planner.plan(operation.document, [])
+    },
   }
 }
 
 export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'use' | 'isProtected' | 'writer'
+type Compiled = 'for' | 'isProtected' | 'use' | 'writer'
 const mostWriters = 16
 const mostOutcomes = 32
 

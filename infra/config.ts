@@ -96,10 +96,10 @@ const environment = z.object({
   JWT_AUDIENCE: z.string().default('community'),
   OVERRIDE_LABELS: list,
   PERSISTED_OPERATIONS: z.string().optional(),
-  PERSISTED_OPERATIONS_ONLY: flag,
-  AUTOMATIC_PERSISTED_QUERIES: flag,
+  PERSISTED_OPERATIONS_ONLY: z.stringbool().default(false),
+  AUTOMATIC_PERSISTED_QUERIES: z.stringbool().default(true),
   PLAN_SCOPE: z.string().optional(),
-  SHARE_QUERIES: flag,
+  SHARE_QUERIES: z.stringbool().default(false),
   FETCH_CACHE_BYTES: z.coerce.number().int().min(0).default(0),
   GATEWAY_MODE: z.enum(['development', 'production']).default('development'),
   INTROSPECTION: flag,
@@ -201,14 +201,14 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       /** Path of the manifest. */
       file: e.PERSISTED_OPERATIONS,
       /** Whether nothing else may run. */
-      only: e.PERSISTED_OPERATIONS_ONLY ?? false,
+      only: e.PERSISTED_OPERATIONS_ONLY,
       /** Whether clients may register documents by their hash. */
-      automatic: e.AUTOMATIC_PERSISTED_QUERIES ?? true,
+      automatic: e.AUTOMATIC_PERSISTED_QUERIES,
     },
     /** Who has it is told the plan on demand; nobody where undefined. */
     planScope: e.PLAN_SCOPE,
     /** Whether identical queries that run at the same time are one execution. */
-    shareQueries: e.SHARE_QUERIES ?? false,
+    shareQueries: e.SHARE_QUERIES,
     /** What the gateway may keep of subgraphs' answers; 0: nothing is kept. */
     fetchCacheBytes: e.FETCH_CACHE_BYTES,
     introspection: e.INTROSPECTION ?? e.GATEWAY_MODE === 'development',

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
 import type { Principal } from '../guard/verify.ts'
 import { createLru } from '../lru.ts'
@@ -56,9 +57,9 @@ type Entry = { text: string; until: number; isShared: boolean }
 /** Answers of subgraphs, as long as they allow: entities one by one, whole answers where fields of a root type are asked. */
 export function createFetchCache({ maxBytes, policyOf, now = () => performance.now() }: Options): FetchCache {
   const entries = createLru<Entry>(
-    Number.POSITIVE_INFINITY,
     maxBytes,
-    (key, { text }) => 2 * (text.length + key.length) + entryBytes,
+    undefined,
+    ({ text }, key) => 2 * (text.length + key.length) + entryBytes,
   )
   // Of the mutations that have ended: what was asked before one is not found after it.
   const turns = new Map<string, number>()
@@ -71,13 +72,8 @@ export function createFetchCache({ maxBytes, policyOf, now = () => performance.n
   }
   const entryOf = ({ shared, owned }: Keys) => fresh(shared) ?? fresh(owned)
 
-  function allowed(
-    fetch: Fetch,
-    owner: Owner,
-    { status, headers, errors }: SubgraphAnswer,
-  ): Freshness | null {
-    if (status !== 200 || errors.length > 0) return null
-    const told = freshnessOf(headers, new Set(Object.keys(owner.headers)))
+  function allowed(fetch: Fetch, owner: Owner, headers: IncomingHttpHeaders | null): Freshness | null {
+    const told = headers ? freshnessOf(headers, new Set(Object.keys(owner.headers))) : null
     const policy = policyOf(fetch)
     if (told === null || (told === undefined && policy === null)) return null
     const declared = policy && {
@@ -104,7 +100,7 @@ export function createFetchCache({ maxBytes, policyOf, now = () => performance.n
     async function sent(fetch: Fetch, send: () => Promise<SubgraphAnswer>, store: Store) {
       const askedAt = now()
       const answer = await send()
-      const freshness = allowed(fetch, owner, answer)
+      const freshness = answer.errors.length > 0 ? null : allowed(fetch, owner, answer.headers)
       const until = freshness ? askedAt + freshness.maxAgeMs : Number.NEGATIVE_INFINITY
       shorten(until, freshness?.isShared ?? false)
       if (freshness && answer.data) store(answer.data, until, freshness)
@@ -119,7 +115,12 @@ export function createFetchCache({ maxBytes, policyOf, now = () => performance.n
       if (!known)
         return await sent(fetch, send, (data, until, freshness) => keep(keys, data, until, freshness))
       shorten(known.until, known.isShared)
-      return { ...nothingSaid, data: JSON.parse(known.text) as SubgraphAnswer['data'], errors: [] }
+      return {
+        data: JSON.parse(known.text) as SubgraphAnswer['data'],
+        errors: [],
+        status: 200,
+        headers: null,
+      }
     }
 
     return async (question, send) => {
@@ -198,8 +199,6 @@ type AskedPart = {
   missing: number[]
 }
 
-const nothingSaid = { status: 200, headers: {} }
-
 // What a map's entry, its object and its two strings take besides their characters.
 const entryBytes = 250
 
@@ -220,7 +219,12 @@ function answered(parts: readonly AskedPart[], answer: SubgraphAnswer | null): S
       for (const [place, each] of missing.entries()) entities[each] = came[place] ?? null
     data[name] = entities
   }
-  return { ...nothingSaid, data, errors: (answer?.errors ?? []).map((error) => replaced(parts, error)) }
+  return {
+    data,
+    errors: (answer?.errors ?? []).map((error) => replaced(parts, error)),
+    status: 200,
+    headers: null,
+  }
 }
 
 function replaced(parts: readonly AskedPart[], error: GraphQLFormattedError): GraphQLFormattedError {

@@ -13,7 +13,8 @@ export type SubgraphAnswer = {
   errors: GraphQLFormattedError[]
   /** The HTTP status: a GraphQL answer may come with any. */
   status: number
-  headers: IncomingHttpHeaders
+  /** Of a response with status 200. */
+  headers: IncomingHttpHeaders | null
 }
 
 /** What is asked of a subgraph. */
@@ -108,13 +109,13 @@ function post(
   subgraph: string,
   pool: Pool,
   path: string,
-  { body, headers, signal, until, deadlineMs }: SubgraphRequest,
+  { body, headers: forwarded, signal, until, deadlineMs }: SubgraphRequest,
   maxAnswerBytes: number,
 ): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   const chunks: Buffer[] = []
   let status = 0
-  let received: IncomingHttpHeaders = {}
+  let headers: IncomingHttpHeaders = {}
   let sizeBytes = 0
   let controller: Dispatcher.DispatchController | null = null
   let cancelledBy: Error | null = null
@@ -135,7 +136,7 @@ function post(
       path,
       method: 'POST',
       headers: {
-        ...headers,
+        ...forwarded,
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
       },
@@ -147,9 +148,9 @@ function post(
         // It may have been given up while it waited for a connection, which nobody else would free.
         if (cancelledBy) started.abort(cancelledBy)
       },
-      onResponseStart(_controller, statusCode, responseHeaders) {
+      onResponseStart(_controller, statusCode, received) {
         status = statusCode
-        received = responseHeaders
+        headers = received
       },
       onResponseData(_controller, chunk) {
         chunks.push(chunk)
@@ -165,11 +166,7 @@ function post(
           )
       },
       onResponseEnd: () =>
-        resolve({
-          status,
-          headers: received,
-          body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks),
-        }),
+        resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
       onResponseError: (_controller, error) => reject(error),
     },
   )
@@ -207,7 +204,7 @@ function readAnswer(subgraph: string, { status, headers, body }: Response): Subg
       ...(extensions ? { extensions } : {}),
     })),
     status,
-    headers,
+    headers: status === 200 ? headers : null,
   }
 }
 

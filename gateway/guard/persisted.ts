@@ -3,9 +3,7 @@ import type { Log } from '@community/infra/log.ts'
 import { createLru } from '../lru.ts'
 import type { OperationRequest } from '../operation.ts'
 import { refusal } from '../refusal.ts'
-import type { HotOperation } from '../warm.ts'
 import { type Manifest, openManifest } from './manifest.ts'
-import { anonymous } from './verify.ts'
 
 /** A request as clients send it: with the document, with an id of one, or with both. */
 export type ClientRequest = Omit<OperationRequest, 'query'> & {
@@ -31,16 +29,12 @@ type Options = {
   automatic: boolean
   log: Log
   /** Throws where the operation is not right. */
-  plan: (operation: HotOperation) => Promise<void>
+  plan: (request: OperationRequest) => Promise<void>
 }
 
 const registeredBytes = 32 * 1024 * 1024
 // As many as are kept planned.
 const plannedAhead = 1_000
-const callers = [false, true].map((verified) => ({
-  principal: { ...anonymous.principal, verified },
-  labels: new Set<string>(),
-}))
 
 export async function openPersistedOperations(options: Options): Promise<PersistedOperations> {
   const { file, only, automatic, log, plan } = options
@@ -57,9 +51,9 @@ export async function openPersistedOperations(options: Options): Promise<Persist
         })
   if (opened) manifest = opened.manifest
   const registered = createLru<string>(
-    Number.POSITIVE_INFINITY,
     registeredBytes,
-    (id, text) => 2 * (text.length + id.length) + 200,
+    undefined,
+    (text, id) => 2 * (text.length + id.length) + 200,
   )
 
   async function planAhead(): Promise<void> {
@@ -69,7 +63,7 @@ export async function openPersistedOperations(options: Options): Promise<Persist
       if (turn !== begun) return
       // Requests go first: parsing and validating is done on their thread.
       await new Promise((resolve) => setImmediate(resolve))
-      await plan({ request: { query }, inParts: false, callers }).catch((error: unknown) => {
+      await plan({ query }).catch((error: unknown) => {
         if (turn !== begun) return
         failed++
         log.warn({ id, reason: reasonOf(error) }, 'a persisted operation can not run')

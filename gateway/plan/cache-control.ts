@@ -9,7 +9,6 @@ import {
   Kind,
   type SelectionSetNode,
 } from 'graphql'
-import type { Fetch } from './plan.ts'
 import { operationOf } from './text.ts'
 
 type Hint = { maxAgeS: number | null; isPrivate: boolean; inherits: boolean }
@@ -57,20 +56,6 @@ const stricter = (a: Hint, b: Hint): Hint => ({
   isPrivate: a.isPrivate || b.isPrivate,
   inherits: a.inherits && b.inherits,
 })
-
-/** What the hints allow for a fetch, read once; null where there are none. */
-export function policies(
-  hints: CacheHints | null,
-  schema: GraphQLSchema,
-): (fetch: Fetch) => CachePolicy | null {
-  if (!hints) return () => null
-  const known = new WeakMap<Fetch, CachePolicy>()
-  return (fetch) => {
-    const policy = known.get(fetch) ?? cachePolicy(hints, schema, fetch.text)
-    known.set(fetch, policy)
-    return policy
-  }
-}
 
 /**
  * Apollo's rules: a field's hint goes before its type's; a root field and one that has selections may not be kept unless

@@ -40,12 +40,12 @@ export type Supergraph = {
   keysOf(subgraph: string, type: string): readonly SelectionSetNode[]
   protection: Protection | null
   costs: Costs
+  /** Null where nothing says how long an answer may be kept. */
+  cacheHints: CacheHints | null
   /** Names of the fields that a label of `@override(label:)` moves, by label. */
   overrides: ReadonlyMap<string, ReadonlySet<string>>
   traits: NameTraits
   directives: ClientDirectives
-  /** Null where nothing says how long an answer may be kept. */
-  cacheHints: CacheHints | null
 }
 
 /** Names that a client's response keys could collide with in a plan: see isolate.ts. */
@@ -107,10 +107,10 @@ export function readSupergraph(sdl: string, facts = readPlanner(sdl).facts): Sup
     keysOf,
     protection: protectionIn(document, protecting),
     costs: costsIn(document, { cost, listSize }),
+    cacheHints: cacheHints(document),
     overrides: overridesIn(document),
     traits: { fieldNames: fieldNames(document) },
     directives: clientDirectives(api, composed),
-    cacheHints: cacheHints(document),
   }
 }
 
@@ -157,6 +157,11 @@ export function readPlanner(sdl: string): { planner: Planner; facts: SupergraphF
       },
     },
   }
+}
+
+/** Throws what is wrong with the SDL, on this thread. */
+export function checkSupergraph(sdl: string): void {
+  ApolloSupergraph.build(parseSupergraph(sdl), { supportedFeatures, validateSupergraph: true })
 }
 
 export const createPlanner = (sdl: string): Planner => readPlanner(sdl).planner

@@ -29,12 +29,12 @@ export type TestGraph = AsyncDisposable & {
   /** What the subgraphs were asked, in order. */
   fetched: Fetched[]
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
+  /** Response headers of the subgraph from now on. */
+  sendHeaders(subgraph: string, headers: Record<string, string>): void
   /** From now on the subgraph answers with this body, whatever it is asked. */
   answerWith(subgraph: string, body: string, status?: number): void
   /** From now on this answers instead of the subgraph; null: the subgraph again. */
   behave(subgraph: string, behaviour: Behaviour | null): void
-  /** Response headers of the subgraph from now on. */
-  sendHeaders(subgraph: string, headers: Record<string, string>): void
   /** What `GET path` answers. */
   get(path: string): Promise<{ status: number; text: string }>
   /** The supergraph of these subgraphs, at the addresses of those that were started. */
@@ -83,11 +83,11 @@ export async function startGraph(
 ): Promise<TestGraph> {
   const fetched: Fetched[] = []
   const instead = new Map<string, Behaviour>()
-  const sent = new Map<string, Record<string, string>>()
+  const headers = new Map<string, Record<string, string>>()
   const servers = new Map<string, Server>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
-    const server = await serveSubgraph(name, subgraph, fetched, { instead, sent })
+    const server = await serveSubgraph(name, subgraph, fetched, instead, headers)
     servers.set(name, server)
     urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   }
@@ -107,20 +107,20 @@ export async function startGraph(
     url: gateway.url,
     wsUrl: gateway.url.replace('http', 'ws'),
     fetched,
-    async ask(query, variables, headers) {
+    async ask(query, variables, more) {
       const response = await fetch(gateway.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: { 'content-type': 'application/json', ...more },
         body: JSON.stringify({ query, variables }),
       })
       return (await response.json()) as Answer
     },
+    sendHeaders: (name, sent) => void headers.set(name, sent),
     answerWith: (name, body, status = 200) =>
       void instead.set(name, (response) =>
-        response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+        response.writeHead(status, { 'content-type': 'application/json', ...headers.get(name) }).end(body),
       ),
     behave: (name, behaviour) => void (behaviour ? instead.set(name, behaviour) : instead.delete(name)),
-    sendHeaders: (name, headers) => void sent.set(name, headers),
     async get(path) {
       const response = await fetch(new URL(path, gateway.url))
       return { status: response.status, text: await response.text() }
@@ -141,16 +141,12 @@ export async function startGraph(
 const deadline = (deadlineMs: number | undefined): Record<string, string> =>
   deadlineMs === undefined ? {} : { SUBGRAPH_POLICIES: JSON.stringify({ '*': { deadlineMs } }) }
 
-type Answers = {
-  instead: ReadonlyMap<string, Behaviour>
-  sent: ReadonlyMap<string, Record<string, string>>
-}
-
 async function serveSubgraph(
   name: string,
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
-  { instead, sent }: Answers,
+  insteadOf: ReadonlyMap<string, Behaviour>,
+  headersOf: ReadonlyMap<string, Record<string, string>>,
 ): Promise<Server> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
@@ -161,16 +157,17 @@ async function serveSubgraph(
       for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
       const { query, variables } = JSON.parse(Buffer.concat(chunks).toString()) as Fetched
       fetched.push({ subgraph: name, query, variables, headers: request.headers })
-      const behaviour = instead.get(name)
-      if (behaviour) return behaviour(response)
+      const instead = insteadOf.get(name)
+      if (instead) return instead(response)
       const document = parse(query)
       const errors = validate(schema, document)
       const result =
         errors.length > 0
           ? { errors }
           : await execute({ schema, document, variableValues: variables, rootValue: {} })
-      const headers = { 'content-type': 'application/json', ...sent.get(name) }
-      return response.writeHead(200, headers).end(JSON.stringify(result))
+      return response
+        .writeHead(200, { 'content-type': 'application/json', ...headersOf.get(name) })
+        .end(JSON.stringify(result))
     })()
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))

@@ -70,7 +70,8 @@ const found = [...hostileDocuments, ...justAllowed].map(({ what, query, variable
     const body = JSON.stringify({ query: `${query}#${round}`, variables, ...more })
     const before = process.threadCpuUsage()
     try {
-      operations.prepare({ ...operationRequest(JSON.parse(body)), query: `${query}#${round}` })
+      const { query: text = '', ...request } = operationRequest(JSON.parse(body))
+      operations.prepare({ ...request, query: text })
     } catch (error) {
       const [first] = refused(error) ?? []
       if (!first) throw error
