@@ -9,13 +9,15 @@ import { readConfig } from '@community/infra/config.ts'
 import { createLog, type Log } from '@community/infra/log.ts'
 import { GraphQLError, type GraphQLFormattedError, GraphQLSchema } from 'graphql'
 import type { ForwardedHeaders } from './execute/fetch.ts'
+import type { Limits } from './guard/limits.ts'
 import { anonymous, type Principal } from './guard/verify.ts'
 import { type Answer, createOperations, type Operations } from './operation.ts'
 import { labelRoller, type RollLabels } from './override.ts'
 import { checkSupergraph, readSupergraph, type Supergraph } from './plan/supergraph.ts'
-import { type OperationPlanner, startPlanner } from './planner.ts'
+import { startPlanner } from './planner.ts'
 import { refused } from './refusal.ts'
-import { createSubgraphPools } from './traffic/subgraphs.ts'
+import type { PolicySettings } from './traffic/policy.ts'
+import { createSubgraphPools, type SubgraphPools } from './traffic/subgraphs.ts'
 
 /** The first supergraph, and a way to be told of those that follow: as `ApolloGateway` takes it. */
 type SupergraphSource = (hooks: {
@@ -31,7 +33,10 @@ export type ApolloAdapterOptions<Context> = {
   principal?: (context: Context) => Principal
   /** Labels of `@override(label:)` that are switched on. */
   overrideLabels?: readonly string[]
-  fetchDeadlineMs?: number
+  /** By subgraph; `*` for all. What is not given is as `traffic/policy.ts` says. */
+  subgraphPolicies?: PolicySettings
+  /** Of documents; what is not given is as the gateway's own. */
+  limits?: Partial<Limits>
   planDeadlineMs?: number
   log?: Log
 }
@@ -41,31 +46,30 @@ export function createApolloGateway<Context = Record<string, unknown>>(
   options: ApolloAdapterOptions<Context>,
 ): GatewayInterface {
   const log = options.log ?? createLog('gateway', 'warn')
+  const pools = createSubgraphPools(options.subgraphPolicies ?? {}, unwatched)
   const listeners = new Set<GatewaySchemaLoadOrUpdateCallback>()
+  const { promise: loaded, resolve: isLoaded } = Promise.withResolvers<void>()
+  let updating = loaded
   let served: Engine | null = null
-  let updating: Promise<void> = Promise.resolve()
+  let retiring = Promise.resolve()
   let cleanup: (() => Promise<void>) | undefined
   let isStopped = false
 
-  async function serve(engine: Engine): Promise<void> {
-    try {
-      if (isStopped) return await engine.retire()
-      const { apiSchema, supergraphSdl: coreSupergraphSdl } = engine
-      for (const listener of listeners) listener({ apiSchema, coreSupergraphSdl })
-    } catch (error) {
-      await engine.retire()
-      throw error
-    }
+  async function serve(supergraphSdl: string): Promise<void> {
+    if (isStopped || supergraphSdl === served?.supergraphSdl) return
+    const engine = await openEngine(supergraphSdl, options, pools, log)
+    if (isStopped) return await engine.retire()
     const before = served
     served = engine
-    await before?.retire()
+    retiring = Promise.all([retiring, before?.retire()]).then(() => undefined)
+    for (const listener of listeners)
+      listener({ apiSchema: engine.apiSchema, coreSupergraphSdl: supergraphSdl })
   }
 
   function update(supergraphSdl: string): void {
-    if (isStopped || supergraphSdl === served?.supergraphSdl) return
     checkSupergraph(supergraphSdl)
     updating = updating
-      .then(async () => await serve(await openEngine(supergraphSdl, options, log)))
+      .then(() => serve(supergraphSdl))
       .catch((error: unknown) =>
         log.error({ err: error }, 'a supergraph can not be served: the last one stays'),
       )
@@ -78,13 +82,14 @@ export function createApolloGateway<Context = Record<string, unknown>>(
 
   return {
     async load() {
-      const { supergraphSdl: source } = options
-      const initialize = typeof source === 'object' ? source.initialize.bind(source) : source
-      if (typeof initialize === 'string') await serve(await openEngine(initialize, options, log))
-      else {
-        const initial = await initialize({ update })
+      try {
+        const initial = await firstOf(options.supergraphSdl, update)
         cleanup = initial.cleanup
-        await serve(await openEngine(initial.supergraphSdl, options, log))
+        await serve(initial.supergraphSdl)
+      } finally {
+        // Nobody stops what did not start.
+        isStopped = !served
+        isLoaded()
       }
       return { executor: executor as GatewayExecutor }
     },
@@ -94,20 +99,37 @@ export function createApolloGateway<Context = Record<string, unknown>>(
     },
     async stop() {
       isStopped = true
+      isLoaded()
       listeners.clear()
       await cleanup?.()
       await updating
       await served?.retire()
+      await retiring
       served = null
     },
   }
 }
 
+const unwatched = () => () => () => undefined
+
+async function firstOf(
+  source: ApolloAdapterOptions<never>['supergraphSdl'],
+  update: (supergraphSdl: string) => void,
+): ReturnType<SupergraphSource> {
+  if (typeof source === 'string') return { supergraphSdl: source }
+  return typeof source === 'function' ? await source({ update }) : await source.initialize({ update })
+}
+
 /** One supergraph, and all that executes it. */
 type Engine = Awaited<ReturnType<typeof openEngine>>
 
-/** Throws what is wrong with the SDL. */
-async function openEngine<Context>(supergraphSdl: string, options: ApolloAdapterOptions<Context>, log: Log) {
+/** Rejects with what is wrong with the SDL. */
+async function openEngine<Context>(
+  supergraphSdl: string,
+  options: ApolloAdapterOptions<Context>,
+  pools: SubgraphPools,
+  log: Log,
+) {
   const planner = startPlanner({
     sdl: supergraphSdl,
     deadlineMs: options.planDeadlineMs ?? 5_000,
@@ -115,19 +137,19 @@ async function openEngine<Context>(supergraphSdl: string, options: ApolloAdapter
     log,
     observe: () => undefined,
   })
-  const read = await readWith(planner, supergraphSdl)
-  const supergraph = { ...read, api: withoutDefer(read.api) }
-  const pools = createSubgraphPools(
-    { '*': { deadlineMs: options.fetchDeadlineMs ?? 30_000 } },
-    () => () => () => undefined,
-  )
+  let supergraph: Supergraph
+  try {
+    supergraph = inOnePart(readSupergraph(supergraphSdl, await planner.ready))
+  } catch (error) {
+    await planner.close()
+    throw error
+  }
   const subgraphs = pools.open(supergraph.subgraphs)
   const operations = createOperations({
     supergraph,
     planner,
     subgraphs,
-    // Apollo Server has introspection of its own to switch off.
-    rules: { limits: readConfig({}).limits, introspection: true },
+    rules: { limits: { ...readConfig({}).limits, ...options.limits }, introspection: true },
     demand: null,
     caches: { documents: { hits: 0, misses: 0 }, plans: { hits: 0, misses: 0 } },
     cache: null,
@@ -152,23 +174,15 @@ async function openEngine<Context>(supergraphSdl: string, options: ApolloAdapter
   }
 }
 
-async function readWith(planner: OperationPlanner, sdl: string): Promise<Supergraph> {
-  try {
-    return readSupergraph(sdl, await planner.ready)
-  } catch (error) {
-    await planner.close()
-    throw error
-  }
-}
-
 // Apollo Server answers in one part.
-function withoutDefer(schema: GraphQLSchema): GraphQLSchema {
-  const config = schema.toConfig()
-  return new GraphQLSchema({
+function inOnePart(supergraph: Supergraph): Supergraph {
+  const config = supergraph.api.toConfig()
+  const api = new GraphQLSchema({
     ...config,
     directives: config.directives.filter(({ name }) => name !== 'defer'),
     assumeValid: true,
   })
+  return { ...supergraph, api }
 }
 
 type Rooms<Context> = {

@@ -70,6 +70,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     subscriptions: metrics.subscriptions,
     planDeadlineMs: options.planDeadlineMs ?? 5_000,
   }
+  const persisted = await openPersistedOperations({
+    ...config.persistedOperations,
+    log,
+    plan: (request) => generations.current().operations.planAhead(request),
+  })
   const identify = await createIdentify(config)
   const charge = createCharge(config.rateLimit)
   const admit = createAdmission(identify, charge, anonymous)
@@ -80,11 +85,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const open = (sdl: string) => openGeneration(sdl, floor)
   const generations = createGenerations(await open(options.sdl), open, log, metrics.reloaded)
   const drain = createDrain()
-  const persisted = await openPersistedOperations({
-    ...config.persistedOperations,
-    log,
-    plan: (request) => generations.current().operations.planAhead(request),
-  })
 
   const mayReadPlan = ({ principal }: Identity): boolean =>
     config.planScope !== undefined && principal.verified && principal.scopes.includes(config.planScope)
@@ -236,18 +236,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await generations.close()
     await tracing?.close()
   }
+  const reload = async (sdl: string): Promise<ReloadOutcome> => {
+    const outcome = await generations.reload(sdl)
+    if (outcome === 'swapped') void persisted.planAhead()
+    return outcome
+  }
   try {
     void persisted.planAhead()
     const port = await listen(server, options.port, config.host)
     const host = config.host.includes(':') ? `[${config.host}]` : config.host
-    return { url: `http://${host}:${port}/graphql`, reload: generations.reload, stop }
+    return { url: `http://${host}:${port}/graphql`, reload, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-const withPlan = (answer: Answer, { primary, fetches, deferred }: CompiledPlan): Answer => ({
+const withPlan = (answer: Answer, { primary, fetches, deferred, unplanned }: CompiledPlan): Answer => ({
   ...answer,
   extensions: {
     ...answer.extensions,
@@ -255,7 +260,7 @@ const withPlan = (answer: Answer, { primary, fetches, deferred }: CompiledPlan):
       primary,
       deferred: [...deferred],
       fetches: fetches.map(({ fetch }) => fetch),
-      unplanned: [],
+      unplanned: [...unplanned],
     }),
   },
 })

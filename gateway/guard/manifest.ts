@@ -1,7 +1,7 @@
-import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Log } from '@community/infra/log.ts'
 import { z } from 'zod'
+import { watchFile } from '../watch.ts'
 
 export type Manifest = {
   /** By their ids. */
@@ -9,31 +9,27 @@ export type Manifest = {
   texts: ReadonlySet<string>
 }
 
-const lookMs = 500
-
 /** Reads it again when it changes; the last good one stays where the new one is bad. Throws where the first one is. */
 export async function openManifest(
   file: string,
   log: Log,
   onChange: (manifest: Manifest) => void,
 ): Promise<{ manifest: Manifest; close(): void }> {
-  const manifest = readManifest(await readFile(file, 'utf8'), file)
-  const look = () => {
-    readFile(file, 'utf8').then(
-      (text) => {
-        try {
-          onChange(readManifest(text, file))
-          log.info({ file }, 'the manifest was read again')
-        } catch (error) {
-          log.error({ err: error }, 'the manifest is bad: the last good one stays')
-        }
-      },
-      (error: unknown) => log.error({ err: error }, 'the manifest can not be read: the last good one stays'),
-    )
+  let known = await readFile(file, 'utf8')
+  const manifest = readManifest(known, file)
+  const onText = (text: string): Promise<void> => {
+    if (text === known) return Promise.resolve()
+    known = text
+    try {
+      onChange(readManifest(text, file))
+      log.info({ file }, 'the manifest was read again')
+    } catch (error) {
+      log.error({ err: error }, 'the manifest is bad: the last good one stays')
+    }
+    return Promise.resolve()
   }
-  // By its times and not by events of the file system: those miss what is mounted, and files that replace others.
-  watchFile(file, { interval: lookMs, persistent: false }, look)
-  return { manifest, close: () => unwatchFile(file, look) }
+  const watched = watchFile(file, { log, onText })
+  return { manifest, close: () => watched.close() }
 }
 
 const operation = z.object({

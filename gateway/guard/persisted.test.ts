@@ -212,17 +212,29 @@ test('the manifest is read again when it changes; the last good one stays where 
   expect(await post(graph, { documentId: 'other' })).toMatchObject({ status: 200 })
 })
 
+async function planned(graph: TestGraph): Promise<number> {
+  const { text } = await graph.get('/metrics')
+  return Number(/gateway_plan_seconds_count (\d+)/.exec(text)?.[1])
+}
+
 test('operations of the manifest are planned before anybody asks; one that is not right does no harm', async () => {
   const file = await manifestFile('ahead.json', apolloManifest('{ none }', '{ me }', '{ you }'))
   await using graph = await startGraph(subgraphs, { env: { PERSISTED_OPERATIONS: file }, logLevel: 'silent' })
-  const planned = async () =>
-    /gateway_plan_seconds_count (\d+)/.exec(
-      await (await fetch(graph.url.replace('graphql', 'metrics'))).text(),
-    )?.[1]
-  await vi.waitUntil(async () => (await planned()) === '2', 5_000)
+  await vi.waitUntil(async () => (await planned(graph)) === 2, 5_000)
   expect(await post(graph, { documentId: 'id-1' })).toEqual(answeredMe)
-  expect(await planned()).toBe('2')
+  expect(await planned(graph)).toBe(2)
 })
+
+test('all of them are planned again for another supergraph', async () => {
+  // More than a reload plans of what was used most.
+  const bodies = Array.from({ length: 110 }, (_, n) => `{ a${n}: me }`)
+  const file = await manifestFile('again.json', apolloManifest(...bodies))
+  await using graph = await startGraph(subgraphs, { env: { PERSISTED_OPERATIONS: file } })
+  await vi.waitUntil(async () => (await planned(graph)) === 110, 10_000)
+  const one = { ...subgraphs.one!, typeDefs: `${subgraphs.one!.typeDefs} type Other { id: ID }` }
+  expect(await graph.reload(graph.sdlOf({ one }))).toBe('swapped')
+  await vi.waitUntil(async () => (await planned(graph)) === 220, 10_000)
+}, 30_000)
 
 test.each([
   ['JSON that is none', '{', 'expected JSON'],

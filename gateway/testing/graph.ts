@@ -29,9 +29,9 @@ export type TestGraph = AsyncDisposable & {
   /** What the subgraphs were asked, in order. */
   fetched: Fetched[]
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>
-  /** From now on the subgraph answers with this body, whatever it is asked. */
   /** Response headers of the subgraph from now on. */
   sendHeaders(subgraph: string, headers: Record<string, string>): void
+  /** From now on the subgraph answers with this body, whatever it is asked. */
   answerWith(subgraph: string, body: string, status?: number): void
   /** From now on this answers instead of the subgraph; null: the subgraph again. */
   behave(subgraph: string, behaviour: Behaviour | null): void

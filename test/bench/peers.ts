@@ -8,17 +8,11 @@ const script = (name: string) => join(import.meta.dirname, 'peers', name)
 
 /** Other gateways, each as its documentation starts it in production, forwarding Authorization. */
 export const peers: Contestant[] = [
-  {
-    name: 'apollo',
-    about: `@apollo/gateway ${manifest.dependencies['@apollo/gateway']}, @apollo/server ${manifest.dependencies['@apollo/server']}`,
-    command: ({ supergraphFile, port }) => ({
-      command: process.execPath,
-      args: [script('apollo.ts'), supergraphFile, `${port}`],
-      // Since 2.14.0 it reports deployments.
-      env: { APOLLO_TELEMETRY_DISABLED: '1' },
-      path: '/',
-    }),
-  },
+  apolloServer(
+    'apollo',
+    `@apollo/gateway ${manifest.dependencies['@apollo/gateway']}, @apollo/server ${manifest.dependencies['@apollo/server']}`,
+    'apollo.ts',
+  ),
   hive('hive', 'executor in JavaScript, --jit', ['--jit']),
   hive('hive-rust', 'planner in Rust (@graphql-hive/router-runtime)', ['--hive-router-runtime']),
   {
@@ -49,6 +43,20 @@ export const peers: Contestant[] = [
     }),
   },
 ]
+
+export function apolloServer(name: string, about: string, file: string): Contestant {
+  return {
+    name,
+    about,
+    command: ({ supergraphFile, port }) => ({
+      command: process.execPath,
+      args: [script(file), supergraphFile, `${port}`],
+      // Since 2.14.0 it reports deployments.
+      env: { APOLLO_TELEMETRY_DISABLED: '1' },
+      path: '/',
+    }),
+  }
+}
 
 function hive(name: string, about: string, options: string[]): Contestant {
   return {
