@@ -1,42 +1,33 @@
 import {
   type DocumentNode,
   executeSync,
-  type FragmentDefinitionNode,
   type GraphQLFormattedError,
-  getOperationAST,
-  getVariableValues,
   Kind,
   type OperationDefinitionNode,
-  separateOperations,
-  visit,
 } from 'graphql'
-import { type DocumentRules, readDocument, withCode } from './document.ts'
+import { type DocumentRules, readDocument } from './document.ts'
 import { cacheControlOf, type FetchCache, type Lifetime, ownerOf } from './execute/cache.ts'
-import type { ParsedOperation } from './execute/collect.ts'
-import { type CompiledPlan, compilePlan } from './execute/compile.ts'
+import type { CompiledPlan } from './execute/compile.ts'
 import { type Execution, execute, executeInParts } from './execute/execute.ts'
 import type { ForwardedHeaders } from './execute/fetch.ts'
 import type { JsonObject } from './execute/merge.ts'
 import type { Path } from './execute/places.ts'
 import { clientPaths, introspectionFields, rootFields, shape } from './execute/shape.ts'
-import { dataWriter, type WriteData } from './execute/write.ts'
-import { authorize, meets } from './guard/authorize.ts'
-import type { Cost } from './guard/cost.ts'
 import type { Demand } from './guard/demand.ts'
-import { checkVariables } from './guard/limits.ts'
-import { anonymous, type Principal } from './guard/verify.ts'
+import { anonymous } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
 import { createLru } from './lru.ts'
 import type { CacheCounts } from './metrics.ts'
-import { type DeferredFragment, hasDefer, labelDeferred, withoutDefer } from './plan/defer.ts'
+import { compiledOnce, type Grantee, type Operation } from './outcomes.ts'
 import { settleDirectives } from './plan/directives.ts'
 import { isolate } from './plan/isolate.ts'
-import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
+import { selectOperation } from './select.ts'
 import type { OperationTrace } from './telemetry.ts'
 import type { Subgraphs } from './traffic/subgraphs.ts'
+import { coercedVariables } from './variables.ts'
 import { type HotOperation, hottest } from './warm.ts'
 
 export type OperationRequest = {
@@ -59,43 +50,10 @@ export type Answer = {
 }
 
 /** Who asks, and what of the request goes to subgraphs. The signal fires when nobody waits for the answer any more. */
-export type Caller = {
-  principal: Principal
+export type Caller = Grantee & {
   headers: ForwardedHeaders
-  /** Labels of `@override(label:)` that hold for the request. */
-  labels: ReadonlySet<string>
   signal: AbortSignal
   trace: OperationTrace | null
-}
-
-/** An operation that is known to be right: what it is, apart from who asks. */
-type Operation = {
-  type: 'query' | 'mutation' | 'subscription'
-  definition: OperationDefinitionNode
-  fragments: ReadonlyMap<string, FragmentDefinitionNode>
-  /** The operation alone with its fragments; its response names are the plan's (see plan/isolate.ts). */
-  document: DocumentNode
-  /** What may come after the first answer. */
-  deferred: readonly DeferredFragment[]
-  /** What the caller may have of it, from where; planned and compiled once for all who get the same. */
-  for(caller: Grantee): Permitted
-  /** How often it was asked for, and one caller for each outcome. */
-  use(): { count: number; callers: Grantee[] }
-  /** Null where operations are not weighed. */
-  cost: Cost | null
-  /** Whether it depends on the caller what may be had of it. */
-  isProtected: boolean
-  /** For these variables' conditions, compiled once. */
-  writer(plan: CompiledPlan, variables: Record<string, unknown>): WriteData
-}
-
-/** What of a caller decides what it may have, and from where. */
-export type Grantee = Pick<Caller, 'principal' | 'labels'>
-
-type Permitted = {
-  plan(): Promise<CompiledPlan>
-  /** Tell what was taken out. */
-  errors: readonly GraphQLFormattedError[]
 }
 
 export type PreparedOperation = Operation & { variables: Record<string, unknown>; estimatedCost: number }
@@ -174,7 +132,7 @@ export function createOperations(rooms: Rooms): Operations {
     const name = JSON.stringify([inParts, operationName])
     const known = operations.get(name)
     if (known) return known
-    const one = oneOperation(supergraph, document, operationName, inParts)
+    const one = selectOperation(supergraph, document, operationName, inParts)
     const cost = demand?.weigh(one) ?? null
     const operation = compiledOnce(supergraph, planner, caches, { ...one, cost })
     operations.set(name, operation)
@@ -265,7 +223,7 @@ export function createOperations(rooms: Rooms): Operations {
   return {
     prepare(request, { inParts } = { inParts: false }) {
       const operation = operationIn(request, inParts)
-      const variables = coercedVariables(supergraph, operation, request.variables ?? {}, rules)
+      const variables = coercedVariables(supergraph, operation.definition, request.variables ?? {}, rules)
       const estimatedCost = demand && operation.cost ? demand.admit(operation.cost, variables) : 0
       return { ...operation, variables, estimatedCost }
     },
@@ -317,110 +275,11 @@ export function createOperations(rooms: Rooms): Operations {
 export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
-type Compiled = 'for' | 'isProtected' | 'use' | 'writer'
-const mostWriters = 16
-const mostOutcomes = 32
-
-function compiledOnce(
-  supergraph: Supergraph,
-  planner: OperationPlanner,
-  caches: CacheCounts,
-  operation: Omit<Operation, Compiled>,
-): Operation {
-  const conditions = conditionVariables(operation.document)
-  const writers = createLru<WriteData>(mostWriters)
-  const outcomes = createLru<{ permitted: Permitted; caller: Grantee }>(mostOutcomes)
-  let count = 0
-  const { protection, full } = supergraph
-  const overrides = relevantOverrides(supergraph, operation.document)
-  const demanded = new Set<Requirement>()
-  if (protection) authorize(full, protection, operation, (requirement) => Boolean(demanded.add(requirement)))
-
-  const planned = (document: DocumentNode | null, labels: readonly string[]): Permitted['plan'] => {
-    let plan: Promise<CompiledPlan> | null = null
-    return () => {
-      plan ??= document
-        ? planner.plan(document, labels).then((each) => compilePlan(each, full))
-        : Promise.resolve(compilePlan({ primary: null, fetches: [], deferred: [], unplanned: [] }, full))
-      plan.catch(() => {
-        plan = null
-      })
-      return plan
-    }
-  }
-
-  function permitted(principal: Principal, labels: readonly string[]): Permitted {
-    const { operation: left, denied } = protection
-      ? authorize(full, protection, operation, (each) => meets(principal, each))
-      : { operation, denied: [] }
-    const document = denied.length > 0 ? left && documentOf(left) : operation.document
-    return { plan: planned(document, labels), errors: denied.map(denial) }
-  }
-
-  return {
-    ...operation,
-    isProtected: demanded.size > 0,
-    use: () => ({ count, callers: [...outcomes.entries()].map(([, { caller }]) => caller) }),
-    for({ principal, labels }) {
-      count++
-      const holding = overrides.filter((label) => labels.has(label))
-      const met = [...demanded].map((each) => (meets(principal, each) ? 1 : 0))
-      const key = [...met, ...holding].join()
-      const known = outcomes.get(key)
-      caches.plans[known ? 'hits' : 'misses']++
-      if (known) return known.permitted
-      const outcome = permitted(principal, holding)
-      outcomes.set(key, { permitted: outcome, caller: { principal, labels } })
-      return outcome
-    },
-    writer({ repeated }, variables) {
-      const key = conditions.map((name) => String(variables[name])).join()
-      const known = writers.get(key)
-      if (known) return known
-      const writer = dataWriter(supergraph.api, operation, variables, repeated)
-      writers.set(key, writer)
-      return writer
-    },
-  }
-}
-
-/** Labels that may decide where something that the document asks for is fetched. */
-function relevantOverrides({ overrides }: Supergraph, document: DocumentNode): string[] {
-  if (overrides.size === 0) return []
-  const asked = new Set<string>()
-  visit(document, { Field: ({ name }) => void asked.add(name.value) })
-  return [...overrides].flatMap(([label, fields]) => (fields.isDisjointFrom(asked) ? [] : label))
-}
-
-const documentOf = ({ definition, fragments }: ParsedOperation): DocumentNode => ({
-  kind: Kind.DOCUMENT,
-  definitions: [definition, ...fragments.values()],
-})
-
 const unresolved = (name: string): GraphQLFormattedError => ({
   message: unresolvable,
   path: [name],
   extensions: { code: 'UNRESOLVABLE' },
 })
-
-const denial = (path: string[]): GraphQLFormattedError => ({
-  message: 'Unauthorized field or type',
-  path,
-  extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' },
-})
-
-/** Names of the variables that `@skip`, `@include` and `@defer` ask. */
-function conditionVariables(document: DocumentNode): string[] {
-  const names = new Set<string>()
-  visit(document, {
-    Directive(node) {
-      if (!/^(skip|include|defer)$/.test(node.name.value)) return
-      const value = node.arguments?.find(({ name }) => name.value === 'if')?.value
-      if (value?.kind === Kind.VARIABLE) names.add(value.name.value)
-    },
-  })
-  return [...names]
-}
 
 /** The answer as JSON. */
 export function answerText({ text, cacheControl: _header, ...rest }: Answer): string {
@@ -429,70 +288,9 @@ export function answerText({ text, cacheControl: _header, ...rest }: Answer): st
   return more === '{}' ? `{"data":${text}}` : `{"data":${text},${more.slice(1)}`
 }
 
-function oneOperation(
-  { api }: Supergraph,
-  document: DocumentNode,
-  operationName: string | undefined,
-  inParts: boolean,
-): Omit<Operation, Compiled | 'cost'> {
-  const definition = getOperationAST(document, operationName)
-  if (!definition)
-    throw refusal(
-      'OPERATION_RESOLUTION_FAILURE',
-      operationName === undefined
-        ? 'the document has several operations or none: operationName must name one'
-        : `the document has no operation named ${JSON.stringify(operationName)}`,
-    )
-  const alone = separateOperations(document)[definition.name?.value ?? '']
-  if (!alone) throw new Error('the operation is not in its document')
-  const parsed = parsedOperation(hasDefer(alone) && !inParts ? withoutDefer(alone) : alone)
-  const type = definition.operation
-  if (!inParts || !hasDefer(alone)) return { type, ...parsed, document: documentOf(parsed), deferred: [] }
-  const { operation, fragments } = labelDeferred(api, parsed.definition, parsed.fragments)
-  const labelled = { ...parsed, definition: operation }
-  return { type, ...labelled, document: documentOf(labelled), deferred: fragments }
-}
-
-function parsedOperation({ definitions }: DocumentNode): ParsedOperation {
-  const definition = definitions.find((each) => each.kind === Kind.OPERATION_DEFINITION)
-  if (!definition) throw new Error('the operation is not in its document')
-  const fragments = definitions.flatMap((each) =>
-    each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each] as const] : [],
-  )
-  return { definition, fragments: new Map(fragments) }
-}
-
 /** What an answer has at a path; undefined where it has nothing. */
 const valueAt = (data: unknown, path: Path): unknown =>
   path.reduce<unknown>(
     (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : value),
     data,
   )
-
-// What the planner calls entities and context arguments.
-const reservedVariable = /^(representations|contextualArgument_)/
-const toldVariableErrors = 20
-const noVariables: Record<string, unknown> = {}
-
-function coercedVariables(
-  supergraph: Supergraph,
-  { definition }: Operation,
-  input: Record<string, unknown>,
-  { limits, introspection }: DocumentRules,
-): Record<string, unknown> {
-  const definitions = definition.variableDefinitions ?? []
-  if (definitions.length === 0) return noVariables
-  const taken = definitions.find(({ variable }) => reservedVariable.test(variable.name.value))
-  if (taken)
-    throw refusal(
-      'BAD_USER_INPUT',
-      `the name of a variable can not begin as ${taken.variable.name.value} does`,
-    )
-  checkVariables(input, limits)
-  const { coerced, errors } = getVariableValues(supergraph.api, definitions, input, {
-    maxErrors: toldVariableErrors,
-    hideSuggestions: !introspection,
-  })
-  if (errors) throw new AggregateError(errors.map(withCode('BAD_USER_INPUT')))
-  return coerced
-}

@@ -1,5 +1,6 @@
 import type { Log } from '@community/infra/log.ts'
-import type { Grantee, OperationRequest, Operations, ValidDocument } from './operation.ts'
+import type { OperationRequest, Operations, ValidDocument } from './operation.ts'
+import type { Grantee } from './outcomes.ts'
 import { refused } from './refusal.ts'
 
 /** An operation that was asked for, with one caller for each outcome of what it may have. */
