@@ -73,7 +73,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const persisted = await openPersistedOperations({
     ...config.persistedOperations,
     log,
-    plan: (request) => generations.current().operations.planAhead(request),
+    // Async, since a manifest may change before there is a supergraph to plan for: that fails then, and is no fault.
+    plan: async (request) => await generations.current().operations.planAhead(request),
   })
   const identify = await createIdentify(config)
   const charge = createCharge(config.rateLimit)
