@@ -20,14 +20,6 @@ const two: TestSubgraph = {
 }
 const without: TestSubgraph = { typeDefs: 'type Query { kept: String fresh: String }' }
 
-const metric = async (graph: TestGraph, name: string) =>
-  Number(
-    (await graph.get('/metrics')).text
-      .split('\n')
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(' ')
-      .at(-1),
-  )
 const generation = async (graph: TestGraph) =>
   (JSON.parse((await graph.get('/health/ready')).text) as { generation: number }).generation
 
@@ -49,7 +41,7 @@ test('another supergraph is served from the swap on, and what runs ends in its o
   ;(held as ServerResponse | null)?.end('{"data":{"other":3}}')
   expect(await running).toEqual({ data: { old: 'old', other: 3 } })
   expect(await generation(graph)).toBe(2)
-  expect(await metric(graph, 'gateway_supergraph_reloads_total{outcome="swapped"}')).toBe(1)
+  expect(await graph.metric('gateway_supergraph_reloads_total{outcome="swapped"}')).toBe(1)
 })
 
 test('requests that run while supergraphs are swapped are all answered', async () => {
@@ -81,7 +73,7 @@ test('a supergraph that is bad is kept out, the last good one stays', async () =
   const bad = ['', 'type Query {', 'type Query { a: Int }', good.replaceAll('join__Graph', 'join__Grph')]
   for (const sdl of bad) expect(await graph.reload(sdl)).toBe('refused')
   expect(await graph.ask('{ old other }')).toEqual({ data: { old: 'old', other: 2 } })
-  expect(await metric(graph, 'gateway_supergraph_reloads_total{outcome="refused"}')).toBe(bad.length)
+  expect(await graph.metric('gateway_supergraph_reloads_total{outcome="refused"}')).toBe(bad.length)
   expect(await generation(graph)).toBe(1)
   expect(await graph.reload(good)).toBe('swapped')
   expect(await graph.reload(good)).toBe('unchanged')
@@ -101,7 +93,7 @@ test('what was asked for is planned before the swap, and breakers stay as they a
   await graph.ask('{ gone: slow }')
   graph.answerWith('two', '', 500)
   await graph.ask('{ other }')
-  const planned = () => metric(graph, 'gateway_plan_seconds_count')
+  const planned = () => graph.metric('gateway_plan_seconds_count')
   expect(await planned()).toBe(4)
   const changed = { ...one, typeDefs: 'type Query { old: String kept: String }' }
   expect(await graph.reload(graph.sdlOf({ one: changed, two }))).toBe('swapped')

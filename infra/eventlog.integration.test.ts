@@ -61,6 +61,7 @@ const after = (records: LogRecord[]) => {
   return positions
 }
 
+// Without Java and Maven there is no Kafka; in CI it is required.
 for (const { kind, begin, skipped } of kinds)
   describe.skipIf(skipped)(`event log on ${kind}`, () => {
     let opened: Opened

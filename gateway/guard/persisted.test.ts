@@ -212,10 +212,7 @@ test('the manifest is read again when it changes; the last good one stays where 
   expect(await post(graph, { documentId: 'other' })).toMatchObject({ status: 200 })
 })
 
-async function planned(graph: TestGraph): Promise<number> {
-  const { text } = await graph.get('/metrics')
-  return Number(/gateway_plan_seconds_count (\d+)/.exec(text)?.[1])
-}
+const planned = (graph: TestGraph) => graph.metric('gateway_plan_seconds_count')
 
 test('operations of the manifest are planned before anybody asks; one that is not right does no harm', async () => {
   const file = await manifestFile('ahead.json', apolloManifest('{ none }', '{ me }', '{ you }'))

@@ -273,6 +273,7 @@ function closable<T>(
     },
     return() {
       closed.abort(new Error('the subscription is over'))
+      // Nobody waits for what it was doing; why it stops is known.
       source.return().catch(() => undefined)
       return Promise.resolve(done)
     },

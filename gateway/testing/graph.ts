@@ -37,6 +37,8 @@ export type TestGraph = AsyncDisposable & {
   behave(subgraph: string, behaviour: Behaviour | null): void
   /** What `GET path` answers. */
   get(path: string): Promise<{ status: number; text: string }>
+  /** The value of a metric as `GET /metrics` tells it; NaN where it is not told. */
+  metric(name: string): Promise<number>
   /** The supergraph of these subgraphs, at the addresses of those that were started. */
   sdlOf(subgraphs: Record<string, TestSubgraph>): string
   reload: Gateway['reload']
@@ -103,6 +105,10 @@ export async function startGraph(
       servers.get(name)?.close(() => resolve())
       servers.get(name)?.closeAllConnections()
     })
+  const get = async (path: string) => {
+    const response = await fetch(new URL(path, gateway.url))
+    return { status: response.status, text: await response.text() }
+  }
   return {
     url: gateway.url,
     wsUrl: gateway.url.replace('http', 'ws'),
@@ -121,9 +127,10 @@ export async function startGraph(
         response.writeHead(status, { 'content-type': 'application/json', ...headers.get(name) }).end(body),
       ),
     behave: (name, behaviour) => void (behaviour ? instead.set(name, behaviour) : instead.delete(name)),
-    async get(path) {
-      const response = await fetch(new URL(path, gateway.url))
-      return { status: response.status, text: await response.text() }
+    get,
+    async metric(name) {
+      const line = (await get('/metrics')).text.split('\n').find((each) => each.startsWith(`${name} `))
+      return Number(line?.split(' ').at(-1))
     },
     sdlOf: (others) => composeSdl(others, urls),
     reload: gateway.reload,

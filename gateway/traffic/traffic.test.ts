@@ -26,15 +26,6 @@ const start = (policy: Policy = {}, env: Record<string, string> = {}) =>
 const codeOf = ({ errors }: { errors?: readonly { extensions?: object }[] }) =>
   errors?.map(({ extensions }) => Reflect.get(extensions ?? {}, 'reason') as unknown)
 
-const metric = async (graph: Graph, name: string) =>
-  Number(
-    (await graph.get('/metrics')).text
-      .split('\n')
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(' ')
-      .at(-1),
-  )
-
 type Graph = Awaited<ReturnType<typeof start>>
 
 let hostile: Graph
@@ -96,7 +87,7 @@ test.each<[string, () => void, string, RegExp]>([
   'a subgraph that %s nulls its own fields, and is named with the reason',
   async (_what, misbehave, reason, message) => {
     misbehave()
-    const counted = () => metric(hostile, `gateway_fetch_errors_total{subgraph="stock",reason="${reason}"}`)
+    const counted = () => hostile.metric(`gateway_fetch_errors_total{subgraph="stock",reason="${reason}"}`)
     const before = await counted()
     const answer = await hostile.ask('{ item { name left } }')
     expect(answer).toEqual({
@@ -141,7 +132,7 @@ test('a read is sent again after a failure that passes, and retries are counted'
   })
   expect(await graph.ask('{ total }')).toEqual({ data: { total: 7 } })
   expect(calls).toBe(3)
-  expect(await metric(graph, 'gateway_fetch_retries_total{subgraph="stock"}')).toBe(2)
+  expect(await graph.metric('gateway_fetch_retries_total{subgraph="stock"}')).toBe(2)
 })
 
 test('what fails for good is not sent again: a timeout, 500, an answer', async () => {
@@ -193,7 +184,7 @@ test('the breaker opens on failures, says so without asking, and closes when a p
     return [
       status,
       (JSON.parse(text) as { breakers: { stock: string } }).breakers.stock,
-      await metric(graph, 'gateway_subgraph_breaker{subgraph="stock"}'),
+      await graph.metric('gateway_subgraph_breaker{subgraph="stock"}'),
     ]
   }
   expect(await state()).toEqual([200, 'closed', 0])
@@ -272,7 +263,7 @@ test('requests beyond the bound wait in order, and beyond the queue are refused'
   const first = [graph.ask('{ a: total }'), graph.ask('{ b: total }')]
   await expect.poll(() => held.length).toBe(2)
   const waiting = graph.ask('{ c: total }')
-  await expect.poll(() => metric(graph, 'gateway_subgraph_queued{subgraph="stock"}')).toBe(1)
+  await expect.poll(() => graph.metric('gateway_subgraph_queued{subgraph="stock"}')).toBe(1)
   expect(await graph.ask('{ d: total }')).toMatchObject({
     errors: [
       {
@@ -288,7 +279,7 @@ test('requests beyond the bound wait in order, and beyond the queue are refused'
   held[2]?.end('{"data":{"c":1}}')
   expect(await waiting).toEqual({ data: { c: 1 } })
   await Promise.all(first)
-  expect(await metric(graph, 'gateway_subgraph_in_flight{subgraph="stock"}')).toBe(0)
+  expect(await graph.metric('gateway_subgraph_in_flight{subgraph="stock"}')).toBe(0)
 })
 
 test('whoever waits for a turn waits no longer than the deadline', async () => {
@@ -298,7 +289,7 @@ test('whoever waits for a turn waits no longer than the deadline', async () => {
   const again = graph.ask('{ a: total }')
   await expect.poll(() => held.length).toBe(1)
   const slow = graph.ask('{ b: total }')
-  await expect.poll(() => metric(graph, 'gateway_subgraph_queued{subgraph="stock"}')).toBe(1)
+  await expect.poll(() => graph.metric('gateway_subgraph_queued{subgraph="stock"}')).toBe(1)
   // What is sent again comes after what was waiting, which never ends.
   held[0]?.writeHead(503).end()
   expect(codeOf(await again)).toEqual(['OVERLOADED'])

@@ -15,6 +15,7 @@ afterAll(() => {
   for (const each of treeOf(pid)) process.kill(each, 'SIGKILL')
 })
 
+// CPU time is read from Linux's /proc.
 test.runIf(existsSync('/proc/self/stat'))('a child counts for its parent', async () => {
   await once(root.stdout, 'data')
   expect(treeOf(pid)).toHaveLength(2)
