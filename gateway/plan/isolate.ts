@@ -1,20 +1,27 @@
-import { type DocumentNode, Kind, visit } from 'graphql'
+import { type DocumentNode, type FieldNode, Kind, print, visit } from 'graphql'
 import type { NameTraits } from './supergraph.ts'
 
-const prefix = '_client__'
-const privatePrefix = /^_(?:client|required\d+)__/
+const privatePrefix = /^_(?:client|required)\d*__/
 
 /**
- * Gives client fields a private response key where the planner would confuse them with fields it adds by itself:
+ * Gives client fields a private response key where the planner would confuse them with each other or with fields it adds
+ * by itself:
  * `{ product { id: name } }` would answer the alias as the key. `clientName` maps back, in the answer and in error
  * paths, also from the names that required.ts gives.
  */
 export function isolate(document: DocumentNode, traits: NameTraits): DocumentNode {
   const names = new Set<string>()
+  const asked = new Map<string, string[]>()
   visit(document, {
-    Field({ alias, name }) {
+    Field(node) {
+      const { alias, name } = node
       if (name.value.startsWith('__')) return false
       const responseName = alias?.value ?? name.value
+      const fields = asked.get(responseName) ?? []
+      asked.set(responseName, fields)
+      if (!fields.includes(fieldOf(node))) fields.push(fieldOf(node))
+      // On types that exclude each other both may be asked of one object, which the planner fetches for both.
+      if (fields.length > 1) names.add(responseName)
       // Every object has something under these names.
       const isInherited = responseName in Object.prototype
       const shadowsField = alias && alias.value !== name.value && traits.fieldNames.has(alias.value)
@@ -29,10 +36,15 @@ export function isolate(document: DocumentNode, traits: NameTraits): DocumentNod
       leave(node) {
         const responseName = node.alias?.value ?? node.name.value
         if (!names.has(responseName)) return undefined
-        return { ...node, alias: { kind: Kind.NAME, value: prefix + responseName } }
+        const fields = asked.get(responseName) ?? []
+        const number = fields.length > 1 ? fields.indexOf(fieldOf(node)) : ''
+        return { ...node, alias: { kind: Kind.NAME, value: `_client${number}__${responseName}` } }
       },
     },
   })
 }
+
+const fieldOf = ({ name, arguments: given = [] }: FieldNode): string =>
+  [name.value, ...given.map(print).toSorted()].join()
 
 export const clientName = (responseName: string): string => responseName.replace(privatePrefix, '')
