@@ -306,6 +306,30 @@ describe('a supergraph that changes', () => {
     await served.stop()
   })
 
+  test('a listener that fails keeps it from nobody else', async () => {
+    let update: (sdl: string) => void = () => undefined
+    const gateway = createApolloGateway({
+      log: createLog('test', 'silent'),
+      supergraphSdl: (hooks) => {
+        update = hooks.update
+        return Promise.resolve({ supergraphSdl: without(supergraphSdl) })
+      },
+    })
+    gateway.onSchemaLoadOrUpdate(() => {
+      throw new Error('a listener of the application')
+    })
+    const served = await serve(gateway)
+    const told: string[] = []
+    gateway.onSchemaLoadOrUpdate(({ coreSupergraphSdl }) => told.push(coreSupergraphSdl))
+    update(supergraphSdl)
+    await vi.waitUntil(
+      async () => (await ask(served.url, { query: '{ me { score } }' })).status === 200,
+      5_000,
+    )
+    expect(told).toEqual([supergraphSdl])
+    await served.stop()
+  })
+
   test('a bad one at the start stops the start', async () => {
     const server = new ApolloServer({
       gateway: createApolloGateway({ supergraphSdl: 'nonsense' }),

@@ -63,7 +63,11 @@ export function createApolloGateway<Context = Record<string, unknown>>(
     served = engine
     retiring = Promise.all([retiring, before?.retire()]).then(() => undefined)
     for (const listener of listeners)
-      listener({ apiSchema: engine.apiSchema, coreSupergraphSdl: supergraphSdl })
+      try {
+        listener({ apiSchema: engine.apiSchema, coreSupergraphSdl: supergraphSdl })
+      } catch (error) {
+        log.error({ err: error }, 'a listener failed: the new supergraph is served all the same')
+      }
   }
 
   function update(supergraphSdl: string): void {

@@ -57,7 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     generation: () => generations.count(),
   })
   const tracing = config.tracing && (await startTracing(config.tracing))
-  const telemetry = createTelemetry(metrics, tracing)
+  const telemetry = createTelemetry(config.metrics ? metrics : null, tracing)
   const pools = createSubgraphPools(config.subgraphPolicies, telemetry.fetches)
   const floor: Floor = {
     config,
@@ -223,7 +223,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const pages = config.graphiql ? [['/graphiql', graphiqlRoute()] as const] : []
   const server = createHttpServer(
     answerOperation,
-    new Map([...healthRoutes(readiness, metrics), ...pages]),
+    new Map([...healthRoutes(readiness, config.metrics ? metrics : null), ...pages]),
     gate,
     onFault,
   )

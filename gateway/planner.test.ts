@@ -63,3 +63,13 @@ test('a closed planner leaves nobody waiting', async () => {
   await plans.close()
   expect((await waiting).map((each) => each.status)).toEqual(['rejected', 'rejected'])
 })
+
+test('a queue that is full takes no more', async () => {
+  await using plans = planner(5_000)
+  const asked = Array.from({ length: 600 }, (_, n) => plans.plan(parse(`{ p${n}: p { id } }`), []))
+  const ended = await Promise.allSettled(asked)
+  expect(ended.filter(({ status }) => status === 'fulfilled').length).toBe(501)
+  expect(ended.at(-1)).toMatchObject({
+    reason: { message: expect.stringContaining('500 operations wait'), extensions: { code: 'OVERLOADED' } },
+  })
+})

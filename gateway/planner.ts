@@ -4,10 +4,14 @@ import { type DocumentNode, GraphQLError, print } from 'graphql'
 import { createLru } from './lru.ts'
 import type { Plan } from './plan/plan.ts'
 import type { SupergraphFacts } from './plan/supergraph.ts'
+import { refusal } from './refusal.ts'
 
 /** Plans operations off the event loop, each operation once. */
 export type OperationPlanner = {
-  /** `document` holds one operation with its fragments, `labels` those that hold of `@override(label:)`. Throws a GraphQLError where the deadline passed. */
+  /**
+   * `document` holds one operation with its fragments, `labels` those that hold of `@override(label:)`. Throws a GraphQLError
+   * where the deadline passed, and where too many wait.
+   */
   plan(document: DocumentNode, labels: readonly string[]): Promise<Plan>
   /** What the supergraph says, once the query graph is built; rejects with what is wrong with it. */
   ready: Promise<SupergraphFacts>
@@ -21,6 +25,9 @@ type Options = {
   log: Log
   observe: (seconds: number) => void
 }
+
+// Some seconds of planning: who comes then would wait for nothing.
+const mostWaiting = 500
 
 /** What the thread is asked and answers. */
 export type PlanRequest = { id: number; text: string; labels: readonly string[] }
@@ -119,6 +126,10 @@ export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Optio
       const name = [...labels, text].join('\n')
       const known = plans.get(name)
       if (known) return known
+      if (queue.length >= mostWaiting)
+        return Promise.reject(
+          refusal('OVERLOADED', `${mostWaiting} operations wait to be planned, which is the most: ask again`),
+        )
       const { promise, resolve, reject } = Promise.withResolvers<Plan>()
       plans.set(name, promise)
       promise.catch(() => plans.delete(name))

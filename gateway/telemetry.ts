@@ -34,27 +34,30 @@ export type Telemetry = {
   fetches: (subgraph: string) => FetchWatch
 }
 
-export const createTelemetry = (metrics: Metrics, tracing: Tracing | null): Telemetry => ({
+/** Null: nothing is counted, or nothing traced. */
+export const createTelemetry = (metrics: Metrics | null, tracing: Tracing | null): Telemetry => ({
   operation(headers) {
     const startedAt = performance.now()
     const trace = tracing?.operation(headers) ?? null
-    metrics.operations.count++
+    if (metrics) metrics.operations.count++
     return {
       trace,
       end(how) {
-        metrics.operations.count--
-        metrics.operation(how.type, how.outcome, (performance.now() - startedAt) / 1000)
+        if (metrics) {
+          metrics.operations.count--
+          metrics.operation(how.type, how.outcome, (performance.now() - startedAt) / 1000)
+        }
         trace?.end(how)
       },
     }
   },
   fetches(subgraph) {
-    const count = metrics.fetches(subgraph)
+    const count = metrics?.fetches(subgraph)
     return (request) => {
       const traced = request.trace?.fetch(subgraph, request)
       return (failure, status) => {
         const startedAt = request.until - request.deadlineMs
-        count((performance.now() - startedAt) / 1000, failure, Math.max(request.attempts - 1, 0))
+        count?.((performance.now() - startedAt) / 1000, failure, Math.max(request.attempts - 1, 0))
         traced?.(failure, status)
       }
     }

@@ -129,6 +129,7 @@ const environment = z.object({
   LIMIT_SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000, 100),
   SUBGRAPH_POLICIES: json(z.record(z.string(), subgraphPolicy)),
   FORWARD_HEADERS: list,
+  METRICS: z.stringbool().default(true),
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl,
   OTEL_SERVICE_NAME: z.string().default('gateway'),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
@@ -265,6 +266,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     /** Headers of clients that go on to subgraphs. */
     forwardHeaders: e.FORWARD_HEADERS.map((name) => name.toLowerCase()),
     /** Null: nothing is traced. */
+    metrics: e.METRICS,
     tracing:
       e.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
         ? null

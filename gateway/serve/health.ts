@@ -4,9 +4,9 @@ import { type Route, send } from './http.ts'
 /** `parts`: whether each that an answer needs is there; `details` may tell more of what is there. */
 export type Readiness = () => { parts: Record<string, boolean>; details: Record<string, unknown> }
 
-/** Alive: the event loop turns. Ready: operations can be answered. */
-export function healthRoutes(readiness: Readiness, metrics: Metrics): [string, Route][] {
-  return [
+/** Alive: the event loop turns. Ready: operations can be answered. Metrics where there are some. */
+export function healthRoutes(readiness: Readiness, metrics: Metrics | null): [string, Route][] {
+  const routes: [string, Route][] = [
     ['/health/live', (_request, response) => send(response, 200, 'application/json', '{"live":true}\n')],
     [
       '/health/ready',
@@ -21,9 +21,11 @@ export function healthRoutes(readiness: Readiness, metrics: Metrics): [string, R
         )
       },
     ],
-    [
+  ]
+  if (metrics)
+    routes.push([
       '/metrics',
       async (_request, response) => send(response, 200, metrics.contentType, await metrics.text()),
-    ],
-  ]
+    ])
+  return routes
 }
