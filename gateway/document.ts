@@ -7,17 +7,24 @@ export type DocumentRules = { limits: Limits; introspection: boolean }
 
 const toldErrors = 20
 
-/** From text to a document within the limits that is valid. Throws one GraphQLError, or several (AggregateError). */
-export function readDocument(query: string, api: GraphQLSchema, rules: DocumentRules): DocumentNode {
+/**
+ * From text to a document within the limits that is valid, and its height. Throws one GraphQLError, or several
+ * (AggregateError).
+ */
+export function readDocument(
+  query: string,
+  api: GraphQLSchema,
+  rules: DocumentRules,
+): { document: DocumentNode; height: number } {
   checkLength(query, rules.limits)
   const document = parseDocument(query, rules.limits)
-  checkDocument(document, rules.limits, rules)
+  const height = checkDocument(document, rules.limits, rules)
   const invalid = validate(api, document, undefined, {
     maxErrors: toldErrors,
     hideSuggestions: !rules.introspection,
   })
   if (invalid.length > 0) throw new AggregateError(invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')))
-  return document
+  return { document, height }
 }
 
 function parseDocument(query: string, { tokens }: Limits): DocumentNode {

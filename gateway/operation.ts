@@ -89,9 +89,12 @@ export type Operations = {
 
 const unresolvable = 'no subgraph can answer this'
 
-// What is longer is parsed each time. A parsed document takes some 150 bytes for each of its characters.
+// What is longer is parsed each time. A parsed document takes some 150 bytes for each of its characters, and what is made
+// to run it, its writers above all, some 500 for each field with fragments expanded.
 const cachedLength = 20_000
 const cachedLengths = 2_000_000
+const cachedFields = 100_000
+const leastFields = 100
 
 type Rooms = {
   supergraph: Supergraph
@@ -106,7 +109,9 @@ type Rooms = {
 
 export function createOperations(rooms: Rooms): Operations {
   const { supergraph, planner, subgraphs, rules, demand, caches, cache } = rooms
-  const documents = createLru<ValidDocument | Error>(1_000, cachedLengths)
+  const documents = createLru<ValidDocument | Error>(cachedFields, cachedLengths, (known) =>
+    Math.max(leastFields, known instanceof Error ? 0 : known.height),
+  )
 
   function validDocument(query: string): ValidDocument {
     const known = documents.get(query)
@@ -114,8 +119,9 @@ export function createOperations(rooms: Rooms): Operations {
     if (known instanceof Error) throw known
     if (known) return known
     try {
-      const document = readDocument(query, supergraph.api, rules)
-      const valid = {
+      const { document, height } = readDocument(query, supergraph.api, rules)
+      const valid: ValidDocument = {
+        height,
         document: isolate(settleDirectives(document, supergraph.directives), supergraph.traits),
         operations: new Map(),
       }
@@ -272,7 +278,11 @@ export function createOperations(rooms: Rooms): Operations {
   }
 }
 
-export type ValidDocument = { document: DocumentNode; operations: Map<string, Operation> }
+export type ValidDocument = {
+  document: DocumentNode
+  height: number
+  operations: Map<string, Operation>
+}
 type Begun = { data: JsonObject; errors: GraphQLFormattedError[] }
 
 const unresolved = (name: string): GraphQLFormattedError => ({

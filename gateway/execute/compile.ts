@@ -1,7 +1,10 @@
 import { type GraphQLSchema, isObjectType } from 'graphql'
 import { versionKey } from '../plan/event.ts'
 import type { Fetch, Part, Plan } from '../plan/plan.ts'
-import { type Represent, representation } from './represent.ts'
+import type { IsConcrete } from './merge.ts'
+import { type Find, finder } from './places.ts'
+import { type Receive, receiveOnce, receiver } from './receive.ts'
+import { type Group, grouping } from './represent.ts'
 
 /** A plan made ready, once, for any number of executions. */
 export type CompiledPlan = {
@@ -14,7 +17,7 @@ export type CompiledPlan = {
   unplanned: readonly string[]
   /** Whether objects that refer to one entity get copies of it: what is around them may make them differ. */
   copies: boolean
-  /** Response names that entity fetches bring: what they hold may hang below several objects. */
+  /** Response names of entities and of what is fetched of them: the same may be below several objects. */
   repeated: ReadonlySet<string>
 }
 
@@ -30,21 +33,23 @@ export type CompiledPart = {
   /** To each of the part's paths. */
   routes: readonly Route[]
   /** Null where fields of a root type are asked. */
-  represent: Represent | null
-  fields: MergedField[]
+  group: Group | null
+  receive: Receive
   /** Whether objects at different paths may get the same entity: not where later fetches tell them apart. */
   shared: boolean
-  isConcrete: (typename: unknown) => boolean
+  /** Whether one of several objects that have nothing but the same representation may stand for the others. */
+  unifies: boolean
+  isConcrete: IsConcrete
 }
-
-/** A response name that objects get; `inherited` where every object has something of that name. */
-export type MergedField = { name: string; inherited: boolean }
 
 /** How to get to a path's objects. */
 export type Route = {
-  path: readonly string[]
-  /** An earlier part's path that leads there, and the steps from it. */
-  from: { fetch: number; part: number; path: number; steps: readonly string[] } | null
+  /** From the root. */
+  find: Find
+  /** An earlier part's path that leads there, and the way from it. */
+  from: { fetch: number; part: number; path: number; find: Find } | null
+  /** Whether what is found can be replaced where it is: not where the earlier path is this one. */
+  replaces: boolean
 }
 
 export function compilePlan(
@@ -61,24 +66,48 @@ export function compilePlan(
       fetch,
       head: requestHead(fetch),
       parts: fetch.parts.map((part) => ({
-        ...compilePart(part, schema, routesTo(fetches, before[index]!, part)),
+        ...compilePart(part, schema, routesTo(fetches, before, index, part)),
         shared: part.paths.length > 1 && mayShare(fetches, part),
+        unifies: mayUnify(fetches, before, index, part),
       })),
     })),
     repeated: new Set(
-      fetches.flatMap(({ parts }) => parts.flatMap((part) => (part.entities ? part.fields : []))),
+      fetches.flatMap(({ parts }) =>
+        parts.flatMap(({ entities, fields, paths }) =>
+          entities
+            ? [...fields, ...paths.flatMap((path) => path.findLast((step) => step !== '@') ?? [])]
+            : [],
+        ),
+      ),
     ),
   }
 }
 
-export const compilePart = (part: Part, schema: GraphQLSchema, routes: readonly Route[]): CompiledPart => ({
-  part,
-  routes,
-  represent: part.entities && representation(schema, part.entities.requires, part.inputRewrites),
-  fields: [...part.fields, versionKey].map((name) => ({ name, inherited: name in Object.prototype })),
-  shared: false,
-  isConcrete: (typename) => typeof typename === 'string' && isObjectType(schema.getType(typename)),
-})
+function compilePart(part: Part, schema: GraphQLSchema, routes: readonly Route[]): CompiledPart {
+  const { entities, inputRewrites, fields } = part
+  const isConcrete = concreteTypes(schema)
+  return {
+    part,
+    routes,
+    group: entities && grouping(schema, entities.requires, inputRewrites),
+    receive: receiver([...fields, versionKey], isConcrete),
+    shared: false,
+    unifies: false,
+    isConcrete,
+  }
+}
+
+/** Of a fetch that is made once, for objects that are known. */
+export function partOnce(part: Part, schema: GraphQLSchema): CompiledPart {
+  const isConcrete = concreteTypes(schema)
+  const receive = receiveOnce([...part.fields, versionKey], isConcrete)
+  return { part, routes: [], group: null, receive, shared: false, unifies: false, isConcrete }
+}
+
+const concreteTypes =
+  (schema: GraphQLSchema): IsConcrete =>
+  (typename) =>
+    typeof typename === 'string' && isObjectType(schema.getType(typename))
 
 export function requestHead({ text, operationName }: Pick<Fetch, 'text' | 'operationName'>): string {
   const name = operationName === undefined ? '' : `,"operationName":${JSON.stringify(operationName)}`
@@ -93,18 +122,42 @@ function ancestors(fetches: readonly Fetch[]): Set<number>[] {
   return known
 }
 
-/** For each of the part's paths, the longest one on the way at which an earlier fetch has been. */
-const routesTo = (fetches: readonly Fetch[], before: ReadonlySet<number>, { paths }: Part): Route[] =>
+/** Whether what the fetch brings may hold objects at the path. */
+const bringsTo = ({ parts }: Fetch, path: readonly string[]): boolean =>
+  parts.some(({ paths, fields }) =>
+    paths.some((prefix) => {
+      const next = path.slice(prefix.length).find((step) => step !== '@')
+      return next !== undefined && fields.includes(next) && isWithin(path, prefix)
+    }),
+  )
+
+/**
+ * For each of the part's paths, the longest one on the way at which an earlier fetch has been, when all that is at that
+ * path now was there.
+ */
+const routesTo = (
+  fetches: readonly Fetch[],
+  before: readonly ReadonlySet<number>[],
+  own: number,
+  { paths }: Part,
+): Route[] =>
   paths.map((path) => {
-    let from: Route['from'] = null
-    for (const fetch of before)
+    let nearest: { fetch: number; part: number; path: number; steps: readonly string[] } | null = null
+    for (const fetch of before[own]!)
       for (const [part, { paths: others, entities }] of (fetches[fetch]?.parts ?? []).entries())
         for (const [index, other] of others.entries()) {
           const steps = path.slice(other.length)
-          if (entities && isWithin(path, other) && (!from || steps.length < from.steps.length))
-            from = { fetch, part, path: index, steps }
+          if (!entities || !isWithin(path, other) || (nearest && steps.length >= nearest.steps.length))
+            continue
+          const later = [...before[own]!].filter((each) => each !== fetch && !before[fetch]!.has(each))
+          if (later.some((each) => bringsTo(fetches[each]!, other))) continue
+          nearest = { fetch, part, path: index, steps }
         }
-    return { path, from }
+    return {
+      find: finder(path),
+      from: nearest && { ...nearest, find: finder(nearest.steps) },
+      replaces: nearest?.steps.length !== 0,
+    }
   })
 
 const isWithin = (path: readonly string[], prefix: readonly string[]): boolean =>
@@ -128,4 +181,24 @@ function mayShare(fetches: readonly Fetch[], part: Part): boolean {
       )
     }),
   )
+}
+
+/**
+ * What one object stands for must all be there when the part begins, and no other fetch may have taken hold of it: those
+ * at the same path have ended, have not begun, or begin together with this one.
+ */
+function mayUnify(
+  fetches: readonly Fetch[],
+  before: readonly ReadonlySet<number>[],
+  own: number,
+  { paths }: Part,
+): boolean {
+  const texts = new Set(paths.map((path) => path.join('\n')))
+  return fetches.every((fetch, index) => {
+    if (index === own || before[own]!.has(index)) return true
+    if (paths.some((path) => bringsTo(fetch, path))) return false
+    if (before[index]!.has(own)) return true
+    const isThere = fetch.parts.some((part) => part.paths.some((path) => texts.has(path.join('\n'))))
+    return !isThere || before[index]!.symmetricDifference(before[own]!).size === 0
+  })
 }

@@ -5,14 +5,15 @@ import {
   type CompiledFetch,
   type CompiledPart,
   type CompiledPlan,
-  compilePart,
+  partOnce,
+  type Route,
   requestHead,
 } from './compile.ts'
 import { contextValues, nestedAt } from './context.ts'
 import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
-import { isObject, type JsonObject, merge, mergeFields, own } from './merge.ts'
-import { type Locate, objectsAt, type Path, placesIn, type Stations } from './places.ts'
-import { rewrite } from './represent.ts'
+import { isObject, type JsonObject, merge, own } from './merge.ts'
+import { type Locate, type Path, placesIn, type Stations, visitAt } from './places.ts'
+import { type Groups, rewrite } from './represent.ts'
 
 /** One operation on its way: fetches read from `data`, and write to it and to `errors`. */
 export type Execution = {
@@ -50,7 +51,7 @@ export function executeInParts(execution: Execution, plan: CompiledPlan): Progre
 
 /** Each fetch begins when those that it waits for have ended. */
 function started(execution: Execution, { fetches, copies }: CompiledPlan): Promise<void>[] {
-  const stations: Stations = fetches.map(() => [])
+  const stations: Stations = { found: fetches.map(() => []), repeated: false }
   const ended: Promise<void>[] = []
   for (const [index, compiled] of fetches.entries()) {
     const run = () => executeFetch(execution, compiled, stations, index, copies)
@@ -82,16 +83,38 @@ async function executeFetch(
   const [only] = parts
   if (only && only.part.contexts.length > 0) {
     const groups = askedByContext(execution, only)
-    await Promise.all(
-      groups.map(({ asked, values }) => ask(execution, fetch, head, [{ ...asked, copies }], locate, values)),
-    )
+    await Promise.all(groups.map(({ asked, values }) => ask(execution, fetch, head, [asked], locate, values)))
     return
   }
-  const found = parts.map(({ routes }) => routes.map((route) => objectsAt(execution.data, route, stations)))
-  stations[index] = found
-  const asked = parts.map((part, place) => ({ ...representations(part, found[place] ?? []), copies }))
+  const asked = parts.map((part): Asked => {
+    const groups: Groups = { texts: [], targets: [], repeated: false }
+    const found = foundFor(part, execution.data, stations, groups, copies)
+    stations.found[index]?.push(found)
+    stations.repeated ||= groups.repeated
+    return { compiled: part, ...groups, copies }
+  })
   if (asked.every(({ targets }) => targets.length === 0)) return
   await ask(execution, fetch, head, asked, locate)
+}
+
+/** Objects of the part, by its paths; their groups are added to `groups`. */
+function foundFor(
+  { group, routes, shared, unifies }: CompiledPart,
+  data: JsonObject,
+  stations: Stations,
+  groups: Groups,
+  copies: boolean,
+): JsonObject[][] {
+  if (!group) {
+    const found = routes.map((route) => visitAt(data, route, stations, (object) => object))
+    const objects = found.flat()
+    if (objects.length > 0) groups.targets.push(objects)
+    return found
+  }
+  const mayReplace = (each: readonly Route[]) => unifies && !copies && each.every(({ replaces }) => replaces)
+  // What hangs below an entity that is shared is at several of the paths.
+  const all = shared ? group(groups, mayReplace(routes)) : null
+  return routes.map((route) => visitAt(data, route, stations, all ?? group(groups, mayReplace([route]))))
 }
 
 /** A request holds one value of each context argument: objects with the same values are asked for together. */
@@ -105,7 +128,10 @@ function askedByContext({ schema, data }: Execution, compiled: CompiledPart) {
     groups.set(name, group)
   }
   return [...groups.values()].flatMap(({ values, objects }) => {
-    const asked = representations(compiled, [objects])
+    const groups: Groups = { texts: [], targets: [], repeated: false }
+    const add = compiled.group?.(groups, false)
+    for (const object of objects) add?.(object)
+    const asked: Asked = { compiled, ...groups, copies: true }
     return asked.targets.length > 0 ? [{ values, asked }] : []
   })
 }
@@ -123,7 +149,7 @@ export async function fetchEntities(
 ): Promise<boolean[]> {
   const [part] = fetch.parts
   if (targets.length === 0 || !part) return targets.map(() => false)
-  const compiled = compilePart(part, execution.schema, [])
+  const compiled = partOnce(part, execution.schema)
   const byText = Map.groupBy(targets.keys(), (index) => JSON.stringify(references[index]))
   const asked: Asked = {
     compiled,
@@ -134,35 +160,8 @@ export async function fetchEntities(
   const received = await ask(execution, fetch, requestHead(fetch), [asked], (_, objects) =>
     objects.map(pathOf),
   )
-  return targets.map((target) => received.has(target))
-}
-
-function representations(compiled: CompiledPart, objectsByPath: readonly JsonObject[][]): Asked {
-  const asked: Asked = { compiled, texts: [], targets: [], copies: false }
-  const { represent, shared } = compiled
-  if (!represent) {
-    const objects = objectsByPath.flat()
-    if (objects.length > 0) asked.targets.push(objects)
-    return asked
-  }
-  // What hangs below an entity that is shared is at several of the paths.
-  const groups = shared ? [new Set(objectsByPath.flat())] : objectsByPath
-  for (const objects of groups) {
-    const known = new Map<string, JsonObject[]>()
-    for (const object of objects) {
-      const text = represent(object)
-      if (text === null) continue
-      const targets = known.get(text)
-      if (targets) targets.push(object)
-      else {
-        const first = [object]
-        known.set(text, first)
-        asked.texts.push(text)
-        asked.targets.push(first)
-      }
-    }
-  }
-  return asked
+  const served = new Set(received.flat())
+  return targets.map((target) => served.has(target))
 }
 
 /** Asks for the entities, each once, and merges what comes into their targets, which are answered. */
@@ -173,16 +172,11 @@ async function ask(
   asked: readonly Asked[],
   locate: Locate,
   contexts: Record<string, unknown> = {},
-): Promise<Set<JsonObject>> {
-  const received = new Set<JsonObject>()
+): Promise<JsonObject[][]> {
+  const received: JsonObject[][] = []
   const errors = errorsFor(execution, fetch)
-  const variables = [
-    ...Object.entries(contexts).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`),
-    ...fetch.variables.flatMap((name) => {
-      const value = own(execution.variables, name)
-      return value === undefined ? [] : `${JSON.stringify(name)}:${JSON.stringify(value)}`
-    }),
-  ]
+  const variables = members(execution.variables, fetch.variables)
+  variables.push(...members(contexts, Object.keys(contexts)))
   const texts = asked.map((each) => each.texts)
   const send = (lists: readonly (readonly string[])[]) => {
     const entities = asked.flatMap(({ compiled: { part } }, index) =>
@@ -206,14 +200,25 @@ async function ask(
     const { entities } = each.compiled.part
     const sources = entities ? own(answer.data, entities.key) : [answer.data]
     if (!Array.isArray(sources)) continue
-    for (const [index, targets] of each.targets.entries()) {
+    for (let index = 0; index < each.targets.length; index++) {
       const source: unknown = sources[index]
-      if (!isObject(source)) continue
-      receive(execution.schema, each, source, targets)
-      for (const target of targets) received.add(target)
+      const targets = each.targets[index]
+      if (!isObject(source) || !targets) continue
+      receiveEntity(execution.schema, each, source, targets)
+      received.push(targets)
     }
   }
   return received
+}
+
+/** Members of a JSON object, those that have a value. */
+function members(values: Record<string, unknown>, names: readonly string[]): string[] {
+  const texts: string[] = []
+  for (const name of names) {
+    const value = own(values, name)
+    if (value !== undefined) texts.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`)
+  }
+  return texts
 }
 
 function errorsFor({ errors, deferredErrors }: Execution, { deferred }: Fetch): GraphQLFormattedError[] {
@@ -223,15 +228,16 @@ function errorsFor({ errors, deferredErrors }: Execution, { deferred }: Fetch): 
   return own
 }
 
-function receive(
+function receiveEntity(
   schema: GraphQLSchema,
-  { compiled: { part, fields, isConcrete }, copies }: Asked,
+  { compiled: { part, receive, isConcrete }, copies }: Asked,
   source: JsonObject,
   targets: readonly JsonObject[],
 ): void {
   const copy = (index: number) => (copies && index > 0 ? structuredClone(source) : source)
   if (part.outputRewrites.length === 0) {
-    for (const [index, target] of targets.entries()) mergeFields(target, copy(index), fields, isConcrete)
+    if (copies) for (const [index, target] of targets.entries()) receive(copy(index), [target])
+    else receive(source, targets)
     return
   }
   const typename = own(targets[0] ?? {}, '__typename')

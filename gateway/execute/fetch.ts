@@ -119,7 +119,12 @@ function post(
   let sizeBytes = 0
   let controller: Dispatcher.DispatchController | null = null
   let cancelledBy: Error | null = null
+  const end = () => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
   const cancel = (reason: Error) => {
+    end()
     cancelledBy = reason
     controller?.abort(reason)
     reject(reason)
@@ -165,15 +170,17 @@ function post(
             ),
           )
       },
-      onResponseEnd: () =>
-        resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
-      onResponseError: (_controller, error) => reject(error),
+      onResponseEnd() {
+        end()
+        resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) })
+      },
+      onResponseError(_controller, error) {
+        end()
+        reject(error)
+      },
     },
   )
-  return promise.finally(() => {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
-  })
+  return promise
 }
 
 const listedErrors = z.array(

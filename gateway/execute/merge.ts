@@ -1,5 +1,3 @@
-import type { MergedField } from './compile.ts'
-
 /** JSON as a subgraph sent it: any key may be in it, `__proto__` too. */
 export type JsonObject = { [key: string]: unknown }
 
@@ -17,25 +15,7 @@ export function setOwn(object: JsonObject, key: string, value: unknown): void {
   else object[key] = value
 }
 
-type IsConcrete = (typename: unknown) => boolean
-
-/** Merges the fields that were asked for, and no others, of what a subgraph answered. */
-export function mergeFields(
-  target: JsonObject,
-  source: JsonObject,
-  fields: readonly MergedField[],
-  isConcrete: IsConcrete,
-): void {
-  for (const { name, inherited } of fields) {
-    const value = inherited ? own(source, name) : source[name]
-    if (value === undefined) continue
-    if (!inherited && target[name] === undefined) target[name] = value
-    else mergeField(target, name, value, isConcrete)
-  }
-  const typename = own(source, '__typename')
-  if (typename !== undefined && typename !== target.__typename)
-    mergeField(target, '__typename', typename, isConcrete)
-}
+export type IsConcrete = (typename: unknown) => boolean
 
 /**
  * Merges what a subgraph answered into what others answered before: objects field by field, lists of equal length
@@ -46,7 +26,8 @@ export function merge(target: JsonObject, source: JsonObject, isConcrete: IsConc
   for (const key of Object.keys(source)) mergeField(target, key, source[key], isConcrete)
 }
 
-function mergeField(target: JsonObject, key: string, value: unknown, isConcrete: IsConcrete): void {
+/** As `merge`, of one key. */
+export function mergeField(target: JsonObject, key: string, value: unknown, isConcrete: IsConcrete): void {
   const yields = (known: unknown) => !isConcrete(known) && isConcrete(value)
   const known = own(target, key)
   if (isObject(known)) {

@@ -1,10 +1,16 @@
 import type { CompiledPart, Route } from './compile.ts'
 import { isObject, type JsonObject, own } from './merge.ts'
+import { createProgram, isObjectText, literal, reading } from './program.ts'
 
 export type Path = readonly (string | number)[]
 
-/** Objects that were at a path when its fetch began, by fetch, part and path; none of a fetch that was passed over. */
-export type Stations = JsonObject[][][][]
+/** What fetches have found on their way, for those after them. */
+export type Stations = {
+  /** Objects that were at a path when its fetch began, by fetch, part and path; none of a fetch that was passed over. */
+  found: JsonObject[][][][]
+  /** Whether an object may be in the answer more than once. */
+  repeated: boolean
+}
 
 /** Where in the answer objects of a part are, as far as that is looked for. */
 export type Locate = (part: CompiledPart, objects: readonly JsonObject[]) => Path[]
@@ -12,21 +18,60 @@ export type Locate = (part: CompiledPart, objects: readonly JsonObject[]) => Pat
 // Shared objects may have places without end.
 const mostPlaces = 10_000
 
-/** Objects at a path, `@` being all elements of a list; what is null or absent is not among them. */
-export function objectsAt(data: JsonObject, { path, from }: Route, stations: Stations): JsonObject[] {
+/** Replaces each object at a path below `value` by what `visit` makes of it; what is null or absent is passed over. */
+export type Find = (value: unknown, visit: (object: JsonObject) => JsonObject) => unknown
+
+/** Made for a path, `@` being all elements of a list. */
+export function finder(path: readonly string[]): Find {
+  const program = createProgram()
+  const inList = (find: string) =>
+    `if(Array.isArray(v))for(let i=0;i<v.length;i++){${replacing('v[i]', 'v[i]', find)}}`
+  const last = program.define(
+    'v,visit',
+    (self) => `${inList(self)}else if(${isObjectText('v')})return visit(v);return v`,
+  )
+  const first = path.reduceRight(
+    (next, step) =>
+      program.define('v,visit', (self) =>
+        step === '@'
+          ? `${inList(next)}return v`
+          : `${inList(self)}else if(${isObjectText('v')}){${replacing(reading('v', step), `v[${literal(step)}]`, next)}}return v`,
+      ),
+    last,
+  )
+  return program.link(first)
+}
+
+const replacing = (value: string, place: string, find: string) =>
+  `const old=${value},made=${find}(old,visit);if(made!==old)${place}=made;`
+
+/**
+ * Lets `visit` see the objects at a path, each once, and replace them by another. Answers those that stand there then.
+ */
+export function visitAt(
+  data: JsonObject,
+  { from, find }: Route,
+  { found, repeated }: Stations,
+  visit: (object: JsonObject) => JsonObject,
+): JsonObject[] {
   const objects: JsonObject[] = []
-  const visit = (object: JsonObject) => {
-    objects.push(object)
-    return true
+  const first = (object: JsonObject): JsonObject => {
+    const made = visit(object)
+    if (made === object) objects.push(object)
+    return made
   }
-  const starts = from && stations[from.fetch]?.[from.part]?.[from.path]
-  if (!starts) {
-    walk(data, path, 0, null, visit)
-    return objects
+  const seen = new Map<JsonObject, JsonObject>()
+  const once = (object: JsonObject): JsonObject => {
+    const known = seen.get(object)
+    if (known) return known
+    const made = first(object)
+    seen.set(object, made)
+    return made
   }
-  for (const start of starts) walk(start, from.steps, 0, null, visit)
-  // What hangs below an entity may hang below several of these objects.
-  return [...new Set(objects)]
+  const starts = from && found[from.fetch]?.[from.part]?.[from.path]
+  if (starts) for (const start of starts) from.find(start, repeated ? once : first)
+  else find(data, repeated ? once : first)
+  return objects
 }
 
 /** Looks once for each part, when the first error asks. */
@@ -53,28 +98,28 @@ function placesOf(data: JsonObject, { part }: CompiledPart): Map<JsonObject, Pat
   return places
 }
 
-/** Until `visit` says no. `trail` is where it is; null where nobody wants to know. */
+/** Until `visit` says no. `trail` is where it is. */
 function walk(
   value: unknown,
   path: readonly string[],
   depth: number,
-  trail: (string | number)[] | null,
+  trail: (string | number)[],
   visit: (object: JsonObject, trail: Path) => boolean,
 ): boolean {
   const step = path[depth]
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
-      trail?.push(index)
+      trail.push(index)
       const goOn = walk(value[index], path, step === '@' ? depth + 1 : depth, trail, visit)
-      trail?.pop()
+      trail.pop()
       if (!goOn) return false
     }
     return true
   }
   if (!isObject(value)) return true
-  if (step === undefined) return visit(value, trail ?? [])
-  trail?.push(step)
+  if (step === undefined) return visit(value, trail)
+  trail.push(step)
   const goOn = walk(own(value, step), path, depth + 1, trail, visit)
-  trail?.pop()
+  trail.pop()
   return goOn
 }

@@ -1,12 +1,126 @@
 import { type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } from 'graphql'
 import type { Rewrite, Selection } from '../plan/plan.ts'
 import { isObject, type JsonObject, own, setOwn } from './merge.ts'
+import { createProgram, reading } from './program.ts'
+
+/** Representations to ask for, and for each the objects that it stands for. */
+export type Groups = {
+  texts: string[]
+  targets: JsonObject[][]
+  /** Whether there are several objects in one of them, or one that stands for others. */
+  repeated: boolean
+}
+
+/**
+ * Answers what adds an object to the group of its entity, where it refers to one. Where `unify` says so, the group's first
+ * object that has nothing but the representation is answered for the others that have nothing else, and stands for them.
+ */
+export type Group = (groups: Groups, unify: boolean) => (object: JsonObject) => JsonObject
+
+/** Made for one `requires`. */
+export function grouping(
+  schema: GraphQLSchema,
+  requires: readonly Selection[],
+  rewrites: readonly Rewrite[],
+): Group {
+  const represent = representation(schema, requires, rewrites)
+  const adders = new Map<string, Add>()
+  const adderFor = (typename: string): Add => {
+    const known = adders.get(typename)
+    if (known) return known
+    const add = adder(fieldsFor(schema, typename, requires).filter(({ name }) => name !== '__typename'))
+    if (schema.getType(typename)) adders.set(typename, add)
+    return add
+  }
+  return (groups, unify) => {
+    const byText = new Map<string, JsonObject[]>()
+    const byType = new Map<string, Known>()
+    const begin = (object: JsonObject): JsonObject[] | null => {
+      const text = represent(object)
+      if (text === null) return null
+      const others = byText.get(text)
+      if (others) {
+        groups.repeated = true
+        others.push(object)
+        return others
+      }
+      const group = [object]
+      byText.set(text, group)
+      groups.texts.push(text)
+      groups.targets.push(group)
+      return group
+    }
+    let last: string | undefined
+    let add: Add
+    let known: Known
+    return (object) => {
+      const { __typename: typename } = object
+      if (typeof typename !== 'string') return object
+      if (typename !== last) {
+        last = typename
+        add = adderFor(typename)
+        known = byType.get(typename) ?? new Map()
+        byType.set(typename, known)
+      }
+      return add(object, known, begin, groups, unify)
+    }
+  }
+}
+
+/** Groups by the first of the values that a representation has; those that have it in common make a chain. */
+type Known = Map<unknown, object>
+
+// The rest is found by its text: many may have the tenant in common with which their keys begin.
+const longestChain = 8
+
+type Add = (
+  object: JsonObject,
+  known: Known,
+  begin: (object: JsonObject) => JsonObject[] | null,
+  groups: Groups,
+  unify: boolean,
+) => JsonObject
+
+// Texts are made for entities and not for objects, where values can be compared: not lists, objects and null.
+function adder(fields: readonly Field[]): Add {
+  if (fields.length === 0 || fields.some(({ selections }) => selections.length > 0))
+    return (object, _, begin) => {
+      begin(object)
+      return object
+    }
+  const program = createProgram()
+  const names = fields.map((_, index) => `a${index}`)
+  const reads = fields.map(({ name }, index) => `const a${index}=${reading('object', name)};`)
+  const any = (test: (name: string) => string, of = names) => of.map(test).join('||') || 'false'
+  const isBare = program.define('object', `let n=0;for(const _ in object)n++;return n===${fields.length + 1}`)
+  return program.link(
+    program.define(
+      'object,known,begin,groups,unify',
+      `${reads.join('')}
+      if(${any((name) => `${name}===undefined`)})return object;
+      if(${any((name) => `typeof ${name}==="object"`)}){begin(object);return object}
+      const first=known.get(a0);let one=first,length=0;
+      for(;one!==undefined&&(${any((name) => `one.${name}!==${name}`, names.slice(1))});length++)one=one.next;
+      if(one===undefined&&length===${longestChain}){begin(object);return object}
+      const isBare=unify&&${isBare}(object);
+      if(one===undefined){
+        known.set(a0,{group:begin(object),bare:isBare?object:null,next:first,${names.slice(1).join()}});
+        return object
+      }
+      if(one.group===null)return object;
+      groups.repeated=true;
+      if(isBare&&one.bare!==null)return one.bare;
+      if(isBare)one.bare=object;
+      one.group.push(object);
+      return object`,
+    ),
+  )
+}
 
 /** An object's representation as JSON text; null where it lacks a field, is of another type or refers to nothing. */
-export type Represent = (object: JsonObject) => string | null
+type Represent = (object: JsonObject) => string | null
 
-/** Compiled for one `requires`: per runtime type, once. */
-export function representation(
+function representation(
   schema: GraphQLSchema,
   requires: readonly Selection[],
   rewrites: readonly Rewrite[],

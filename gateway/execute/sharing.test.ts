@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startGraph, type TestSubgraph } from '../testing/graph.ts'
 
@@ -123,4 +124,176 @@ test('an answer without end is refused, though it is made of little', async () =
   expect((await graph.ask(`{ friendsQuery { friends { ${nested(11)} } } }`)).errors?.length).toBeGreaterThan(
     0,
   )
+})
+
+/** Pages refer to few authors, often; what is told of an author comes from two subgraphs, beside each other. */
+const library: Record<string, TestSubgraph> = {
+  pages: {
+    typeDefs: `type Query { pages: [Page!]! } union Page = Book | Film
+      type Book { by: Author! } type Film { by: Author! readers: [[Author]] }
+      type Author @key(fields: "constructor") { constructor: ID! }`,
+    resolvers: {
+      Query: {
+        pages: () =>
+          [0, 1, 0, 1].map((n, index) => ({
+            __typename: index < 2 ? 'Book' : 'Film',
+            by: { constructor: `a${n}` },
+            readers: [
+              [{ constructor: 'a1' }, null],
+              [{ constructor: 'a0' }, { constructor: 'a1' }],
+            ],
+          })),
+      },
+    },
+  },
+  names: {
+    typeDefs: 'type Author @key(fields: "constructor") { constructor: ID! name: String! friend: Author }',
+    resolvers: {
+      Author: {
+        __resolveReference: (reference: { constructor: string }) => reference,
+        name: ({ constructor: id }: { constructor: string }) => `name of ${id}`,
+        friend: () => ({ constructor: 'a0' }),
+      },
+    },
+  },
+  years: {
+    typeDefs: 'type Author @key(fields: "constructor") { constructor: ID! born: Int }',
+    resolvers: {
+      Author: {
+        __resolveReference: (reference: object) => reference,
+        born: ({ constructor: id }: { constructor: string }) => 1900 + Number(id.slice(1)),
+      },
+    },
+  },
+}
+
+test('objects that are nothing but the same reference are one, and all have what is asked of them', async () => {
+  await using graph = await startGraph(library)
+  const query = `{ pages {
+    ... on Book { by { name born friend { name friend { born } } } }
+    ... on Film { by { constructor born } readers { name born } }
+  } }`
+  const friend = { name: 'name of a0', friend: { born: 1900 } }
+  const author = (n: number) => ({ name: `name of a${n}`, born: 1900 + n })
+  const pages: unknown[] = [
+    { by: { ...author(0), friend } },
+    { by: { ...author(1), friend } },
+    {
+      by: { constructor: 'a0', born: 1900 },
+      readers: [
+        [author(1), null],
+        [author(0), author(1)],
+      ],
+    },
+    {
+      by: { constructor: 'a1', born: 1901 },
+      readers: [
+        [author(1), null],
+        [author(0), author(1)],
+      ],
+    },
+  ]
+  expect(await graph.ask(query)).toEqual({ data: { pages } })
+})
+
+test('an error of one that stands for others is told at each place', async () => {
+  await using graph = await startGraph(library)
+  graph.answerWith(
+    'years',
+    '{"data":{"_entities":[null,{"born":1}]},"errors":[{"message":"gone","path":["_entities",0,"born"]}]}',
+  )
+  const { data, errors } = await graph.ask(
+    '{ pages { ... on Book { by { born } } ... on Film { by { born } } } }',
+  )
+  expect(data).toEqual({ pages: [null, 1, null, 1].map((born) => ({ by: { born } })) })
+  expect(errors?.map(({ path }) => path?.join('.'))).toEqual(['pages.0.by.born', 'pages.2.by.born'])
+})
+
+/** An author who is there at once where a book leads, and after another fetch where a film does; names take their time. */
+const archive: Record<string, TestSubgraph> = {
+  pages: {
+    typeDefs: `type Query { pages: [Page!]! } union Page = Book | Film
+      type Book { by: Author } type Film @key(fields: "id") { id: ID! } type Author @key(fields: "id") { id: ID! }`,
+    resolvers: {
+      Query: {
+        pages: () => [
+          { __typename: 'Film', id: 'f1' },
+          { __typename: 'Book', by: { id: 'a1' } },
+          { __typename: 'Film', id: 'f1' },
+        ],
+      },
+    },
+  },
+  films: {
+    typeDefs: `type Film @key(fields: "id") { id: ID! by: Author @provides(fields: "friend { id }") length: Int }
+      type Author @key(fields: "id") { id: ID! friend: Author @external }`,
+    resolvers: {
+      Film: {
+        __resolveReference: (reference: object) => reference,
+        by: () => ({ id: 'a1', friend: { id: 'a2' } }),
+        length: () => 90,
+      },
+    },
+  },
+  names: {
+    typeDefs: 'type Author @key(fields: "id") { id: ID! name: String mail: String friend: Author }',
+    resolvers: {
+      Author: {
+        async __resolveReference(reference: object) {
+          await setTimeout(50)
+          return reference
+        },
+        name: ({ id }: { id: string }) => `name of ${id}`,
+        mail: ({ id }: { id: string }) => `mail of ${id}`,
+        friend: () => ({ id: 'a2' }),
+      },
+    },
+  },
+  years: {
+    typeDefs: 'type Author @key(fields: "id") { id: ID! born: Int }',
+    resolvers: { Author: { __resolveReference: (reference: object) => reference, born: () => 1900 } },
+  },
+}
+
+test.each<[string, string, (one: 'Book' | 'Film') => object]>([
+  [
+    'what a fetch under way will fill is not replaced by one that begins later',
+    '{ pages { ... on Book { by { name } } ... on Film { by { born } } } }',
+    (one) => ({ by: one === 'Book' ? { name: 'name of a1' } : { born: 1900 } }),
+  ],
+  [
+    'what came after an earlier fetch had been there is found as well',
+    '{ pages { ... on Book { by { friend { born } } } ... on Film { by { friend { born } } } } }',
+    () => ({ by: { friend: { born: 1900 } } }),
+  ],
+  [
+    'what is found where an earlier fetch has been stays in its place',
+    '{ pages { ... on Film { length by { name } } ... on Book { by { friend { born name } } } } }',
+    (one) =>
+      one === 'Book'
+        ? { by: { friend: { born: 1900, name: 'name of a2' } } }
+        : { length: 90, by: { name: 'name of a1' } },
+  ],
+  [
+    'one name for different fields of types that exclude each other',
+    '{ pages { ... on Book { by { x: name } } ... on Film { by { x: mail } } } }',
+    (one) => ({ by: { x: one === 'Book' ? 'name of a1' : 'mail of a1' } }),
+  ],
+])('%s', async (_, query, page) => {
+  await using graph = await startGraph(archive)
+  expect(await graph.ask(query)).toEqual({ data: { pages: [page('Film'), page('Book'), page('Film')] } })
+})
+
+test('a fetch for a first answer keeps its objects when what is deferred is asked for', async () => {
+  await using graph = await startGraph(archive)
+  const response = await fetch(graph.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'multipart/mixed;deferSpec=20220824' },
+    body: JSON.stringify({
+      query: '{ pages { ... on Book { by { name } } ... on Film @defer { by { born } } } }',
+    }),
+  })
+  const text = await response.text()
+  expect(text).toContain('"by":{"name":"name of a1"}')
+  expect(text.match(/"born":1900/g)?.length).toBe(2)
 })

@@ -1,5 +1,6 @@
 import {
   type GraphQLCompositeType,
+  GraphQLError,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
@@ -13,7 +14,8 @@ import {
 } from 'graphql'
 import { refusal } from '../refusal.ts'
 import { type CollectedField, type FieldCollector, fieldCollector, type ParsedOperation } from './collect.ts'
-import { isObject, type JsonObject, own } from './merge.ts'
+import { isObject, type JsonObject } from './merge.ts'
+import { createProgram, isObjectText, literal, type Program, reading } from './program.ts'
 
 const mostCharacters = 64 * 1024 * 1024
 
@@ -27,7 +29,7 @@ export const answerTooLarge = () =>
 export type WriteData = (data: JsonObject) => string | undefined
 
 /**
- * Compiled for an operation and the values of the variables that its `@skip`, `@include` and `@defer` ask. `repeated` are the
+ * Made for an operation and the values of the variables that its `@skip`, `@include` and `@defer` ask. `repeated` are the
  * response names of what may hang below several objects: its text is made once.
  */
 export function dataWriter(
@@ -39,12 +41,13 @@ export function dataWriter(
   const collect = fieldCollector(schema, operation, variables)
   const root = schema.getRootType(operation.definition.operation)
   if (!root) throw new Error('a valid operation without its root type')
-  const compiling = { schema, collect, repeated, memos: { count: 0 } }
-  const write = objectWriter(compiling, root, [operation.definition.selectionSet])
+  const write = objectWriter({ schema, collect, repeated, memos: { count: 0 } }, root, [
+    operation.definition.selectionSet,
+  ])
   return (data) => write(data, [])
 }
 
-type Compiling = {
+type Operation = {
   schema: GraphQLSchema
   collect: FieldCollector
   repeated: ReadonlySet<string>
@@ -52,120 +55,116 @@ type Compiling = {
 }
 
 /** Texts of lists and objects that are in the answer more than once, by the place in the operation. */
-type Memos = Map<object, string | undefined>[]
+type Memos = Map<object, string>[]
 
-type Write<T = unknown> = (value: T, memos: Memos) => string | undefined
+/** Functions of a program take a value `v` and memos `m`, and answer the value's text or undefined. */
+type Write = (value: unknown, memos: Memos) => string | undefined
 
-type WrittenField = { prefix: string; key: string; inherited: boolean; write: Write }
+type Writing = Operation & { program: Program }
 
+/** A program of its own: types that an interface or union may stand for are written when they come. */
 function objectWriter(
-  compiling: Compiling,
+  operation: Operation,
   type: GraphQLCompositeType,
   selectionSets: CollectedField['selectionSets'],
-): Write<JsonObject> {
-  let fields: WrittenField[] | null = null
-  return (object, memos) => {
-    fields ??= writtenFields(compiling, type, selectionSets)
-    let text = ''
-    for (const { prefix, key, inherited, write } of fields) {
-      const value = write(inherited ? own(object, key) : object[key], memos)
-      if (value === undefined) return undefined
-      text += prefix + value
-    }
-    return text === '' ? '{}' : `${withinBounds(text)}}`
+): Write {
+  const program = createProgram()
+  return program.link(objectFunction({ ...operation, program }, type, selectionSets))
+}
+
+function objectFunction(
+  writing: Writing,
+  type: GraphQLCompositeType,
+  selectionSets: CollectedField['selectionSets'],
+): string {
+  const { program, schema } = writing
+  const fits = program.refer((typename: unknown) => runtimeType(schema, type, typename) !== undefined)
+  const typename = `v.__typename!==undefined&&v.__typename!==${literal(type.name)}&&!${fits}(v.__typename)`
+  const collected = collectedOrNull(writing, type, selectionSets)
+  if (!collected) return program.define('', 'return')
+  const fields = [...collected].map(([name, field], index) => {
+    const prefix = `${index === 0 ? '{' : ','}${literal(name)}:`
+    return `x=${reading('v', field.key)};x=${fieldText(writing, type, field)};if(x===undefined)return;t+='${prefix}'+x;`
+  })
+  return program.define(
+    'v,m',
+    `if(!(${isObjectText('v')})||${typename})return;let t="",x;${fields.join('\n')}${returning(writing, '{', '}')}`,
+  )
+}
+
+// Null where a variable of `@include` is null that must not be: `shape` tells it, if there is such an object.
+function collectedOrNull({ collect }: Writing, ...asked: Parameters<FieldCollector>) {
+  try {
+    return collect(...asked)
+  } catch (error) {
+    if (error instanceof GraphQLError) return null
+    throw error
   }
 }
 
 // Entities are shared: a small execution may stand for an answer without end.
-function withinBounds(text: string): string {
-  if (text.length <= mostCharacters) return text
-  throw answerTooLarge()
-}
+const returning = ({ program }: Writing, open: string, close: string) =>
+  `if(t.length>${mostCharacters})throw ${program.refer(answerTooLarge)}();return t===""?"${open}${close}":t+"${close}"`
 
-function writtenFields(
-  compiling: Compiling,
-  type: GraphQLCompositeType,
-  selectionSets: CollectedField['selectionSets'],
-): WrittenField[] {
-  return [...compiling.collect(type, selectionSets)].map(([name, field], index) => ({
-    prefix: `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`,
-    key: field.key,
-    inherited: field.key in Object.prototype,
-    write: fieldWriter(compiling, type, field),
-  }))
-}
-
-function fieldWriter(compiling: Compiling, parent: GraphQLCompositeType, field: CollectedField): Write {
+/** The text of the field's value `x`. */
+function fieldText(writing: Writing, parent: GraphQLCompositeType, field: CollectedField): string {
   const name = field.node.name.value
-  if (name === '__typename') {
-    const text = isObjectType(parent) ? JSON.stringify(parent.name) : undefined
-    return () => text
-  }
+  if (name === '__typename') return isObjectType(parent) ? `'${literal(parent.name)}'` : 'undefined'
   const type = 'getFields' in parent ? parent.getFields()[name]?.type : undefined
   // Introspection is for `shape`.
-  if (!type || name.startsWith('__')) return () => undefined
-  const write = nullableWriter(compiling, type, field)
-  const isRepeated = compiling.repeated.has(field.key) && isCompositeType(getNamedType(type))
-  return isRepeated ? remembered(compiling, write) : write
+  if (!type || name.startsWith('__')) return 'undefined'
+  const isRepeated = writing.repeated.has(field.key) && isCompositeType(getNamedType(type))
+  const text = nullableText(writing, type, field)
+  return isRepeated ? `${remembering(writing, text)}(x,m)` : text
 }
 
-function nullableWriter(compiling: Compiling, type: GraphQLOutputType, field: CollectedField): Write {
-  if (isNonNullType(type)) return valueWriter(compiling, type.ofType, field)
-  const write = valueWriter(compiling, type, field)
-  return (value, memos) => (value === null || value === undefined ? 'null' : write(value, memos))
+function nullableText(writing: Writing, type: GraphQLOutputType, field: CollectedField): string {
+  if (isNonNullType(type)) return valueText(writing, type.ofType, field)
+  return `(x===null||x===undefined?"null":${valueText(writing, type, field)})`
 }
 
-function valueWriter(compiling: Compiling, type: GraphQLOutputType, field: CollectedField): Write {
-  if (isListType(type)) return listWriter(nullableWriter(compiling, type.ofType, field))
-  if (isCompositeType(type)) return compositeWriter(compiling, type, field)
+function valueText(writing: Writing, type: GraphQLOutputType, field: CollectedField): string {
+  const { program } = writing
+  if (isListType(type)) return `${listFunction(writing, nullableText(writing, type.ofType, field))}(x,m)`
+  if (isObjectType(type)) return `${objectFunction(writing, type, field.selectionSets)}(x,m)`
+  if (isCompositeType(type)) return `${program.refer(abstractWriter(writing, type, field))}(x,m)`
   if (isEnumType(type)) {
     const texts = new Map<unknown, string>(type.getValues().map(({ name }) => [name, JSON.stringify(name)]))
-    return (value) => texts.get(value)
+    return `${program.refer(texts)}.get(x)`
   }
-  return scalarWriters[type.toString()] ?? ((value) => (value === null ? undefined : JSON.stringify(value)))
+  return scalarTexts.get(type.name) ?? '(x===null?undefined:JSON.stringify(x))'
 }
 
-function remembered(compiling: Compiling, write: Write): Write {
-  const place = compiling.memos.count++
-  return (value, memos) => {
-    if (typeof value !== 'object' || value === null) return write(value, memos)
-    const texts = memos[place] ?? new Map<object, string | undefined>()
-    memos[place] = texts
-    const known = texts.get(value)
-    if (known !== undefined) return known
-    const text = write(value, memos)
-    texts.set(value, text)
-    return text
-  }
+function remembering({ program, memos }: Writing, text: string): string {
+  const place = memos.count++
+  return program.define(
+    'x,m',
+    `if(typeof x!=="object"||x===null)return ${text};
+    const texts=m[${place}]??=new Map(),known=texts.get(x);if(known!==undefined)return known;
+    const text=${text};if(text!==undefined)texts.set(x,text);return text`,
+  )
 }
 
-const listWriter =
-  (write: Write): Write =>
-  (value, memos) => {
-    if (!Array.isArray(value)) return undefined
-    if (value.length === 0) return '[]'
-    let text = ''
-    for (let index = 0; index < value.length; index++) {
-      const element = write(value[index], memos)
-      if (element === undefined) return undefined
-      text += (index === 0 ? '[' : ',') + element
-    }
-    return `${withinBounds(text)}]`
-  }
+const listFunction = (writing: Writing, element: string): string =>
+  writing.program.define(
+    'v,m',
+    `if(!Array.isArray(v))return;let t="",x;
+    for(let i=0;i<v.length;i++){x=v[i];x=${element};if(x===undefined)return;t+=(i===0?"[":",")+x}
+    ${returning(writing, '[', ']')}`,
+  )
 
-function compositeWriter(compiling: Compiling, declared: GraphQLCompositeType, field: CollectedField): Write {
-  const writers = new Map<unknown, Write<JsonObject> | undefined>()
-  const writerOf = (typename: unknown): Write<JsonObject> | undefined => {
-    if (writers.has(typename)) return writers.get(typename)
-    const type = runtimeType(compiling.schema, declared, typename)
-    const writer = type && objectWriter(compiling, type, field.selectionSets)
-    if (type) writers.set(typename, writer)
+function abstractWriter(operation: Operation, declared: GraphQLCompositeType, field: CollectedField): Write {
+  const writers = new Map<unknown, Write>()
+  const writerOf = (typename: unknown): Write | undefined => {
+    const known = writers.get(typename)
+    if (known) return known
+    const type = runtimeType(operation.schema, declared, typename)
+    if (!type) return undefined
+    const writer = objectWriter(operation, type, field.selectionSets)
+    writers.set(typename, writer)
     return writer
   }
-  return (value, memos) => {
-    if (!isObject(value)) return undefined
-    return writerOf(value.__typename)?.(value, memos)
-  }
+  return (value, memos) => (isObject(value) ? writerOf(value.__typename)?.(value, memos) : undefined)
 }
 
 /** The type by which a value with this `__typename` is read; undefined where it is none of the declared one's. */
@@ -184,17 +183,12 @@ export function runtimeType(
   return isObjectType(declared) ? declared : actual
 }
 
-const number =
-  (fits: (value: number) => boolean): Write =>
-  (value) =>
-    typeof value === 'number' && fits(value) ? `${value}` : undefined
+const string = '(typeof x==="string"?quoted(x):undefined)'
 
-const string: Write = (value) => (typeof value === 'string' ? JSON.stringify(value) : undefined)
-
-const scalarWriters: Record<string, Write> = {
-  Int: number((value) => Number.isInteger(value) && value <= 2 ** 31 - 1 && value >= -(2 ** 31)),
-  Float: number(Number.isFinite),
-  String: string,
-  Boolean: (value) => (typeof value === 'boolean' ? `${value}` : undefined),
-  ID: (value) => (Number.isInteger(value) ? `"${String(value)}"` : string(value, [])),
-}
+const scalarTexts = new Map([
+  ['Int', `(Number.isInteger(x)&&x<=${2 ** 31 - 1}&&x>=${-(2 ** 31)}?""+x:undefined)`],
+  ['Float', '(Number.isFinite(x)?""+x:undefined)'],
+  ['String', string],
+  ['Boolean', '(typeof x==="boolean"?""+x:undefined)'],
+  ['ID', `(Number.isInteger(x)?'"'+x+'"':${string})`],
+])

@@ -42,13 +42,14 @@ export function checkLength(query: string, limits: Limits): void {
 
 /**
  * Throws where a document is more than is allowed. In time that is linear in the document, whatever its fragments
- * expand to; what passes is validated in time that is linear in the limits.
+ * expand to; what passes is validated in time that is linear in the limits. Answers its height, all fields that it has with
+ * its fragments expanded.
  */
 export function checkDocument(
   document: DocumentNode,
   limits: Limits,
   { introspection }: { introspection: boolean },
-): void {
+): number {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
@@ -131,6 +132,7 @@ export function checkDocument(
   for (const limit of ['depth', 'height', 'aliases', 'directives'] as const)
     check(limit, whole[limit], limits)
   check('comparisons', comparisonsIn(document, fragments), limits)
+  return whole.height
 }
 
 /** Throws where the variables are more, or nest deeper, than is allowed. */

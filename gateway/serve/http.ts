@@ -12,6 +12,7 @@ import { z } from 'zod'
 import type { Limits } from '../guard/limits.ts'
 import { corsHeaders, type Origins, preflightHeaders } from '../guard/origin.ts'
 import type { ClientRequest } from '../guard/persisted.ts'
+import { createLru } from '../lru.ts'
 import { type Answer, answerText } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import { type PartFormat, sendParts } from './parts.ts'
@@ -196,8 +197,19 @@ type Accepted = {
   format: PartFormat | null
 }
 
+// Clients of a kind send the same header with each request.
+const knownWishes = createLru<Accepted>(1_000, 50_000)
+
 function accepted(accept: string | undefined): Accepted {
   if (accept === undefined || accept.trim() === '') return { mediaType: 'application/json', format: null }
+  const known = knownWishes.get(accept)
+  if (known) return known
+  const understood = understoodWishes(accept)
+  knownWishes.set(accept, understood)
+  return understood
+}
+
+function understoodWishes(accept: string): Accepted {
   const wishes = accept
     .split(',')
     .map((part) => {
@@ -297,18 +309,30 @@ async function json(request: IncomingMessage, mostBytes: number): Promise<unknow
     throw refusal('UNSUPPORTED_MEDIA_TYPE', 'expected content-type: application/json, in UTF-8')
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
     throw refusal('UNSUPPORTED_MEDIA_TYPE', 'expected a body without content-encoding')
-  const chunks: Buffer[] = []
-  let sizeBytes = Number(request.headers['content-length'] ?? 0)
-  if (sizeBytes > mostBytes) throw tooLarge(sizeBytes, mostBytes)
-  sizeBytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length
-    if (sizeBytes > mostBytes) throw tooLarge(sizeBytes, mostBytes)
-    chunks.push(chunk)
-  }
-  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  const body = await bytes(request, mostBytes)
   if (!isUtf8(body)) throw refusal('BAD_REQUEST', 'the body is not in UTF-8')
   return parseJson(body.toString(), 'the body')
+}
+
+// By its events: iterating costs a small request more than parsing it.
+function bytes(request: IncomingMessage, mostBytes: number): Promise<Buffer> {
+  const announced = Number(request.headers['content-length'] ?? 0)
+  if (announced > mostBytes) throw tooLarge(announced, mostBytes)
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  const read = (chunk: Buffer) => {
+    sizeBytes += chunk.length
+    chunks.push(chunk)
+    if (sizeBytes <= mostBytes) return
+    request.off('data', read).pause()
+    reject(tooLarge(sizeBytes, mostBytes))
+  }
+  request
+    .on('data', read)
+    .once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    .once('error', reject)
+  return promise
 }
 
 const tooLarge = (found: number, allowed: number) =>
@@ -334,6 +358,7 @@ const httpStatus: Record<string, number> = {
   UNSUPPORTED_MEDIA_TYPE: 415,
   RATE_LIMITED: 429,
   INTERNAL: 500,
+  OVERLOADED: 503,
   SHUTTING_DOWN: 503,
 }
 
@@ -360,6 +385,8 @@ const refusedAnswer = (code: string, message: string): Answer => ({
   errors: [refusal(code, message).toJSON()],
 })
 
+const longCharacters = 8_192
+
 export function send(
   response: ServerResponse,
   status: number,
@@ -368,6 +395,8 @@ export function send(
 ): void {
   // What was not read of a refused body would be taken for the next request.
   if (!response.req.complete) response.setHeader('connection', 'close')
-  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) })
-  response.end(body)
+  // What is long would be walked through twice, to measure and to encode it; what is short goes out with its headers.
+  const sent = typeof body === 'string' && body.length > longCharacters ? Buffer.from(body) : body
+  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(sent) })
+  response.end(sent)
 }
