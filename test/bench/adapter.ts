@@ -12,11 +12,10 @@ import { openStage } from './stage.ts'
 import { figure, median, table } from './table.ts'
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, requests: { type: 'string', default: '1000' } },
+  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' } },
 })
 const rounds = countOf('rounds', values.rounds)
-const requests = countOf('requests', values.requests)
-const shares = { heavy: 0.1, medium: 0.5, light: 1 }
+const seconds = countOf('seconds', values.seconds)
 
 const contestants: Contestant[] = [
   apolloServer('adapter', 'Apollo Server on our engine', 'adapter.ts'),
@@ -27,11 +26,15 @@ const gateways = []
 for (const contestant of contestants) gateways.push(await stage.start(contestant))
 
 const rows: string[][] = []
-for (const [name, query] of Object.entries(queries) as [keyof typeof queries, string][]) {
+for (const [name, query] of Object.entries(queries)) {
   const { entries, refused } = await entriesFor(query, gateways, stage.subgraphs)
   if (refused.length > 0) throw new Error(refused.join('\n'))
-  const perRound = Math.ceil(requests * shares[name])
-  const samples = await samplesOf(query, entries, stage, { rounds, requests: perRound, connections: 10 })
+  const samples = await samplesOf(query, entries, stage, {
+    rounds,
+    seconds,
+    warmUpSeconds: 5,
+    connections: 10,
+  })
   const cpuOf = (gateway: string) =>
     median(samples.filter((each) => each.gateway === gateway).map((each) => each.cpuMs / each.requests))
   const [ours, theirs] = [cpuOf('adapter'), cpuOf('apollo')]

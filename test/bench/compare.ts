@@ -16,26 +16,22 @@ import { queries } from './shop.ts'
 import { openStage, type Stage } from './stage.ts'
 import { figure, median, table } from './table.ts'
 
-// Of a round's requests: what is heavy costs about ten times what is medium.
-const shares = { heavy: 0.05, medium: 0.5, light: 1 }
-
 const options = readOptions()
 const measured: { query: string; bytes: number; fetches: Record<string, number>; samples: Sample[] }[] = []
 const complaints: string[] = []
 await using stage = await openStage(options)
 const gateways = await startAll(stage)
-const { rounds, connections } = options
+const { rounds, seconds, connections } = options
 console.log(
-  `\n${rounds} rounds interleaved, ${connections} connections, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}${options.tuned ? ', tuned' : ''}`,
+  `\n${rounds} rounds of ${seconds} s interleaved, ${connections} connections, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}, Node ${process.version}${options.tuned ? ', tuned' : ''}`,
 )
-for (const [name, query] of Object.entries(queries) as [keyof typeof queries, string][]) {
+for (const [name, query] of Object.entries(queries)) {
   const { entries, refused, bytes } = await entriesFor(query, gateways, stage.subgraphs)
   for (const why of refused) complain(`${name}: not measured: ${why}`)
-  const requests = Math.ceil(options.requests * shares[name])
-  const samples = await samplesOf(query, entries, stage, { rounds, requests, connections })
+  const samples = await samplesOf(query, entries, stage, options)
   const fetches = Object.fromEntries(entries.map((entry) => [entry.gateway.name, entry.fetches]))
   measured.push({ query: name, bytes, fetches, samples })
-  console.log(`\n${name}: ${(bytes / 1000).toFixed(1)} KB, ${requests} requests a round; per request\n`)
+  console.log(`\n${name}: ${(bytes / 1000).toFixed(1)} KB; per request\n`)
   console.log(report(entries, samples))
 }
 console.log(['', ...gateways.map(({ name, about }) => `${name}: ${about}`), ...complaints].join('\n'))
@@ -47,7 +43,8 @@ function readOptions() {
     options: {
       only: { type: 'string' },
       rounds: { type: 'string', default: '5' },
-      requests: { type: 'string', default: '4000' },
+      seconds: { type: 'string', default: '2' },
+      'warm-up': { type: 'string', default: '5' },
       connections: { type: 'string', default: '10' },
       tuned: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -60,7 +57,8 @@ function readOptions() {
   return {
     only,
     rounds: countOf('rounds', values.rounds),
-    requests: countOf('requests', values.requests),
+    seconds: countOf('seconds', values.seconds),
+    warmUpSeconds: countOf('warm-up', values['warm-up']),
     connections: countOf('connections', values.connections),
     tuned: values.tuned,
     json: values.json,

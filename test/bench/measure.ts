@@ -42,14 +42,18 @@ async function fetchesOf(gateway: Gateway, query: string, subgraphs: Subgraphs):
   return fetches
 }
 
-type Rounds = { rounds: number; requests: number; connections: number }
+/** `seconds` of load in a round, `warmUpSeconds` before the first. */
+export type Rounds = { rounds: number; seconds: number; warmUpSeconds: number; connections: number }
 
-/** Round 0 warms up and is left out; each round begins with another gateway. */
+/**
+ * Round 0 warms up and is left out: what compiles while it runs needs thousands of requests. Each round begins with another
+ * gateway.
+ */
 export async function samplesOf(
   query: string,
   entries: Entry[],
   { load }: Stage,
-  { rounds, requests, connections }: Rounds,
+  { rounds, seconds, warmUpSeconds, connections }: Rounds,
 ): Promise<Sample[]> {
   const samples: Sample[] = []
   for (let round = 0; round <= rounds; round++)
@@ -61,7 +65,7 @@ export async function samplesOf(
         authorizations,
         bodies: [bodyOf(query)],
         connections,
-        requests,
+        seconds: round === 0 ? warmUpSeconds : seconds,
       })
       if (result.failures > 0)
         throw new Error(`${name} failed ${result.failures} of ${result.requests} requests`)

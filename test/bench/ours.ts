@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -6,13 +6,24 @@ import { readConfig } from '@community/infra/config.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import type { Command, Contestant, Site } from './contestant.ts'
 import { nodeOptions } from './node-options.ts'
+import { guardedLink, guardedTypeDefs } from './shop.ts'
+import { composed } from './subgraphs.ts'
 
 const tokens = 100
 
 /** Our gateway, and what of it can be switched on: each switch is a contestant, so that what it costs can be read off. */
 export const ours: Contestant[] = [
   { name: 'community', about: 'this gateway, nobody verified', command: (site) => gateway(site) },
-  { name: 'community-guard', about: `the same with an issuer, ${tokens} EdDSA tokens`, command: guarded },
+  {
+    name: 'community-guard',
+    about: `the same with an issuer, ${tokens} EdDSA tokens, and fields that demand a token or a scope`,
+    command: guarded,
+  },
+  {
+    name: 'community-unmetered',
+    about: 'the first without metrics',
+    command: (site) => gateway(site, { METRICS: 'false' }),
+  },
   { name: 'community-traced', about: 'the first with a trace of each operation, by OTLP', command: traced },
 ]
 
@@ -47,6 +58,13 @@ async function traced(site: Site): Promise<Command> {
 async function guarded(site: Site): Promise<Command> {
   const keysDir = join(site.folder, 'keys')
   await mkdir(keysDir, { recursive: true })
+  const supergraphFile = join(site.folder, 'supergraph.graphql')
+  const services = Object.entries(site.subgraphs.services).map(([name, { url, typeDefs }]) => ({
+    name,
+    url,
+    typeDefs: guardedTypeDefs(typeDefs),
+  }))
+  await writeFile(supergraphFile, composed(services, guardedLink))
   const { jwtIssuer: issuer, jwtAudience: audience } = readConfig({})
   const keys = await openKeys(keysDir, 'issuer')
   const signed = Array.from({ length: tokens }, (_, n) =>
@@ -56,7 +74,7 @@ async function guarded(site: Site): Promise<Command> {
     ),
   )
   return {
-    ...gateway(site, { KEYS_DIR: keysDir }),
+    ...gateway({ ...site, supergraphFile }, { KEYS_DIR: keysDir }),
     authorizations: (await Promise.all(signed)).map((token) => `Bearer ${token}`),
   }
 }

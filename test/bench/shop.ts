@@ -98,6 +98,19 @@ export const shop: Record<string, ShopSubgraph> = {
   },
 }
 
+/** The same where clients need a token for most, and a scope for prices and what is made of them. */
+export const guardedLink = link
+  .replace('v2.3', 'v2.5')
+  .replace('"@key"', '"@key" "@authenticated" "@requiresScopes"')
+
+export const guardedTypeDefs = (typeDefs: string): string =>
+  typeDefs
+    .replaceAll(
+      / (users: \[User\]|topProducts\(.*?\): \[Product\]|reviews: \[Review\])/g,
+      ' $1 @authenticated',
+    )
+    .replaceAll(/ (shippingEstimate: Int|price: Int)/g, ' $1 @requiresScopes(scopes: [["agents:write"]])')
+
 const userOf = (id: string) => users.find((user) => user.id === id)
 const productOf = (upc: string) => products.find((product) => product.upc === upc)
 

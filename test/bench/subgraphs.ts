@@ -26,7 +26,7 @@ export async function startSubgraphs(): Promise<Subgraphs> {
   const children = started.map(({ child }) => child)
   return {
     services: Object.fromEntries(started.map(({ name, url, typeDefs }) => [name, { url, typeDefs }])),
-    supergraph: compose(started),
+    supergraph: composed(started),
     async count() {
       const counts = await Promise.all(children.map((child) => child.ask('count')))
       return {
@@ -46,9 +46,13 @@ export async function startSubgraphs(): Promise<Subgraphs> {
   }
 }
 
-function compose(services: { name: string; typeDefs: string; url: string }[]): string {
+/** `imported`: the schema's link to federation. */
+export function composed(
+  services: { name: string; typeDefs: string; url: string }[],
+  imported: string = link,
+): string {
   const composition = composeServices(
-    services.map(({ name, typeDefs, url }) => ({ name, typeDefs: parse(link + typeDefs), url })),
+    services.map(({ name, typeDefs, url }) => ({ name, typeDefs: parse(imported + typeDefs), url })),
   )
   assertCompositionSuccess(composition)
   return composition.supergraphSdl
