@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openKeys } from '@community/infra/keys.ts'
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startGraph, type TestGraph } from '../testing/graph.ts'
+import { createVerifier } from './verify.ts'
 
 const issuer = 'https://issuer.example'
 const pair = await generateKeyPair('RS256', { extractable: true })
@@ -139,4 +144,32 @@ test('several Authorization headers are refused, whatever is in them', async () 
 
 test('headers beyond what Node takes are refused before they are read', async () => {
   expect(await raw(`authorization: Bearer ${'x'.repeat(20_000)}\r\n`)).toMatch(/^HTTP\/1.1 431/)
+})
+
+test('operations that come together with one token go on in their order, and it is verified once', async () => {
+  const keysDir = await mkdtemp(join(tmpdir(), 'gateway-keys-'))
+  const keys = await openKeys(keysDir, 'issuer')
+  const expected = { issuer: 'community', audience: 'community' }
+  const verifications: PromiseWithResolvers<void>[] = []
+  const identify = createVerifier({
+    ...expected,
+    keys: {
+      ...keys,
+      async verify(...asked) {
+        const held = Promise.withResolvers<void>()
+        verifications.push(held)
+        await held.promise
+        return await keys.verify(...asked)
+      },
+    },
+  })
+  const token = `Bearer ${await keys.sign({}, { ...expected, subject: 'ann', ttlSeconds: 60 })}`
+  const order: number[] = []
+  const asked = [0, 1, 2].map((n) => identify(token).then(() => order.push(n)))
+  // The last to begin is the first to end.
+  for (const { resolve } of verifications.toReversed()) resolve()
+  await Promise.all(asked)
+  expect(order).toEqual([0, 1, 2])
+  expect(verifications.length).toBe(1)
+  await rm(keysDir, { recursive: true })
 })

@@ -34,12 +34,10 @@ export function createVerifier(source: Issuer): Verifier {
       : remoteVerification(source)
   // A signature that was good stays good until the token ends.
   const known = createLru<Identity>(rememberedTokens)
-  return async (authorization) => {
-    if (authorization === undefined || authorization === '') return anonymous
-    const remembered = known.get(authorization)
-    if (remembered?.expiresAt && remembered.expiresAt > Date.now()) return remembered
-    if (authorization.length > longestToken)
-      throw unauthenticated(`the token is longer than ${longestToken} characters`)
+  // Operations that come together with one token go on in their order, and it is verified once.
+  const underWay = new Map<string, Promise<Identity>>()
+
+  async function identityOf(authorization: string): Promise<Identity> {
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     if (token === undefined) throw unauthenticated('expected `Authorization: Bearer <token>`')
     const found = identity(
@@ -49,6 +47,18 @@ export function createVerifier(source: Issuer): Verifier {
     )
     known.set(authorization, found)
     return found
+  }
+
+  return async (authorization) => {
+    if (authorization === undefined || authorization === '') return anonymous
+    const remembered = known.get(authorization)
+    if (remembered?.expiresAt && remembered.expiresAt > Date.now()) return remembered
+    if (authorization.length > longestToken)
+      throw unauthenticated(`the token is longer than ${longestToken} characters`)
+    const verifying =
+      underWay.get(authorization) ?? identityOf(authorization).finally(() => underWay.delete(authorization))
+    underWay.set(authorization, verifying)
+    return await verifying
   }
 }
 
