@@ -37,8 +37,6 @@ export type CompiledPart = {
   receive: Receive
   /** Whether objects at different paths may get the same entity: not where later fetches tell them apart. */
   shared: boolean
-  /** Whether one of several objects that have nothing but the same representation may stand for the others. */
-  unifies: boolean
   isConcrete: IsConcrete
 }
 
@@ -48,7 +46,10 @@ export type Route = {
   find: Find
   /** An earlier part's path that leads there, and the way from it. */
   from: { fetch: number; part: number; path: number; find: Find } | null
-  /** Whether what is found can be replaced where it is: not where the earlier path is this one. */
+  /**
+   * Whether one of several objects that have nothing but the same representation may take the others' places: not where
+   * the earlier path is this one, from which their places are not seen.
+   */
   replaces: boolean
 }
 
@@ -57,18 +58,22 @@ export function compilePlan(
   schema: GraphQLSchema,
 ): CompiledPlan {
   const before = ancestors(fetches)
+  const copies = fetches.some(({ parts }) => parts.some(({ contexts }) => contexts.length > 0))
   return {
     primary,
     deferred,
     unplanned,
-    copies: fetches.some(({ parts }) => parts.some(({ contexts }) => contexts.length > 0)),
+    copies,
     fetches: fetches.map((fetch, index) => ({
       fetch,
       head: requestHead(fetch),
       parts: fetch.parts.map((part) => ({
-        ...compilePart(part, schema, routesTo(fetches, before, index, part)),
+        ...compilePart(
+          part,
+          schema,
+          routesTo(fetches, before, index, part, !copies && mayUnify(fetches, before, index, part)),
+        ),
         shared: part.paths.length > 1 && mayShare(fetches, part),
-        unifies: mayUnify(fetches, before, index, part),
       })),
     })),
     repeated: new Set(
@@ -92,7 +97,6 @@ function compilePart(part: Part, schema: GraphQLSchema, routes: readonly Route[]
     group: entities && grouping(schema, entities.requires, inputRewrites),
     receive: receiver([...fields, versionKey], isConcrete),
     shared: false,
-    unifies: false,
     isConcrete,
   }
 }
@@ -101,7 +105,7 @@ function compilePart(part: Part, schema: GraphQLSchema, routes: readonly Route[]
 export function partOnce(part: Part, schema: GraphQLSchema): CompiledPart {
   const isConcrete = concreteTypes(schema)
   const receive = receiveOnce([...part.fields, versionKey], isConcrete)
-  return { part, routes: [], group: null, receive, shared: false, unifies: false, isConcrete }
+  return { part, routes: [], group: null, receive, shared: false, isConcrete }
 }
 
 const concreteTypes =
@@ -140,6 +144,7 @@ const routesTo = (
   before: readonly ReadonlySet<number>[],
   own: number,
   { paths }: Part,
+  unify: boolean,
 ): Route[] =>
   paths.map((path) => {
     let nearest: { fetch: number; part: number; path: number; steps: readonly string[] } | null = null
@@ -156,7 +161,7 @@ const routesTo = (
     return {
       find: finder(path),
       from: nearest && { ...nearest, find: finder(nearest.steps) },
-      replaces: nearest?.steps.length !== 0,
+      replaces: unify && nearest?.steps.length !== 0,
     }
   })
 

@@ -1,14 +1,7 @@
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
 import type { Fetch } from '../plan/plan.ts'
 import type { AskThrough } from './cache.ts'
-import {
-  type CompiledFetch,
-  type CompiledPart,
-  type CompiledPlan,
-  partOnce,
-  type Route,
-  requestHead,
-} from './compile.ts'
+import { type CompiledFetch, type CompiledPart, type CompiledPlan, partOnce, requestHead } from './compile.ts'
 import { contextValues, nestedAt } from './context.ts'
 import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
 import { isObject, type JsonObject, merge, own } from './merge.ts'
@@ -88,7 +81,7 @@ async function executeFetch(
   }
   const asked = parts.map((part): Asked => {
     const groups: Groups = { texts: [], targets: [], repeated: false }
-    const found = foundFor(part, execution.data, stations, groups, copies)
+    const found = foundFor(part, execution.data, stations, groups)
     stations.found[index]?.push(found)
     stations.repeated ||= groups.repeated
     return { compiled: part, ...groups, copies }
@@ -99,11 +92,10 @@ async function executeFetch(
 
 /** Objects of the part, by its paths; their groups are added to `groups`. */
 function foundFor(
-  { group, routes, shared, unifies }: CompiledPart,
+  { group, routes, shared }: CompiledPart,
   data: JsonObject,
   stations: Stations,
   groups: Groups,
-  copies: boolean,
 ): JsonObject[][] {
   if (!group) {
     const found = routes.map((route) => visitAt(data, route, stations, (object) => object))
@@ -111,10 +103,14 @@ function foundFor(
     if (objects.length > 0) groups.targets.push(objects)
     return found
   }
-  const mayReplace = (each: readonly Route[]) => unifies && !copies && each.every(({ replaces }) => replaces)
   // What hangs below an entity that is shared is at several of the paths.
-  const all = shared ? group(groups, mayReplace(routes)) : null
-  return routes.map((route) => visitAt(data, route, stations, all ?? group(groups, mayReplace([route]))))
+  const all = shared
+    ? group(
+        groups,
+        routes.every(({ replaces }) => replaces),
+      )
+    : null
+  return routes.map((route) => visitAt(data, route, stations, all ?? group(groups, route.replaces)))
 }
 
 /** A request holds one value of each context argument: objects with the same values are asked for together. */
