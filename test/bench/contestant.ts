@@ -33,7 +33,8 @@ export type Command = {
   args: string[]
   env?: Record<string, string>
   path: string
-  metricsPath?: string
+  /** Absent or null: it tells none. */
+  metricsPath?: string | null
   /** Tokens that its clients have; absent: any Authorization is taken, and goes on to the subgraphs. */
   authorizations?: string[]
 }
@@ -60,7 +61,7 @@ export async function startGateway(contestant: Contestant, stage: Stage): Promis
   await mkdir(folder, { recursive: true })
   const port = await freePort()
   const command = await contestant.command({ ...stage, folder, packages, port })
-  const { authorizations = null, path, metricsPath } = command
+  const { authorizations = null, path, metricsPath = null } = command
   const address = `http://127.0.0.1:${port}`
   const { pid, stop } = await startedProcess(command, {
     folder,
@@ -71,7 +72,7 @@ export async function startGateway(contestant: Contestant, stage: Stage): Promis
     name: contestant.name,
     about: [contestant.about, ...versionsOf(contestant)].join(', '),
     url: address + path,
-    metricsUrl: metricsPath === undefined ? null : address + metricsPath,
+    metricsUrl: metricsPath === null ? null : address + metricsPath,
     authorizations,
     pid,
     stop,

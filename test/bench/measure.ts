@@ -43,7 +43,7 @@ async function fetchesOf(gateway: Gateway, query: string, subgraphs: Subgraphs):
 }
 
 /** `seconds` of load in a round, `warmUpSeconds` before the first. */
-export type Rounds = { rounds: number; seconds: number; warmUpSeconds: number; connections: number }
+type Rounds = { rounds: number; seconds: number; warmUpSeconds: number; connections: number }
 
 /**
  * Round 0 warms up and is left out: what compiles while it runs needs thousands of requests. Each round begins with another

@@ -22,7 +22,7 @@ export const ours: Contestant[] = [
   {
     name: 'community-unmetered',
     about: 'the first without metrics',
-    command: (site) => gateway(site, { METRICS: 'false' }),
+    command: (site) => ({ ...gateway(site, { METRICS: 'false' }), metricsPath: null }),
   },
   { name: 'community-traced', about: 'the first with a trace of each operation, by OTLP', command: traced },
 ]
