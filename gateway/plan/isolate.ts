@@ -1,7 +1,7 @@
 import { type DocumentNode, type FieldNode, Kind, print, visit } from 'graphql'
 import type { NameTraits } from './supergraph.ts'
 
-const privatePrefix = /^_(?:client|required)\d*__/
+const privatePrefix = /^_(?:client|required|anchor)\d*__/
 
 /**
  * Gives client fields a private response key where the planner would confuse them with each other, or with fields it adds

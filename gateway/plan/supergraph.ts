@@ -18,6 +18,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { anchor } from './anchor.ts'
 import { type CacheHints, cacheHints } from './cache-control.ts'
 import { type Costs, costsIn } from './cost.ts'
 import { keepDirectTypes } from './direct.ts'
@@ -167,7 +168,7 @@ export function checkSupergraph(sdl: string): void {
 export const createPlanner = (sdl: string): Planner => readPlanner(sdl).planner
 
 export function operationFor(planner: Planner, document: DocumentNode, operationName: string | undefined) {
-  return operationFromDocument(planner.apiSchema, document, {
+  return operationFromDocument(planner.apiSchema, anchor(document), {
     validate: false,
     ...(operationName === undefined ? {} : { operationName }),
   })

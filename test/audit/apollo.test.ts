@@ -62,6 +62,9 @@ const knownFailures: Record<string, string[]> = {
     'partialUnions: all of what is known where it begins',
     'partialUnions: and there',
   ],
+  'what of an object depends on a variable decides whether the object is there': [
+    'includeAndSkip: all that is below a field of an entity',
+  ],
   'an operation for which nothing is planned is answered by null without an error': [
     'interfaceObjectUnresolvable: there is no type to have the field',
     'interfaceObjectUnresolvable: no type, beside a field that is',

@@ -36,8 +36,10 @@ export const includeAndSkip: Fixture = {
       },
     },
     ratings: {
-      sdl: 'type Listing @key(fields: "id") { id: ID! stars: Int tag: String }',
+      sdl: `type Listing @key(fields: "id") { id: ID! stars: Int tag: String best: Review worst: Review }
+        type Review { text: String }`,
       rows: { Listing: listings },
+      resolvers: { Listing: { best: () => ({ text: 'good' }), worst: () => null } },
     },
   },
   cases: {
@@ -76,6 +78,24 @@ export const includeAndSkip: Fixture = {
       query: 'query ($no: Boolean = false) { listing { neverIncluded @include(if: $no) } }',
       expected: { data: { listing: {} } },
       fetches: ['shop'],
+    },
+    'all that is below a field of an entity': {
+      query: `query ($no: Boolean = false) { listing {
+        best @skip(if: $no) { text @include(if: $no) } worst @skip(if: $no) { ...A } } }
+        fragment A on Review { text @include(if: $no) }`,
+      expected: { data: { listing: { best: {}, worst: null } } },
+      fetches: ['ratings', 'shop'],
+    },
+    'all that is below a list': {
+      query: `query ($no: Boolean! = false, $yes: Boolean! = true) {
+        listings @include(if: $yes) { ... on Listing @include(if: $no) { price id } } other: listings { tag @skip(if: $yes) } }`,
+      expected: { data: { listings: [{}, {}], other: [{}, {}] } },
+      fetches: ['shop'],
+    },
+    'all that is below a list, in fragments': {
+      query: `query ($no: Boolean! = false) { listings { ... @include(if: $no) { price } ...A } }
+        fragment A on Listing { ... @include(if: $no) { tag } stars @include(if: $no) }`,
+      expected: { data: { listings: [{}, {}] } },
     },
     'a root field beside another': {
       query: 'query ($no: Boolean = false) { other @include(if: $no) { price } listing { id } }',

@@ -1,0 +1,51 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  Kind,
+  type SelectionNode,
+  type SelectionSetNode,
+  visit,
+} from 'graphql'
+
+// Without an alias the planner would ask for it where it asks for the field beside it.
+const typename: SelectionNode = {
+  kind: Kind.FIELD,
+  alias: { kind: Kind.NAME, value: '_anchor__typename' },
+  name: { kind: Kind.NAME, value: '__typename' },
+}
+
+/**
+ * Asks for `__typename` wherever all that is selected of a field depends on variables. The planner would take their
+ * conditions for the field's own, and not fetch it: an object of which everything is skipped is `{}`, not null.
+ */
+export function anchor(document: DocumentNode): DocumentNode {
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  for (const definition of document.definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+
+  const isSure = (selection: SelectionNode): boolean => {
+    if (selection.directives?.some(({ name }) => name.value === 'skip' || name.value === 'include'))
+      return false
+    if (selection.kind === Kind.FIELD) return true
+    const { selectionSet = null } =
+      selection.kind === Kind.INLINE_FRAGMENT ? selection : (fragments.get(selection.name.value) ?? {})
+    return selectionSet !== null && hasSure(selectionSet)
+  }
+  const known = new Map<SelectionSetNode, boolean>()
+  function hasSure(set: SelectionSetNode): boolean {
+    const isKnown = known.get(set) ?? set.selections.some(isSure)
+    known.set(set, isKnown)
+    return isKnown
+  }
+
+  return visit(document, {
+    Field(node) {
+      const { selectionSet } = node
+      if (!selectionSet || hasSure(selectionSet)) return undefined
+      return {
+        ...node,
+        selectionSet: { ...selectionSet, selections: [typename, ...selectionSet.selections] },
+      }
+    },
+  })
+}
