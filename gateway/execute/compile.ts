@@ -1,5 +1,6 @@
 import { type GraphQLSchema, isObjectType } from 'graphql'
 import { versionKey } from '../plan/event.ts'
+import { isWithin, mayBeWithin, type ObjectPath, typesOf, withoutTypes } from '../plan/path.ts'
 import type { Fetch, Part, Plan } from '../plan/plan.ts'
 import type { IsConcrete } from './merge.ts'
 import { type Find, finder } from './places.ts'
@@ -71,7 +72,14 @@ export function compilePlan(
         ...compilePart(
           part,
           schema,
-          routesTo(fetches, before, index, part, !copies && mayUnify(fetches, before, index, part)),
+          routesTo(
+            fetches,
+            before,
+            index,
+            part,
+            concreteTypes(schema),
+            !copies && mayUnify(fetches, before, index, part),
+          ),
         ),
         shared: part.paths.length > 1 && mayShare(fetches, part),
       })),
@@ -79,9 +87,7 @@ export function compilePlan(
     repeated: new Set(
       fetches.flatMap(({ parts }) =>
         parts.flatMap(({ entities, fields, paths }) =>
-          entities
-            ? [...fields, ...paths.flatMap((path) => path.findLast((step) => step !== '@') ?? [])]
-            : [],
+          entities ? [...fields, ...paths.flatMap((path) => path.findLast(isName) ?? [])] : [],
         ),
       ),
     ),
@@ -126,12 +132,14 @@ function ancestors(fetches: readonly Fetch[]): Set<number>[] {
   return known
 }
 
+const isName = (step: string): boolean => step !== '@' && typesOf(step) === null
+
 /** Whether what the fetch brings may hold objects at the path. */
-const bringsTo = ({ parts }: Fetch, path: readonly string[]): boolean =>
+const bringsTo = ({ parts }: Fetch, path: ObjectPath): boolean =>
   parts.some(({ paths, fields }) =>
     paths.some((prefix) => {
-      const next = path.slice(prefix.length).find((step) => step !== '@')
-      return next !== undefined && fields.includes(next) && isWithin(path, prefix)
+      const next = withoutTypes(path).slice(withoutTypes(prefix).length).find(isName)
+      return next !== undefined && fields.includes(next) && mayBeWithin(path, prefix)
     }),
   )
 
@@ -144,10 +152,11 @@ const routesTo = (
   before: readonly ReadonlySet<number>[],
   own: number,
   { paths }: Part,
+  isConcrete: IsConcrete,
   unify: boolean,
 ): Route[] =>
   paths.map((path) => {
-    let nearest: { fetch: number; part: number; path: number; steps: readonly string[] } | null = null
+    let nearest: { fetch: number; part: number; path: number; steps: ObjectPath } | null = null
     for (const fetch of before[own]!)
       for (const [part, { paths: others, entities }] of (fetches[fetch]?.parts ?? []).entries())
         for (const [index, other] of others.entries()) {
@@ -159,14 +168,11 @@ const routesTo = (
           nearest = { fetch, part, path: index, steps }
         }
     return {
-      find: finder(path),
-      from: nearest && { ...nearest, find: finder(nearest.steps) },
+      find: finder(path, isConcrete),
+      from: nearest && { ...nearest, find: finder(nearest.steps, isConcrete) },
       replaces: unify && nearest?.steps.length !== 0,
     }
   })
-
-const isWithin = (path: readonly string[], prefix: readonly string[]): boolean =>
-  prefix.length <= path.length && prefix.every((step, index) => step === path[index])
 
 /**
  * Entities are not copied: all objects that refer to one get the same lists and objects below it. What is fetched at or
@@ -179,9 +185,11 @@ function mayShare(fetches: readonly Fetch[], part: Part): boolean {
       const texts = new Set(other.paths.map((path) => path.join('\n')))
       return other.paths.every((path) =>
         part.paths
-          .filter((prefix) => isWithin(path, prefix))
-          .every((prefix) =>
-            part.paths.every((each) => texts.has([...each, ...path.slice(prefix.length)].join('\n'))),
+          .filter((prefix) => mayBeWithin(path, prefix))
+          .every(
+            (prefix) =>
+              isWithin(path, prefix) &&
+              part.paths.every((each) => texts.has([...each, ...path.slice(prefix.length)].join('\n'))),
           ),
       )
     }),
@@ -198,12 +206,13 @@ function mayUnify(
   own: number,
   { paths }: Part,
 ): boolean {
-  const texts = new Set(paths.map((path) => path.join('\n')))
+  const textOf = (path: ObjectPath) => withoutTypes(path).join('\n')
+  const texts = new Set(paths.map(textOf))
   return fetches.every((fetch, index) => {
     if (index === own || before[own]!.has(index)) return true
     if (paths.some((path) => bringsTo(fetch, path))) return false
     if (before[index]!.has(own)) return true
-    const isThere = fetch.parts.some((part) => part.paths.some((path) => texts.has(path.join('\n'))))
+    const isThere = fetch.parts.some((part) => part.paths.some((path) => texts.has(textOf(path))))
     return !isThere || before[index]!.symmetricDifference(before[own]!).size === 0
   })
 }

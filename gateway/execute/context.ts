@@ -1,20 +1,25 @@
 import type { GraphQLSchema } from 'graphql'
+import { type ObjectPath, typesOf } from '../plan/path.ts'
 import type { ContextArgument } from '../plan/plan.ts'
-import { isObject, type JsonObject, own } from './merge.ts'
+import { type IsConcrete, isObject, type JsonObject, own } from './merge.ts'
+import { isOneOf } from './places.ts'
 import { isOfType } from './represent.ts'
 
 /** An object and those around it, the root first; lists do not count. */
 export type Nested = { object: JsonObject; around: readonly JsonObject[] }
 
 /** Every occurrence of an object at the path: one that is in several places has other objects around it in each. */
-export function nestedAt(data: JsonObject, path: readonly string[]): Nested[] {
+export function nestedAt(data: JsonObject, path: ObjectPath, isConcrete: IsConcrete): Nested[] {
   const found: Nested[] = []
   const around: JsonObject[] = []
   const walk = (value: unknown, depth: number): void => {
     const step = path[depth]
+    const types = typesOf(step)
     if (Array.isArray(value)) for (const element of value) walk(element, step === '@' ? depth + 1 : depth)
     else if (isObject(value) && step === undefined) found.push({ object: value, around: [...around] })
-    else if (isObject(value) && step !== undefined) {
+    else if (isObject(value) && types) {
+      if (isOneOf(types, isConcrete)(value.__typename)) walk(value, depth + 1)
+    } else if (isObject(value) && step !== undefined) {
       around.push(value)
       walk(own(value, step), depth + 1)
       around.pop()

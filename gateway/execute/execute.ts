@@ -116,7 +116,7 @@ function foundFor(
 /** A request holds one value of each context argument: objects with the same values are asked for together. */
 function askedByContext({ schema, data }: Execution, compiled: CompiledPart) {
   const groups = new Map<string, { values: Record<string, unknown>; objects: JsonObject[] }>()
-  for (const nested of compiled.part.paths.flatMap((path) => nestedAt(data, path))) {
+  for (const nested of compiled.part.paths.flatMap((path) => nestedAt(data, path, compiled.isConcrete))) {
     const values = contextValues(schema, nested, compiled.part.contexts)
     const name = JSON.stringify(values)
     const group = groups.get(name) ?? { values, objects: [] }

@@ -1,5 +1,6 @@
+import { type ObjectPath, typesOf } from '../plan/path.ts'
 import type { CompiledPart, Route } from './compile.ts'
-import { isObject, type JsonObject, own } from './merge.ts'
+import { type IsConcrete, isObject, type JsonObject, own } from './merge.ts'
 import { createProgram, isObjectText, literal, reading } from './program.ts'
 
 export type Path = readonly (string | number)[]
@@ -21,8 +22,8 @@ const mostPlaces = 10_000
 /** Replaces each object at a path below `value` by what `visit` makes of it; what is null or absent is passed over. */
 export type Find = (value: unknown, visit: (object: JsonObject) => JsonObject) => unknown
 
-/** Made for a path, `@` being all elements of a list. */
-export function finder(path: readonly string[]): Find {
+/** Made for a path. */
+export function finder(path: ObjectPath, isConcrete: IsConcrete): Find {
   const program = createProgram()
   const inList = (find: string) =>
     `if(Array.isArray(v))for(let i=0;i<v.length;i++){${replacing('v[i]', 'v[i]', find)}}`
@@ -30,17 +31,24 @@ export function finder(path: readonly string[]): Find {
     'v,visit',
     (self) => `${inList(self)}else if(${isObjectText('v')})return visit(v);return v`,
   )
-  const first = path.reduceRight(
-    (next, step) =>
-      program.define('v,visit', (self) =>
-        step === '@'
-          ? `${inList(next)}return v`
-          : `${inList(self)}else if(${isObjectText('v')}){${replacing(reading('v', step), `v[${literal(step)}]`, next)}}return v`,
-      ),
-    last,
-  )
+  const first = path.reduceRight((next, step) => {
+    const types = typesOf(step)
+    return program.define('v,visit', (self) => {
+      if (step === '@') return `${inList(next)}return v`
+      const below = types
+        ? `if(${program.refer(isOneOf(types, isConcrete))}(v.__typename))return ${next}(v,visit)`
+        : replacing(reading('v', step), `v[${literal(step)}]`, next)
+      return `${inList(self)}else if(${isObjectText('v')}){${below}}return v`
+    })
+  }, last)
   return program.link(first)
 }
+
+/** Whether an object with this `__typename` may be of the types: it may be unknown, or that of an interface object. */
+export const isOneOf =
+  (types: readonly string[], isConcrete: IsConcrete) =>
+  (typename: unknown): boolean =>
+    !isConcrete(typename) || types.includes(typename as string)
 
 const replacing = (value: string, place: string, find: string) =>
   `const old=${value},made=${find}(old,visit);if(made!==old)${place}=made;`
@@ -84,11 +92,11 @@ export function placesIn(data: JsonObject): Locate {
   }
 }
 
-function placesOf(data: JsonObject, { part }: CompiledPart): Map<JsonObject, Path[]> {
+function placesOf(data: JsonObject, { part, isConcrete }: CompiledPart): Map<JsonObject, Path[]> {
   const places = new Map<JsonObject, Path[]>()
   let left = mostPlaces
   for (const path of part.paths)
-    walk(data, path, 0, [], (object, trail) => {
+    walk(data, path, isConcrete, 0, [], (object, trail) => {
       const paths = places.get(object)
       if (paths) paths.push([...trail])
       else places.set(object, [[...trail]])
@@ -101,7 +109,8 @@ function placesOf(data: JsonObject, { part }: CompiledPart): Map<JsonObject, Pat
 /** Until `visit` says no. `trail` is where it is. */
 function walk(
   value: unknown,
-  path: readonly string[],
+  path: ObjectPath,
+  isConcrete: IsConcrete,
   depth: number,
   trail: (string | number)[],
   visit: (object: JsonObject, trail: Path) => boolean,
@@ -110,7 +119,7 @@ function walk(
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
       trail.push(index)
-      const goOn = walk(value[index], path, step === '@' ? depth + 1 : depth, trail, visit)
+      const goOn = walk(value[index], path, isConcrete, step === '@' ? depth + 1 : depth, trail, visit)
       trail.pop()
       if (!goOn) return false
     }
@@ -118,8 +127,13 @@ function walk(
   }
   if (!isObject(value)) return true
   if (step === undefined) return visit(value, trail)
+  const types = typesOf(step)
+  if (types)
+    return (
+      !isOneOf(types, isConcrete)(value.__typename) || walk(value, path, isConcrete, depth + 1, trail, visit)
+    )
   trail.push(step)
-  const goOn = walk(own(value, step), path, depth + 1, trail, visit)
+  const goOn = walk(own(value, step), path, isConcrete, depth + 1, trail, visit)
   trail.pop()
   return goOn
 }

@@ -6,6 +6,7 @@ import type {
 } from '@apollo/query-planner'
 import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
 import { combine } from './combine.ts'
+import { objectPath } from './path.ts'
 import { operationFor, type Planner } from './supergraph.ts'
 import { operationOf, responseNames } from './text.ts'
 
@@ -42,7 +43,7 @@ type Condition = { variable: string; is: boolean }
 
 /** What a fetch brings to the objects at some paths. */
 export type Part = {
-  /** From the root of the data to the objects: response names, `@` for a list's elements. */
+  /** To the objects: see path.ts. */
   paths: string[][]
   /** Null where fields of a root type are asked. */
   entities: Entities | null
@@ -160,7 +161,7 @@ function flatten(node: ApolloPlanNode, place: Place, before: number[], list: Lis
     case 'Parallel':
       return united(node.nodes.map((each) => flatten(each, place, before, list)))
     case 'Flatten':
-      return flatten(node.node, { ...place, path: [...place.path, ...node.path.map(String)] }, before, list)
+      return flatten(node.node, { ...place, path: [...place.path, ...objectPath(node.path)] }, before, list)
     case 'Condition': {
       const branch = (clause: ApolloPlanNode | undefined, is: boolean) => {
         const when = [...place.when, { variable: node.condition, is }]

@@ -136,6 +136,7 @@ export function readPlanner(sdl: string): { planner: Planner; facts: SupergraphF
   const planner = {
     queryPlanner: new QueryPlanner(supergraph, {
       reuseQueryFragments: false,
+      typeConditionedFetching: true,
       incrementalDelivery: { enableDefer: true },
       debug: { maxEvaluatedPlans: 1_000 },
     }),
