@@ -26,7 +26,8 @@ type Part = { conditions: string; required: FieldTree; fields: Set<FieldNode> }
 /**
  * The planner fetches all that it needs of an entity at once, by one representation with all that the fields require.
  * Two things can't be so: the same field required with different arguments, and a requirement that was not fetched
- * because its field is skipped. Such fields are fetched apart, each with what it requires.
+ * because its field is skipped, whose condition the planner may have lost by then. Such fields are fetched apart, each with
+ * what it requires.
  */
 export function fetchApart(fetch: PlannedFetch, knowledge: Knowledge): PlannedFetch[] {
   const { entities, selections } = entitiesOf(fetch)
@@ -39,7 +40,9 @@ export function fetchApart(fetch: PlannedFetch, knowledge: Knowledge): PlannedFe
     const required = knowledge.requirementOf(type, node.name.value) ?? new Map()
     const part = parts.find(
       (each) =>
-        (each.conditions === conditions || (each.conditions === '' && contains(each.required, required))) &&
+        (!fetch.isConditional ||
+          ((each.conditions === conditions || each.conditions === '') &&
+            areAlike(each.required, required))) &&
         !hasRivals(union(each.required, required), knowledge.nameOf),
     )
     if (part) part.required = union(part.required, required)
@@ -76,6 +79,8 @@ const contains = (one: FieldTree, other: FieldTree): boolean =>
     const known = one.get(name)
     return known !== undefined && contains(known, below)
   })
+
+const areAlike = (one: FieldTree, other: FieldTree) => contains(one, other) && contains(other, one)
 
 // Of one object a field can be there once.
 function hasRivals(tree: FieldTree, nameOf: Knowledge['nameOf']): boolean {

@@ -4,7 +4,7 @@ import type {
   FetchNode,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
-import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
+import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode, visit } from 'graphql'
 import { combine } from './combine.ts'
 import { objectPath } from './path.ts'
 import { operationFor, type Planner } from './supergraph.ts'
@@ -88,14 +88,15 @@ type PlanOptions = {
 /** Throws what the planner throws: a GraphQLError where the operation is too complex, or no subgraph can answer it. */
 export function planOperation(planner: Planner, document: DocumentNode, options: PlanOptions = {}): Plan {
   const { node } = plannedBy(planner, document, options)
-  const list: List = { planner, fetches: [], deferred: [], ids: new Map() }
+  const isConditional = hasConditions(document)
+  const list: List = { planner, isConditional, fetches: [], deferred: [], ids: new Map() }
   const root: Place = { path: [], when: [], deferred: null }
   const isSubscription = node?.kind === 'Subscription'
   const rest = isSubscription ? node.rest : node
   if (rest) flatten(rest, root, [], list)
   const { fetches, deferred } = list
   if (isSubscription) {
-    const [primary = null] = fetchesOf(planner, node.primary, root, [])
+    const [primary = null] = fetchesOf(list, node.primary, root, [])
     return { primary, fetches: combine(fetches), deferred, unplanned: [] }
   }
   const planned = new Set(fetches.flatMap(rootFieldsOf))
@@ -139,8 +140,20 @@ function rootNames(document: DocumentNode, operationName: string | undefined): s
   return operation ? [...new Set(named(operation.selectionSet))] : []
 }
 
+function hasConditions(document: DocumentNode): boolean {
+  let found = false
+  visit(document, {
+    Directive({ name }) {
+      found ||= name.value === 'skip' || name.value === 'include'
+    },
+  })
+  return found
+}
+
 type List = {
   planner: Planner
+  /** Whether variables decide over parts of the operation. */
+  isConditional: boolean
   fetches: Fetch[]
   deferred: string[]
   /** Places of fetches by the planner's ids. */
@@ -170,9 +183,7 @@ function flatten(node: ApolloPlanNode, place: Place, before: number[], list: Lis
       return united([branch(node.ifClause, true), branch(node.elseClause, false)])
     }
     case 'Fetch': {
-      const indexes = fetchesOf(list.planner, node, place, before).map(
-        (fetch) => list.fetches.push(fetch) - 1,
-      )
+      const indexes = fetchesOf(list, node, place, before).map((fetch) => list.fetches.push(fetch) - 1)
       if (node.id !== undefined) list.ids.set(node.id, [...(list.ids.get(node.id) ?? []), ...indexes])
       return indexes
     }
@@ -194,6 +205,8 @@ const united = (lists: readonly number[][]): number[] => [...new Set(lists.flat(
 
 /** What the planner says of a fetch; its place apart. */
 export type PlannedFetch = {
+  /** Whether what it requires may not have been fetched, by the operation's conditions. */
+  isConditional: boolean
   subgraph: string
   text: string
   variables: readonly string[]
@@ -204,8 +217,14 @@ export type PlannedFetch = {
 }
 
 /** One, or several where one representation can't bring what all its fields require. */
-function fetchesOf({ required }: Planner, node: FetchNode, place: Place, after: number[]): Fetch[] {
+function fetchesOf(
+  { planner: { required }, isConditional }: List,
+  node: FetchNode,
+  place: Place,
+  after: number[],
+): Fetch[] {
   const planned = required.resolve({
+    isConditional,
     subgraph: node.serviceName,
     text: node.operation,
     variables: node.variableUsages ?? [],

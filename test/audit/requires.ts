@@ -594,15 +594,17 @@ export const requiresUnderConditions: Fixture = {
       rows: { Parcel: parcels },
     },
     sums: {
-      sdl: `type Parcel @key(fields: "id") { id: ID! price: Int @external weight: Int @external volume: Int @external
+      sdl: `type Query { latest: Parcel } type Parcel @key(fields: "id") { id: ID! price: Int @external weight: Int @external volume: Int @external
         a: Int @requires(fields: "price") b: Int @requires(fields: "weight") c: Int @requires(fields: "weight volume")
-        plain: String }`,
+        d: Int @requires(fields: "weight price") plain: String }`,
       rows: { Parcel: parcels.map((parcel) => ({ ...parcel, plain: parcel.code })) },
       resolvers: {
+        Query: { latest: () => parcels[0] },
         Parcel: {
           a: ({ price }) => price,
           b: ({ weight }) => weight,
           c: ({ weight, volume }) => weight * volume,
+          d: ({ weight, price }) => weight * price,
         },
       },
     },
@@ -615,6 +617,10 @@ export const requiresUnderConditions: Fixture = {
     'one that requires nothing, beside one that is left out': {
       query: '{ parcels { plain c @skip(if: true) ... @include(if: false) { a } } }',
       expected: { data: { parcels: [{ plain: 'x' }] } },
+    },
+    'one with the other’s requirement and more, where both begin': {
+      query: 'query ($no: Boolean! = false) { latest { b ... on Parcel @include(if: $no) { weight d } id } }',
+      expected: { data: { latest: { b: 3, id: 'p1' } } },
     },
     'the same field with and without': {
       query:
