@@ -1,6 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { FetchFailure } from './traffic/observed.ts'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { createHistogram } from './histogram.ts'
 import type { SubgraphState } from './traffic/policy.ts'
+import type { FetchFailure } from './traffic/watch.ts'
 
 export type OperationType = 'query' | 'mutation' | 'subscription' | 'unknown'
 export type OperationOutcome = 'ok' | 'partial' | 'refused' | 'failed'
@@ -41,29 +42,23 @@ export function createMetrics(facts: {
   const register = new Registry()
   const registers = [register]
   collectDefaultMetrics({ register })
-  const operations = new Histogram({
+  const operations = createHistogram<'type' | 'outcome'>({
     name: 'gateway_operation_seconds',
     help: 'Time from request to answer.',
-    labelNames: ['type', 'outcome'],
     buckets: seconds,
-    registers,
   })
-  // Bound once: names of labels are looked up and checked at each observation else.
   const operationsBy = byName(types, (type) =>
-    byName(outcomes, (outcome) => operations.labels({ type, outcome })),
+    byName(outcomes, (outcome) => operations.of({ type, outcome })),
   )
-  const plans = new Histogram({
+  const plans = createHistogram<never>({
     name: 'gateway_plan_seconds',
     help: 'Time to plan an operation that is not in the cache.',
     buckets: seconds,
-    registers,
   })
-  const fetches = new Histogram({
+  const fetches = createHistogram<'subgraph' | 'outcome'>({
     name: 'gateway_fetch_seconds',
     help: 'Time of a request to a subgraph, its retries included.',
-    labelNames: ['subgraph', 'outcome'],
     buckets: seconds,
-    registers,
   })
   const errors = new Counter({
     name: 'gateway_fetch_errors_total',
@@ -77,13 +72,12 @@ export function createMetrics(facts: {
     labelNames: ['subgraph'],
     registers,
   })
-  const costs = new Histogram({
+  const costs = createHistogram<'kind'>({
     name: 'gateway_operation_cost',
     help: 'Cost of an operation, as estimated and as answered, where demand control is on.',
-    labelNames: ['kind'],
     buckets: [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
-    registers,
   })
+  const costsBy = byName(['estimated', 'actual'], (kind) => costs.of({ kind }))
   const reloads = new Counter({
     name: 'gateway_supergraph_reloads_total',
     help: 'Supergraphs read while serving, and what became of them.',
@@ -107,25 +101,25 @@ export function createMetrics(facts: {
     registers,
   })
   return {
-    operation: (type, outcome, elapsed) => operationsBy[type][outcome].observe(elapsed),
-    planned: (elapsed) => plans.observe(elapsed),
+    operation: (type, outcome, elapsed) => operationsBy[type][outcome](elapsed),
+    planned: plans.of({}),
     fetches(subgraph) {
-      const ok = fetches.labels({ subgraph, outcome: 'ok' })
-      const failed = fetches.labels({ subgraph, outcome: 'error' })
+      const ok = fetches.of({ subgraph, outcome: 'ok' })
+      const failed = fetches.of({ subgraph, outcome: 'error' })
       return (elapsed, failure, again) => {
         if (again > 0) retries.inc({ subgraph }, again)
-        if (failure === null) return ok.observe(elapsed)
-        failed.observe(elapsed)
+        if (failure === null) return ok(elapsed)
+        failed(elapsed)
         errors.inc({ subgraph, reason: failure })
       }
     },
-    cost: (kind, cost) => costs.observe({ kind }, cost),
+    cost: (kind, cost) => costsBy[kind](cost),
     reloaded: (outcome) => reloads.inc({ outcome }),
     caches,
     operations: running,
     sockets: new Gauge({ name: 'gateway_sockets', help: 'Open WebSockets.', registers }),
     subscriptions: new Gauge({ name: 'gateway_subscriptions', help: 'Live subscriptions.', registers }),
-    text() {
+    async text() {
       for (const gauge of Object.values(gauges)) gauge.reset()
       for (const [subgraph, { breaker, inFlight, queued }] of facts.subgraphs()) {
         gauges.breaker.set({ subgraph }, breakerLevel[breaker])
@@ -137,7 +131,8 @@ export function createMetrics(facts: {
         cacheReads.inc({ cache, outcome: 'hit' }, hits)
         cacheReads.inc({ cache, outcome: 'miss' }, misses)
       }
-      return register.metrics()
+      const histograms = [operations, plans, fetches, costs].map((each) => each.text())
+      return [...histograms, await register.metrics()].join('')
     },
     contentType: register.contentType,
   }

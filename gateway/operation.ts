@@ -16,7 +16,6 @@ import { clientPaths, introspectionFields, rootFields, shape } from './execute/s
 import type { Demand } from './guard/demand.ts'
 import { anonymous } from './guard/verify.ts'
 import { type IncrementalAnswer, incrementalAnswers } from './incremental.ts'
-import { createLru } from './lru.ts'
 import type { CacheCounts } from './metrics.ts'
 import { compiledOnce, type Grantee, type Operation } from './outcomes.ts'
 import { settleDirectives } from './plan/directives.ts'
@@ -25,6 +24,7 @@ import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { refusal } from './refusal.ts'
 import { selectOperation } from './select.ts'
+import { createSieve } from './sieve.ts'
 import type { OperationTrace } from './telemetry.ts'
 import type { Subgraphs } from './traffic/subgraphs.ts'
 import { coercedVariables } from './variables.ts'
@@ -109,7 +109,7 @@ type Rooms = {
 
 export function createOperations(rooms: Rooms): Operations {
   const { supergraph, planner, subgraphs, rules, demand, caches, cache } = rooms
-  const documents = createLru<ValidDocument | Error>(cachedFields, cachedLengths, (known) =>
+  const documents = createSieve<ValidDocument | Error>(cachedFields, cachedLengths, (known) =>
     Math.max(leastFields, known instanceof Error ? 0 : known.height),
   )
 

@@ -4,12 +4,12 @@ import { dataWriter, type WriteData } from './execute/write.ts'
 import { authorize, meets } from './guard/authorize.ts'
 import type { Cost } from './guard/cost.ts'
 import type { Principal } from './guard/verify.ts'
-import { createLru } from './lru.ts'
 import type { CacheCounts } from './metrics.ts'
 import type { Requirement } from './plan/protection.ts'
 import type { Supergraph } from './plan/supergraph.ts'
 import type { OperationPlanner } from './planner.ts'
 import { documentOf, type SelectedOperation } from './select.ts'
+import { createSieve } from './sieve.ts'
 
 /** An operation that is known to be right: what it is, apart from who asks. */
 export type Operation = SelectedOperation & {
@@ -49,8 +49,8 @@ export function compiledOnce(
   operation: SelectedOperation & Pick<Operation, 'cost'>,
 ): Operation {
   const conditions = conditionVariables(operation.document)
-  const writers = createLru<WriteData>(mostWriters)
-  const outcomes = createLru<{ permitted: Permitted; caller: Grantee }>(mostOutcomes)
+  const writers = createSieve<WriteData>(mostWriters)
+  const outcomes = createSieve<{ permitted: Permitted; caller: Grantee }>(mostOutcomes)
   let count = 0
   const { protection, full } = supergraph
   const overrides = relevantOverrides(supergraph, operation.document)

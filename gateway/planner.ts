@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads'
 import type { Log } from '@community/infra/log.ts'
 import { type DocumentNode, GraphQLError, print } from 'graphql'
-import { createLru } from './lru.ts'
 import type { Plan } from './plan/plan.ts'
 import type { SupergraphFacts } from './plan/supergraph.ts'
 import { refusal } from './refusal.ts'
+import { createSieve } from './sieve.ts'
 
 /** Plans operations off the event loop, each operation once. */
 export type OperationPlanner = {
@@ -40,7 +40,7 @@ export type PlanReply =
 type Job = PlanRequest & { resolve(plan: Plan): void; reject(error: Error): void }
 
 export function startPlanner({ sdl, deadlineMs, cacheSize, log, observe }: Options): OperationPlanner {
-  const plans = createLru<Promise<Plan>>(cacheSize)
+  const plans = createSieve<Promise<Plan>>(cacheSize)
   const queue: Job[] = []
   let current: { job: Job; timer: NodeJS.Timeout; startedAt: number } | null = null
   let nextId = 1

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { SubgraphRequest } from './execute/fetch.ts'
 import type { Metrics, OperationOutcome, OperationType } from './metrics.ts'
-import type { FetchFailure, FetchWatch } from './traffic/observed.ts'
+import type { FetchFailure, FetchWatch } from './traffic/watch.ts'
 
 type OperationEnd = {
   type: OperationType

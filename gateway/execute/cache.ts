@@ -2,10 +2,10 @@ import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
 import type { Principal } from '../guard/verify.ts'
-import { createLru } from '../lru.ts'
 import type { CachePolicy } from '../plan/cache-control.ts'
 import type { Fetch } from '../plan/plan.ts'
 import { entitySelections } from '../plan/text.ts'
+import { createSieve } from '../sieve.ts'
 import type { ForwardedHeaders, SubgraphAnswer } from './fetch.ts'
 import { type Freshness, freshnessOf, narrower } from './freshness.ts'
 import { isObject, own } from './merge.ts'
@@ -56,7 +56,7 @@ type Entry = { text: string; until: number; isShared: boolean }
 
 /** Answers of subgraphs, as long as they allow: entities one by one, whole answers where fields of a root type are asked. */
 export function createFetchCache({ maxBytes, policyOf, now = () => performance.now() }: Options): FetchCache {
-  const entries = createLru<Entry>(
+  const entries = createSieve<Entry>(
     maxBytes,
     undefined,
     ({ text }, key) => 2 * (text.length + key.length) + entryBytes,

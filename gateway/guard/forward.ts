@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Keys } from '@community/infra/keys.ts'
 import type { ForwardedHeaders } from '../execute/fetch.ts'
-import { createLru } from '../lru.ts'
+import { createSieve } from '../sieve.ts'
 import type { Principal } from './verify.ts'
 
 /** What of a request goes along to the subgraphs. */
@@ -33,7 +33,7 @@ export function createForwarder(internal: Keys | null, named: readonly string[] 
   if (forbidden !== undefined)
     throw new Error(`FORWARD_HEADERS: ${forbidden} is not a header that can be forwarded by name`)
   const names = [...new Set([...always, ...named])]
-  const signed = createLru<{ header: Promise<string>; until: number }>(10_000)
+  const signed = createSieve<{ header: Promise<string>; until: number }>(10_000)
 
   function principalHeader(keys: Keys, { subject, organization, scopes }: Principal): Promise<string> {
     const claims = { scope: scopes.join(' '), ...(organization === null ? {} : { org: organization }) }

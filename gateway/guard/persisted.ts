@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import type { Log } from '@community/infra/log.ts'
-import { createLru } from '../lru.ts'
 import type { OperationRequest } from '../operation.ts'
 import { refusal } from '../refusal.ts'
+import { createSieve } from '../sieve.ts'
 import { type Manifest, openManifest } from './manifest.ts'
 
 /** A request as clients send it: with the document, with an id of one, or with both. */
@@ -50,7 +50,7 @@ export async function openPersistedOperations(options: Options): Promise<Persist
           void planAhead()
         })
   if (opened) manifest = opened.manifest
-  const registered = createLru<string>(
+  const registered = createSieve<string>(
     registeredBytes,
     undefined,
     (text, id) => 2 * (text.length + id.length) + 200,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isIPv6 } from 'node:net'
-import { createLru } from '../lru.ts'
 import { refusal } from '../refusal.ts'
+import { createSieve } from '../sieve.ts'
 import type { Identity, Verifier } from './verify.ts'
 
 /** Counts an operation of whoever asks; throws RATE_LIMITED where that is more than they may. */
@@ -18,7 +18,7 @@ export function createCharge(
 ): Charge {
   if (!limit) return () => undefined
   const { perSecond, burst } = limit
-  const buckets = createLru<Bucket>(rememberedPrincipals)
+  const buckets = createSieve<Bucket>(rememberedPrincipals)
   return ({ principal }, address) => {
     const name = principal.verified ? `subject ${principal.subject}` : `address ${address}`
     const at = now()

@@ -1,8 +1,8 @@
 import type { Keys } from '@community/infra/keys.ts'
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
-import { createLru } from '../lru.ts'
 import { refusal } from '../refusal.ts'
+import { createSieve } from '../sieve.ts'
 
 export type Principal = {
   subject: string
@@ -33,7 +33,7 @@ export function createVerifier(source: Issuer): Verifier {
       ? (token: string) => source.keys.verify(token, { audience: source.audience, issuer: source.issuer })
       : remoteVerification(source)
   // A signature that was good stays good until the token ends.
-  const known = createLru<Identity>(rememberedTokens)
+  const known = createSieve<Identity>(rememberedTokens)
   // Operations that come together with one token go on in their order, and it is verified once.
   const underWay = new Map<string, Promise<Identity>>()
 

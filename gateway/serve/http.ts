@@ -12,9 +12,9 @@ import { z } from 'zod'
 import type { Limits } from '../guard/limits.ts'
 import { corsHeaders, type Origins, preflightHeaders } from '../guard/origin.ts'
 import type { ClientRequest } from '../guard/persisted.ts'
-import { createLru } from '../lru.ts'
 import { type Answer, answerText } from '../operation.ts'
 import { refusal } from '../refusal.ts'
+import { createSieve } from '../sieve.ts'
 import { type PartFormat, sendParts } from './parts.ts'
 
 /** What a client's request brings besides the operation. */
@@ -198,7 +198,7 @@ type Accepted = {
 }
 
 // Clients of a kind send the same header with each request.
-const knownWishes = createLru<Accepted>(1_000, 50_000)
+const knownWishes = createSieve<Accepted>(1_000, 50_000)
 
 function accepted(accept: string | undefined): Accepted {
   if (accept === undefined || accept.trim() === '') return { mediaType: 'application/json', format: null }

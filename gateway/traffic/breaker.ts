@@ -1,9 +1,15 @@
 import { SubgraphUnavailable } from '../execute/fetch.ts'
 import { isFailure, type Outcome } from './failure.ts'
-import type { Policy, SubgraphPolicy } from './policy.ts'
+import type { SubgraphPolicy } from './policy.ts'
 
 /** Open: nothing is sent. Half-open: one request at a time finds out whether the subgraph is back. */
 export type BreakerState = 'closed' | 'open' | 'half-open'
+
+type CircuitBreaker = {
+  /** What has to be told how an attempt ended; or why there may be none. */
+  admit(): ((outcome: Outcome) => void) | SubgraphUnavailable
+  state(): BreakerState
+}
 
 const mostDoublings = 3
 
@@ -11,7 +17,7 @@ export function circuitBreaker(
   subgraph: string,
   { failureRatio, minimumRequests, windowMs, openMs }: SubgraphPolicy['breaker'],
   now: () => number = () => performance.now(),
-): { around: Policy; state(): BreakerState } {
+): CircuitBreaker {
   let isOpen = false
   let isProbing = false
   let probeAt = 0
@@ -39,18 +45,20 @@ export function circuitBreaker(
     counted.clear()
   }
 
-  function admit(): void {
-    if (!isOpen) return
+  function refusal(): SubgraphUnavailable | null {
+    if (!isOpen) return null
     const waitMs = probeAt - now()
-    if (waitMs <= 0 && !isProbing) isProbing = true
-    else
-      throw new SubgraphUnavailable(
-        subgraph,
-        'BREAKER_OPEN',
-        waitMs > 0
-          ? `the circuit breaker is open after too many failures, it is asked again in ${Math.ceil(waitMs)} ms`
-          : 'the circuit breaker is open after too many failures, one request is finding out whether it is back',
-      )
+    if (waitMs <= 0 && !isProbing) {
+      isProbing = true
+      return null
+    }
+    return new SubgraphUnavailable(
+      subgraph,
+      'BREAKER_OPEN',
+      waitMs > 0
+        ? `the circuit breaker is open after too many failures, it is asked again in ${Math.ceil(waitMs)} ms`
+        : 'the circuit breaker is open after too many failures, one request is finding out whether it is back',
+    )
   }
 
   function learn(outcome: Outcome, admittedIn: number): void {
@@ -68,17 +76,11 @@ export function circuitBreaker(
 
   return {
     state,
-    around: (next) => async (request) => {
-      admit()
+    admit() {
+      const refused = refusal()
+      if (refused) return refused
       const admittedIn = epoch
-      try {
-        const answer = await next(request)
-        learn({ answer }, admittedIn)
-        return answer
-      } catch (error) {
-        learn({ error }, admittedIn)
-        throw error
-      }
+      return (outcome) => learn(outcome, admittedIn)
     },
   }
 }

@@ -1,11 +1,9 @@
-import type { Exchange } from '../execute/fetch.ts'
+import { type Exchange, type SubgraphRequest, SubgraphUnavailable } from '../execute/fetch.ts'
 import { type BreakerState, circuitBreaker } from './breaker.ts'
-import { type FetchWatch, observed } from './observed.ts'
-import { retry } from './retry.ts'
-import { bounded } from './slots.ts'
-
-/** Around an exchange with one subgraph: what it does before, after, again or instead. */
-export type Policy = (next: Exchange) => Exchange
+import type { Outcome } from './failure.ts'
+import { pause, retryBudget } from './retry.ts'
+import { openSlots } from './slots.ts'
+import type { FetchWatch } from './watch.ts'
 
 /** How one subgraph is treated. */
 export type SubgraphPolicy = {
@@ -64,10 +62,50 @@ export function underPolicy(
   exchange: Exchange,
 ): { ask: Exchange; state: () => SubgraphState } {
   const breaker = circuitBreaker(subgraph, policy.breaker)
-  const slots = bounded(subgraph, policy)
-  const retried = retry(policy.retries)
+  const slots = openSlots(subgraph, policy)
+  const budget = retryBudget(policy.retries)
+
+  async function attempt(request: SubgraphRequest): Promise<Outcome> {
+    request.attempts++
+    const learn = breaker.admit()
+    if (learn instanceof SubgraphUnavailable) return { error: learn }
+    let outcome: Outcome
+    try {
+      const turn = slots.enter(request)
+      if (turn) await turn
+      try {
+        outcome = { answer: await exchange(request) }
+      } finally {
+        slots.leave()
+      }
+    } catch (error) {
+      outcome = { error }
+    }
+    learn(outcome)
+    return outcome
+  }
+
   return {
-    ask: observed(watch)(retried(breaker.around(slots.around(exchange)))),
+    async ask(request) {
+      const ended = watch(request)
+      budget.earn()
+      try {
+        for (;;) {
+          const outcome = await attempt(request)
+          if (budget.spend(request, outcome)) {
+            await pause(request)
+            continue
+          }
+          if ('error' in outcome) throw outcome.error
+          ended(null, outcome.answer.status)
+          return outcome.answer
+        }
+      } catch (error) {
+        if (error instanceof SubgraphUnavailable) ended(error.reason, error.status)
+        else ended('ABORTED', null)
+        throw error
+      }
+    },
     state: () => ({ breaker: breaker.state(), ...slots.state() }),
   }
 }

@@ -1,11 +1,19 @@
 import { type SubgraphRequest, SubgraphUnavailable } from '../execute/fetch.ts'
-import type { Policy, SubgraphPolicy } from './policy.ts'
+import type { SubgraphPolicy } from './policy.ts'
+
+type Slots = {
+  /** Null where the request may begin; else its turn, which comes or rejects. Throws where too many wait. */
+  enter(request: SubgraphRequest): Promise<void> | null
+  /** For each that has entered, once. */
+  leave(): void
+  state(): { inFlight: number; queued: number }
+}
 
 /** At most `concurrency` requests at once; `queue` more wait for their turn, in order, no longer than their deadline. */
-export function bounded(
+export function openSlots(
   subgraph: string,
   { concurrency, queue }: Pick<SubgraphPolicy, 'concurrency' | 'queue'>,
-): { around: Policy; state(): { inFlight: number; queued: number } } {
+): Slots {
   let inFlight = 0
   const waiting = new Set<() => void>()
 
@@ -43,16 +51,14 @@ export function bounded(
 
   return {
     state: () => ({ inFlight, queued: waiting.size }),
-    around: (next) => async (request) => {
-      if (inFlight < concurrency) inFlight++
-      else if (waiting.size < queue) await turn(request)
-      else
-        throw overloaded(`${concurrency} requests are under way and ${queue} are waiting, which is the most`)
-      try {
-        return await next(request)
-      } finally {
-        leave()
+    enter(request) {
+      if (inFlight < concurrency) {
+        inFlight++
+        return null
       }
+      if (waiting.size < queue) return turn(request)
+      throw overloaded(`${concurrency} requests are under way and ${queue} are waiting, which is the most`)
     },
+    leave,
   }
 }

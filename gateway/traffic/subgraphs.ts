@@ -6,8 +6,8 @@ import {
   SubgraphUnavailable,
 } from '../execute/fetch.ts'
 import { createShared } from '../shared.ts'
-import type { FetchWatch } from './observed.ts'
 import { type PolicySettings, policyFor, type SubgraphState, underPolicy } from './policy.ts'
+import type { FetchWatch } from './watch.ts'
 
 /** Subgraphs that a supergraph names, until they are closed. */
 export type Subgraphs = {
