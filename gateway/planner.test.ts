@@ -35,7 +35,10 @@ test('an operation is planned once, also when it is asked for twice at a time; t
   await plans.plan(parse('{ p { x } }'), [])
   await plans.plan(parse('{ p { y } }'), [])
   expect(plans.planned).toBe(3)
+  // The one that was asked for again is still there, the other not.
   await plans.plan(parse('{ p { id } }'), [])
+  expect(plans.planned).toBe(3)
+  await plans.plan(parse('{ p { x } }'), [])
   expect(plans.planned).toBe(4)
 })
 

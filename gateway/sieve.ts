@@ -35,9 +35,14 @@ export function createSieve<V>(
   function removeOne(): void {
     for (;;) {
       const { value: next, done } = hand.next()
-      if (done) hand = entries.entries()
-      else if (next[1].wasRead) next[1].wasRead = false
-      else return remove(next[0])
+      if (done) {
+        hand = entries.entries()
+      } else if (next[1].wasRead) {
+        next[1].wasRead = false
+      } else {
+        remove(next[0])
+        return
+      }
     }
   }
 
