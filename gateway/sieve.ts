@@ -9,7 +9,7 @@ type Entry<V> = { value: V; weight: number; wasRead: boolean }
 
 /**
  * Values that together weigh at most `capacity`, each 1 unless told, with keys of at most `keyLengths` together; one that
- * is heavier than that is the only one. Who is to go is found as SIEVE does (Zhang and others, NSDI 2024): a hand goes
+ * is heavier alone is not kept. Who is to go is found as SIEVE does (Zhang and others, NSDI 2024): a hand goes
  * round from the oldest to the newest, and takes what was not read since it last came by. A read only leaves a mark, where
  * an LRU has to put the value at the end.
  */
@@ -56,7 +56,8 @@ export function createSieve<V>(
     set(key, value) {
       remove(key)
       const own = weightOf(value, key)
-      while (entries.size > 0 && (weight + own > capacity || lengths + key.length > keyLengths)) removeOne()
+      if (own > capacity || key.length > keyLengths) return
+      while (weight + own > capacity || lengths + key.length > keyLengths) removeOne()
       entries.set(key, { value, weight: own, wasRead: false })
       lengths += key.length
       weight += own
