@@ -60,7 +60,7 @@ async function run({
       })
       const answer = Buffer.from(await body.arrayBuffer())
       latencies.push(performance.now() - from)
-      if (statusCode !== 200 || answer.includes('"errors":')) failures++
+      if (statusCode !== 200 || answer.includes('"errors":[')) failures++
     }
   }
 
