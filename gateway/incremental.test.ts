@@ -134,6 +134,39 @@ test('null that may not be takes the fragment with it, and no more', async () =>
   expect(all(answered)).toMatchObject([{ data: null, path: ['item'], errors: [{ path: ['item', 'must'] }] }])
 })
 
+test('what is deferred of one type does not come for others at the same place', async () => {
+  const author = {
+    __resolveReference: ({ id }: { id: string }) => ({ id, name: `name ${id}`, mail: `mail ${id}` }),
+  }
+  await using graph = await startGraph({
+    library: {
+      typeDefs: `type Query { works: [Work] } union Work = Book | Film type Book { by: Author } type Film { by: Author }
+        type Author @key(fields: "id") { id: ID! }`,
+      resolvers: {
+        Query: {
+          works: () => ['Book', 'Film'].map((__typename) => ({ __typename, by: { id: __typename } })),
+        },
+      },
+    },
+    names: {
+      typeDefs: 'type Author @key(fields: "id") { id: ID! name: String! }',
+      resolvers: { Author: author },
+    },
+    mails: {
+      typeDefs: 'type Author @key(fields: "id") { id: ID! mail: String }',
+      resolvers: { Author: author },
+    },
+  })
+  const { parts: received } = await parts(
+    graph,
+    '{ works { ... on Book { by { id ... @defer { name } } } ... on Film { by { mail } } } }',
+  )
+  expect(received).toEqual([
+    { data: { works: [{ by: { id: 'Book' } }, { by: { mail: 'mail Film' } }] }, hasNext: true },
+    { incremental: [{ data: { name: 'name Book' }, path: ['works', 0, 'by'] }], hasNext: false },
+  ])
+})
+
 test('@defer(if:) decides; who takes one answer gets one', async () => {
   await using graph = await startGraph(shop)
   const query = 'query ($if: Boolean!) { item { id ... @defer(if: $if) { name } } }'

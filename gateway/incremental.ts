@@ -1,12 +1,12 @@
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
 import type { ParsedOperation } from './execute/collect.ts'
 import type { Execution, Progress } from './execute/execute.ts'
-import { isObject, type JsonObject, own } from './execute/merge.ts'
-import type { Path } from './execute/places.ts'
-import { isOfType } from './execute/represent.ts'
+import { concreteTypes, type IsConcrete, isObject, type JsonObject, own } from './execute/merge.ts'
+import { isOneOf, type Path } from './execute/places.ts'
 import { clientPaths, shapeObject } from './execute/shape.ts'
 import type { DeferredFragment } from './plan/defer.ts'
 import { clientName } from './plan/isolate.ts'
+import { type ObjectPath, typesOf } from './plan/path.ts'
 
 /** What comes after the first answer (incremental delivery as of the draft of 2022-08-24). */
 export type IncrementalAnswer = {
@@ -60,8 +60,8 @@ function fragmentAnswers(deferring: Deferring, fragment: DeferredFragment) {
   const { schema, operation, execution, labels, isThere } = deferring
   const { type } = fragment
   const errors = clientPaths(execution.deferredErrors[labels.indexOf(fragment.label)] ?? [])
-  const places = objectsAlong(execution.data, fragment.path).filter(
-    ({ value, path }) => isOfType(schema, own(value, '__typename'), type.name, true) && isThere(path),
+  const places = objectsAlong(execution.data, fragment.path, concreteTypes(schema)).filter(({ path }) =>
+    isThere(path),
   )
   return places.map(({ value, path }, index) => {
     // An error without a place of its own goes with the first.
@@ -85,15 +85,22 @@ function fragmentAnswers(deferring: Deferring, fragment: DeferredFragment) {
   })
 }
 
-function objectsAlong(data: JsonObject, path: readonly string[]): { value: JsonObject; path: Path }[] {
+function objectsAlong(
+  data: JsonObject,
+  path: ObjectPath,
+  isConcrete: IsConcrete,
+): { value: JsonObject; path: Path }[] {
   const found: { value: JsonObject; path: Path }[] = []
   const walk = (value: unknown, depth: number, trail: Path): void => {
     if (Array.isArray(value))
       for (const [index, each] of value.entries()) walk(each, depth, [...trail, index])
     else if (isObject(value)) {
       const step = path[depth]
+      const types = typesOf(step)
       if (step === undefined) found.push({ value, path: trail })
-      else walk(own(value, step), depth + 1, [...trail, clientName(step)])
+      else if (types) {
+        if (isOneOf(types, isConcrete)(value.__typename)) walk(value, depth + 1, trail)
+      } else walk(own(value, step), depth + 1, [...trail, clientName(step)])
     }
   }
   walk(data, 0, [])

@@ -2,48 +2,59 @@ export type Sieve<V> = {
   get(key: string): V | undefined
   set(key: string, value: V): void
   delete(key: string): void
+  /** The oldest first. */
   entries(): Iterable<[string, V]>
 }
 
-type Entry<V> = { value: V; weight: number; wasRead: boolean }
+type Entry<V> = {
+  key: string
+  value: V
+  weight: number
+  wasRead: boolean
+  older: Entry<V> | null
+  newer: Entry<V> | null
+}
 
 /**
  * Values that together weigh at most `capacity`, each 1 unless told, with keys of at most `keyLengths` together; one that
- * is heavier alone is not kept. Who is to go is found as SIEVE does (Zhang and others, NSDI 2024): a hand goes
- * round from the oldest to the newest, and takes what was not read since it last came by. A read only leaves a mark, where
- * an LRU has to put the value at the end.
+ * is heavier alone is not kept. Who is to go is found as SIEVE does (Zhang and others, NSDI 2024): a hand goes round from
+ * the oldest to the newest, and takes what was not read since it last came by. A read only leaves a mark, where an LRU has
+ * to put the value at the end.
  */
 export function createSieve<V>(
   capacity: number,
   keyLengths = Number.POSITIVE_INFINITY,
   weightOf: (value: V, key: string) => number = () => 1,
 ): Sieve<V> {
+  // A list and not the map's own order: an iterator over a map keeps what was deleted while it stood still.
   const entries = new Map<string, Entry<V>>()
-  // What is deleted and added while it is on its way is what it does or does not meet.
-  let hand = entries.entries()
+  let oldest: Entry<V> | null = null
+  let newest: Entry<V> | null = null
+  /** Null: it begins with the oldest. */
+  let hand: Entry<V> | null = null
   let lengths = 0
   let weight = 0
 
-  function remove(key: string): void {
-    const entry = entries.get(key)
-    if (!entry) return
+  function remove(entry: Entry<V>): void {
+    const { key, older, newer } = entry
     entries.delete(key)
+    if (older) older.newer = newer
+    else oldest = newer
+    if (newer) newer.older = older
+    else newest = older
+    if (hand === entry) hand = newer
     lengths -= key.length
     weight -= entry.weight
   }
 
   function removeOne(): void {
-    for (;;) {
-      const { value: next, done } = hand.next()
-      if (done) {
-        hand = entries.entries()
-      } else if (next[1].wasRead) {
-        next[1].wasRead = false
-      } else {
-        remove(next[0])
-        return
-      }
+    let entry = hand ?? oldest
+    while (entry?.wasRead) {
+      entry.wasRead = false
+      entry = entry.newer ?? oldest
     }
+    hand = entry
+    if (entry) remove(entry)
   }
 
   return {
@@ -54,17 +65,25 @@ export function createSieve<V>(
       return entry.value
     },
     set(key, value) {
-      remove(key)
+      const known = entries.get(key)
+      if (known) remove(known)
       const own = weightOf(value, key)
       if (own > capacity || key.length > keyLengths) return
-      while (weight + own > capacity || lengths + key.length > keyLengths) removeOne()
-      entries.set(key, { value, weight: own, wasRead: false })
+      while (entries.size > 0 && (weight + own > capacity || lengths + key.length > keyLengths)) removeOne()
+      const entry: Entry<V> = { key, value, weight: own, wasRead: false, older: newest, newer: null }
+      if (newest) newest.newer = entry
+      else oldest = entry
+      newest = entry
+      entries.set(key, entry)
       lengths += key.length
       weight += own
     },
-    delete: remove,
+    delete(key) {
+      const entry = entries.get(key)
+      if (entry) remove(entry)
+    },
     *entries() {
-      for (const [key, { value }] of entries) yield [key, value]
+      for (let entry = oldest; entry; entry = entry.newer) yield [entry.key, entry.value]
     },
   }
 }

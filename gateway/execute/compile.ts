@@ -1,8 +1,8 @@
-import { type GraphQLSchema, isObjectType } from 'graphql'
+import type { GraphQLSchema } from 'graphql'
 import { versionKey } from '../plan/event.ts'
 import { isWithin, mayBeWithin, type ObjectPath, typesOf, withoutTypes } from '../plan/path.ts'
 import type { Fetch, Part, Plan } from '../plan/plan.ts'
-import type { IsConcrete } from './merge.ts'
+import { concreteTypes, type IsConcrete } from './merge.ts'
 import { type Find, finder } from './places.ts'
 import { type Receive, receiveOnce, receiver } from './receive.ts'
 import { type Group, grouping } from './represent.ts'
@@ -113,11 +113,6 @@ export function partOnce(part: Part, schema: GraphQLSchema): CompiledPart {
   const receive = receiveOnce([...part.fields, versionKey], isConcrete)
   return { part, routes: [], group: null, receive, shared: false, isConcrete }
 }
-
-const concreteTypes =
-  (schema: GraphQLSchema): IsConcrete =>
-  (typename) =>
-    typeof typename === 'string' && isObjectType(schema.getType(typename))
 
 export function requestHead({ text, operationName }: Pick<Fetch, 'text' | 'operationName'>): string {
   const name = operationName === undefined ? '' : `,"operationName":${JSON.stringify(operationName)}`

@@ -1,3 +1,5 @@
+import { type GraphQLSchema, isObjectType } from 'graphql'
+
 /** JSON as a subgraph sent it: any key may be in it, `__proto__` too. */
 export type JsonObject = { [key: string]: unknown }
 
@@ -16,6 +18,11 @@ export function setOwn(object: JsonObject, key: string, value: unknown): void {
 }
 
 export type IsConcrete = (typename: unknown) => boolean
+
+export const concreteTypes =
+  (schema: GraphQLSchema): IsConcrete =>
+  (typename) =>
+    typeof typename === 'string' && isObjectType(schema.getType(typename))
 
 /**
  * Merges what a subgraph answered into what others answered before: objects field by field, lists of equal length

@@ -7,10 +7,13 @@ import {
   visit,
 } from 'graphql'
 
+/** Clients' names that begin so are told apart in isolate.ts. */
+export const anchorName = '_anchor__typename'
+
 // Without an alias the planner would ask for it where it asks for the field beside it.
 const typename: SelectionNode = {
   kind: Kind.FIELD,
-  alias: { kind: Kind.NAME, value: '_anchor__typename' },
+  alias: { kind: Kind.NAME, value: anchorName },
   name: { kind: Kind.NAME, value: '__typename' },
 }
 
@@ -48,4 +51,17 @@ export function anchor(document: DocumentNode): DocumentNode {
       }
     },
   })
+}
+
+/** Whether nothing is asked but what only is to be there: of an interface object another subgraph knows the type. */
+export function areAnchors({ selections }: SelectionSetNode): boolean {
+  const isTypename = (each: SelectionNode): boolean =>
+    each.kind === Kind.INLINE_FRAGMENT
+      ? each.selectionSet.selections.every(isTypename)
+      : each.kind === Kind.FIELD && each.name.value === '__typename' && !each.directives?.length
+  const hasAnchor = (each: SelectionNode): boolean =>
+    each.kind === Kind.INLINE_FRAGMENT
+      ? each.selectionSet.selections.some(hasAnchor)
+      : each.kind === Kind.FIELD && each.alias?.value === anchorName
+  return selections.every(isTypename) && selections.some(hasAnchor)
 }

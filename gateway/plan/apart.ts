@@ -19,6 +19,8 @@ type Knowledge = {
   keyOf: (type: string) => readonly FieldTree[]
   /** Fields of different names here may be one there: see required.ts. */
   nameOf: (field: string) => string
+  /** Whether fields that require others may be left out of the operation. */
+  mayBeLeftOut: boolean
 }
 
 type Part = { conditions: string; required: FieldTree; fields: Set<FieldNode> }
@@ -40,7 +42,7 @@ export function fetchApart(fetch: PlannedFetch, knowledge: Knowledge): PlannedFe
     const required = knowledge.requirementOf(type, node.name.value) ?? new Map()
     const part = parts.find(
       (each) =>
-        (!fetch.isConditional ||
+        (!knowledge.mayBeLeftOut ||
           ((each.conditions === conditions || each.conditions === '') &&
             areAlike(each.required, required))) &&
         !hasRivals(union(each.required, required), knowledge.nameOf),

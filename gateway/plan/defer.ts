@@ -7,6 +7,7 @@ import {
   type GraphQLSchema,
   getNamedType,
   type InlineFragmentNode,
+  isAbstractType,
   isCompositeType,
   Kind,
   type OperationDefinitionNode,
@@ -14,13 +15,14 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql'
+import { ofTypes } from './path.ts'
 
 /** A fragment whose fields come later, apart from the others. */
 export type DeferredFragment = {
   /** The planner's; each fragment has its own. */
   label: string
   clientLabel: string | null
-  /** Response names in the plan, from the root to the objects that the fragment is for; lists do not count. */
+  /** To the objects that the fragment is for, by response names in the plan; lists do not count. */
   path: string[]
   /** The variable on which it depends whether it is deferred; null where it always is. */
   condition: string | null
@@ -88,7 +90,10 @@ export function labelDeferred(
 
   function placeFragment(node: InlineFragmentNode, around: Place): InlineFragmentNode {
     const named = schema.getType(node.typeCondition?.name.value ?? around.type.name)
-    const at = { ...around, type: isCompositeType(named) ? named : around.type }
+    const type = isCompositeType(named) ? named : around.type
+    const isNarrower = type !== around.type
+    const types = isAbstractType(type) ? schema.getPossibleTypes(type).map(({ name }) => name) : [type.name]
+    const at = { ...around, type, path: isNarrower ? [...around.path, ofTypes(types)] : around.path }
     const given = deferOf(node)
     const others = (node.directives ?? []).filter((each) => each !== given)
     const condition = given && argument(given, 'if')

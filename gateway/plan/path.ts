@@ -7,9 +7,12 @@ const condition = '... on '
 export function objectPath(path: readonly (string | number)[]): string[] {
   return path.flatMap((step) => {
     const [, name = '', types] = /^(.*?)(?:\|\[(.*)\])?$/.exec(String(step)) ?? []
-    return [...(name === '' ? [] : [name]), ...(types === undefined ? [] : [condition + types])]
+    return [...(name === '' ? [] : [name]), ...(types ? [ofTypes(types.split(','))] : [])]
   })
 }
+
+/** The step that lets objects of these types pass. */
+export const ofTypes = (types: readonly string[]): string => condition + types.join()
 
 /** Names of the types that a step lets pass; null where it is no such step. */
 export const typesOf = (step: string | undefined): readonly string[] | null =>

@@ -4,7 +4,8 @@ import type {
   FetchNode,
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
-import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode, visit } from 'graphql'
+import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
+import { anchorName, areAnchors } from './anchor.ts'
 import { combine } from './combine.ts'
 import { objectPath } from './path.ts'
 import { operationFor, type Planner } from './supergraph.ts'
@@ -88,7 +89,7 @@ type PlanOptions = {
 /** Throws what the planner throws: a GraphQLError where the operation is too complex, or no subgraph can answer it. */
 export function planOperation(planner: Planner, document: DocumentNode, options: PlanOptions = {}): Plan {
   const { node } = plannedBy(planner, document, options)
-  const isConditional = hasConditions(document)
+  const isConditional = planner.required.mayBeLeftOut(document)
   const list: List = { planner, isConditional, fetches: [], deferred: [], ids: new Map() }
   const root: Place = { path: [], when: [], deferred: null }
   const isSubscription = node?.kind === 'Subscription'
@@ -140,19 +141,9 @@ function rootNames(document: DocumentNode, operationName: string | undefined): s
   return operation ? [...new Set(named(operation.selectionSet))] : []
 }
 
-function hasConditions(document: DocumentNode): boolean {
-  let found = false
-  visit(document, {
-    Directive({ name }) {
-      found ||= name.value === 'skip' || name.value === 'include'
-    },
-  })
-  return found
-}
-
 type List = {
   planner: Planner
-  /** Whether variables decide over parts of the operation. */
+  /** Whether fields that require others may be left out. */
   isConditional: boolean
   fetches: Fetch[]
   deferred: string[]
@@ -183,6 +174,7 @@ function flatten(node: ApolloPlanNode, place: Place, before: number[], list: Lis
       return united([branch(node.ifClause, true), branch(node.elseClause, false)])
     }
     case 'Fetch': {
+      if (asksAnchors(node)) return before
       const indexes = fetchesOf(list, node, place, before).map((fetch) => list.fetches.push(fetch) - 1)
       if (node.id !== undefined) list.ids.set(node.id, [...(list.ids.get(node.id) ?? []), ...indexes])
       return indexes
@@ -205,8 +197,6 @@ const united = (lists: readonly number[][]): number[] => [...new Set(lists.flat(
 
 /** What the planner says of a fetch; its place apart. */
 export type PlannedFetch = {
-  /** Whether what it requires may not have been fetched, by the operation's conditions. */
-  isConditional: boolean
   subgraph: string
   text: string
   variables: readonly string[]
@@ -223,16 +213,15 @@ function fetchesOf(
   place: Place,
   after: number[],
 ): Fetch[] {
-  const planned = required.resolve({
-    isConditional,
+  const fetch: PlannedFetch = {
     subgraph: node.serviceName,
     text: node.operation,
     variables: node.variableUsages ?? [],
     requires: node.requires?.map(selection) ?? null,
     fields: fetchedFields(node.operation, node.requires !== undefined),
     inputRewrites: (node.inputRewrites ?? []).map(rewrite),
-  })
-  return planned.map((each) => fetchOf(node, each, place, after))
+  }
+  return required.resolve(fetch, isConditional).map((each) => fetchOf(node, each, place, after))
 }
 
 function fetchOf(
@@ -264,6 +253,12 @@ function fetchOf(
       },
     ],
   }
+}
+
+function asksAnchors({ operation, requires }: FetchNode): boolean {
+  if (!requires || !operation.includes(anchorName)) return false
+  const [entities] = operationOf(operation).selectionSet.selections
+  return entities?.kind === Kind.FIELD && !!entities.selectionSet && areAnchors(entities.selectionSet)
 }
 
 function fetchedFields(text: string, ofEntities: boolean): string[] {

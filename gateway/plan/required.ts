@@ -1,4 +1,5 @@
 import {
+  type ASTNode,
   type DefinitionNode,
   type DirectiveNode,
   type DocumentNode,
@@ -21,8 +22,13 @@ import { namedType, operationOf } from './text.ts'
 /** What the planner plans with instead of required fields, and how its plans become ones of the real fields. */
 export type RequiredFields = {
   document: DocumentNode
-  /** The fetch without stand-ins; several where one representation can't bring what all its fields require. */
-  resolve(fetch: PlannedFetch): PlannedFetch[]
+  /**
+   * The fetch without stand-ins; several where one representation can't bring what all its fields require, or where that
+   * was not fetched for all, in an operation whose fields may be left out.
+   */
+  resolve(fetch: PlannedFetch, mayBeLeftOut: boolean): PlannedFetch[]
+  /** Whether it depends on `@skip` or `@include` that fields are asked for which require others. */
+  mayBeLeftOut(document: DocumentNode): boolean
 }
 
 type TypeDefinition = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
@@ -51,6 +57,7 @@ export function separateRequired(
   /** What `subgraph/Type.field` requires, by stand-ins. */
   const requirements = new Map<string, FieldTree>()
   const requiring = new Set<string | undefined>()
+  const requiringFields = new Set<string>()
 
   const standInFor = (graph: string, type: string, field: FieldNode): FieldNode => {
     const bare: FieldNode = { kind: Kind.FIELD, name: field.name, arguments: field.arguments ?? [] }
@@ -113,6 +120,7 @@ export function separateRequired(
           const subgraph = subgraphNames.get(graph)
           requirements.set(`${subgraph}/${type.name.value}.${field.name.value}`, treeOf(set))
           requiring.add(subgraph)
+          requiringFields.add(field.name.value)
           const text = stripIgnoredCharacters(print(set)).slice(1, -1)
           return {
             ...directive,
@@ -138,21 +146,47 @@ export function separateRequired(
   })
   const byName = new Map([...standIns.values()].map(({ name, field }) => [name, field]))
   const interfacesOf = (name: string) => types.get(name)?.interfaces?.map((each) => each.name.value) ?? []
-  const fetchesOf = (fetch: PlannedFetch): PlannedFetch[] => {
+  const fetchesOf = (fetch: PlannedFetch, mayBeLeftOut: boolean): PlannedFetch[] => {
     if (!fetch.requires || !requiring.has(fetch.subgraph)) return [fetch]
     const requirementOf = (type: string, field: string) =>
       requirements.get(`${fetch.subgraph}/${type}.${requiredName(field)}`)
     const keyOf = (type: string) =>
       [type, ...interfacesOf(type)].flatMap((each) => keysOf(fetch.subgraph, each)).map(treeOf)
-    return fetchApart(fetch, { requirementOf, keyOf, nameOf: requiredName })
+    return fetchApart(fetch, { requirementOf, keyOf, nameOf: requiredName, mayBeLeftOut })
   }
   return {
     document: visit(withoutConflicts, {
       ObjectTypeDefinition: addStandIns,
       InterfaceTypeDefinition: addStandIns,
     }),
-    resolve: (fetch) => fetchesOf(fetch).map((each) => withRealFields(each, byName)),
+    resolve: (fetch, mayBeLeftOut) =>
+      fetchesOf(fetch, mayBeLeftOut).map((each) => withRealFields(each, byName)),
+    mayBeLeftOut: (document) => hasConditional(document, requiringFields),
   }
+}
+
+/** Whether one of the fields is asked for under a condition. What a fragment holds is where it may be spread. */
+function hasConditional(document: DocumentNode, names: ReadonlySet<string>): boolean {
+  let depth = 0
+  let isAsked = false
+  let isSpread = false
+  let isInFragment = false
+  const isCondition = (node: ASTNode): boolean =>
+    'directives' in node &&
+    (node.directives ?? []).some(({ name }) => name.value === 'skip' || name.value === 'include')
+  visit(document, {
+    enter(node, _key, _parent, _path, around) {
+      if (isCondition(node)) depth++
+      if (node.kind === Kind.FRAGMENT_SPREAD && depth > 0) isSpread = true
+      if (node.kind !== Kind.FIELD || !names.has(node.name.value)) return
+      if (depth > 0) isAsked = true
+      if (around.some((each) => 'kind' in each && each.kind === Kind.FRAGMENT_DEFINITION)) isInFragment = true
+    },
+    leave(node) {
+      if (isCondition(node)) depth--
+    },
+  })
+  return isAsked || (isSpread && isInFragment)
 }
 
 // With arguments, or of the subgraph's own while another has it as external.

@@ -8,6 +8,7 @@ import {
   stripIgnoredCharacters,
   type TypeNode,
 } from 'graphql'
+import { anchorName } from './anchor.ts'
 import type { Fetch } from './plan.ts'
 
 /** The operation of a fetch; each has one. */
@@ -17,13 +18,13 @@ export function operationOf(text: string): OperationDefinitionNode {
   return operation
 }
 
-/** Response names of a selection set's own fields, through its inline fragments; not `__typename`. */
+/** Response names of a selection set's own fields, through its inline fragments; not `__typename`, and no anchors. */
 export function responseNames(selections: readonly SelectionNode[]): string[] {
   const names = selections.flatMap((selection) => {
     if (selection.kind === Kind.FIELD) return selection.alias?.value ?? selection.name.value
     return selection.kind === Kind.INLINE_FRAGMENT ? responseNames(selection.selectionSet.selections) : []
   })
-  return [...new Set(names)].filter((name) => name !== '__typename')
+  return [...new Set(names)].filter((name) => name !== '__typename' && name !== anchorName)
 }
 
 /** The type in lists and non-nulls. */

@@ -57,6 +57,12 @@ export const interfaceObject: Fixture = {
       expected: { data: { users: every('id', 'name', 'handle') } },
       fetches: ['names', 'types'],
     },
+    'all that is asked of the object, under a condition': {
+      query: 'query ($yes: Boolean!) { others @include(if: $yes) { handle @include(if: $yes) } }',
+      variables: { yes: true },
+      expected: { data: { others: every('handle') } },
+      fetches: ['names'],
+    },
     'a field of a type, from the object': {
       query: '{ others { ... on User { age } } }',
       expected: { data: { others: every('age') } },
