@@ -20,7 +20,9 @@ export function createHistogram<L extends string>({ name, help, buckets }: Optio
       return `${name}_bucket{${labels}${labels && ','}le="${bound}"} ${count}`
     })
     const told = labels && `{${labels}}`
-    return labels && count === 0 ? [] : [...reached, `${name}_sum${told} ${sum}`, `${name}_count${told} ${count}`]
+    return labels && count === 0
+      ? []
+      : [...reached, `${name}_sum${told} ${sum}`, `${name}_count${told} ${count}`]
   }
 
   return {
