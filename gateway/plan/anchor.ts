@@ -19,9 +19,10 @@ const typename: SelectionNode = {
 
 /**
  * Asks for `__typename` wherever all that is selected of a field depends on variables. The planner would take their
- * conditions for the field's own, and not fetch it: an object of which everything is skipped is `{}`, not null.
+ * conditions for the field's own, and not fetch it: an object of which everything is skipped is `{}`, not null. Not below
+ * `except`: of interface objects another subgraph would be asked for the type.
  */
-export function anchor(document: DocumentNode): DocumentNode {
+export function anchor(document: DocumentNode, except: ReadonlySet<string>): DocumentNode {
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
@@ -43,25 +44,12 @@ export function anchor(document: DocumentNode): DocumentNode {
 
   return visit(document, {
     Field(node) {
-      const { selectionSet } = node
-      if (!selectionSet || hasSure(selectionSet)) return undefined
+      const { name, selectionSet } = node
+      if (!selectionSet || hasSure(selectionSet) || except.has(name.value)) return undefined
       return {
         ...node,
         selectionSet: { ...selectionSet, selections: [typename, ...selectionSet.selections] },
       }
     },
   })
-}
-
-/** Whether nothing is asked but what only is to be there: of an interface object another subgraph knows the type. */
-export function areAnchors({ selections }: SelectionSetNode): boolean {
-  const isTypename = (each: SelectionNode): boolean =>
-    each.kind === Kind.INLINE_FRAGMENT
-      ? each.selectionSet.selections.every(isTypename)
-      : each.kind === Kind.FIELD && each.name.value === '__typename' && !each.directives?.length
-  const hasAnchor = (each: SelectionNode): boolean =>
-    each.kind === Kind.INLINE_FRAGMENT
-      ? each.selectionSet.selections.some(hasAnchor)
-      : each.kind === Kind.FIELD && each.alias?.value === anchorName
-  return selections.every(isTypename) && selections.some(hasAnchor)
 }

@@ -5,7 +5,6 @@ import type {
   QueryPlanSelectionNode,
 } from '@apollo/query-planner'
 import { type DocumentNode, GraphQLError, getOperationAST, Kind, type SelectionSetNode } from 'graphql'
-import { anchorName, areAnchors } from './anchor.ts'
 import { combine } from './combine.ts'
 import { objectPath } from './path.ts'
 import { operationFor, type Planner } from './supergraph.ts'
@@ -174,7 +173,6 @@ function flatten(node: ApolloPlanNode, place: Place, before: number[], list: Lis
       return united([branch(node.ifClause, true), branch(node.elseClause, false)])
     }
     case 'Fetch': {
-      if (asksAnchors(node)) return before
       const indexes = fetchesOf(list, node, place, before).map((fetch) => list.fetches.push(fetch) - 1)
       if (node.id !== undefined) list.ids.set(node.id, [...(list.ids.get(node.id) ?? []), ...indexes])
       return indexes
@@ -253,12 +251,6 @@ function fetchOf(
       },
     ],
   }
-}
-
-function asksAnchors({ operation, requires }: FetchNode): boolean {
-  if (!requires || !operation.includes(anchorName)) return false
-  const [entities] = operationOf(operation).selectionSet.selections
-  return entities?.kind === Kind.FIELD && !!entities.selectionSet && areAnchors(entities.selectionSet)
 }
 
 function fetchedFields(text: string, ofEntities: boolean): string[] {

@@ -26,7 +26,7 @@ import { type ClientDirectives, clientDirectives, composedDirectives } from './d
 import { type EventBinding, eventBindings } from './event.ts'
 import { type Protection, protectionIn } from './protection.ts'
 import { type RequiredFields, separateRequired } from './required.ts'
-import { operationOf } from './text.ts'
+import { namedType, operationOf } from './text.ts'
 
 export type Supergraph = {
   /** What clients see: validation, introspection and the shape of answers follow it. */
@@ -55,6 +55,8 @@ export type NameTraits = { fieldNames: ReadonlySet<string> }
 export type Planner = {
   queryPlanner: QueryPlanner
   apiSchema: Schema
+  /** Names of fields whose type some subgraph has as an interface object. */
+  interfaceObjectFields: ReadonlySet<string>
   /** The planner plans with stand-ins for some fields. */
   required: RequiredFields
 }
@@ -141,6 +143,7 @@ export function readPlanner(sdl: string): { planner: Planner; facts: SupergraphF
       debug: { maxEvaluatedPlans: 1_000 },
     }),
     apiSchema: supergraph.apiSchema(),
+    interfaceObjectFields: interfaceObjectFields(document),
     required,
   }
   return {
@@ -169,7 +172,7 @@ export function checkSupergraph(sdl: string): void {
 export const createPlanner = (sdl: string): Planner => readPlanner(sdl).planner
 
 export function operationFor(planner: Planner, document: DocumentNode, operationName: string | undefined) {
-  return operationFromDocument(planner.apiSchema, anchor(document), {
+  return operationFromDocument(planner.apiSchema, anchor(document, planner.interfaceObjectFields), {
     validate: false,
     ...(operationName === undefined ? {} : { operationName }),
   })
@@ -224,6 +227,24 @@ function subgraphNames(document: DocumentNode): Map<string, string> {
 function fieldNames(document: DocumentNode): Set<string> {
   const names = new Set<string>()
   visit(document, { FieldDefinition: (node) => void names.add(node.name.value) })
+  return names
+}
+
+function interfaceObjectFields(document: DocumentNode): Set<string> {
+  const interfaces = new Set<string>()
+  const names = new Set<string>()
+  const isObject = (directive: DirectiveNode) =>
+    directive.name.value === 'join__type' && booleanArgument(directive, 'isInterfaceObject') === true
+  visit(document, {
+    InterfaceTypeDefinition({ name, directives = [] }) {
+      if (directives.some(isObject)) interfaces.add(name.value)
+    },
+  })
+  visit(document, {
+    FieldDefinition({ name, type }) {
+      if (interfaces.has(namedType(type))) names.add(name.value)
+    },
+  })
   return names
 }
 

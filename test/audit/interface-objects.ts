@@ -63,6 +63,12 @@ export const interfaceObject: Fixture = {
       expected: { data: { others: every('handle') } },
       fetches: ['names'],
     },
+    'a type’s name under a condition': {
+      query: `query ($yes: Boolean!) {
+        others { id @skip(if: $yes) ... on User @include(if: $yes) { __typename } } }`,
+      variables: { yes: true },
+      expected: { data: { others: [{ __typename: 'User' }, { __typename: 'User' }] } },
+    },
     'a field of a type, from the object': {
       query: '{ others { ... on User { age } } }',
       expected: { data: { others: every('age') } },
