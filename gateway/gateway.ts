@@ -13,7 +13,7 @@ import { openPersistedOperations } from './guard/persisted.ts'
 import { clientAddress, createAdmission, createCharge } from './guard/rate.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
 import { createMetrics, type OperationOutcome, type OperationType, type ReloadOutcome } from './metrics.ts'
-import type { Answer, Caller, PreparedOperation } from './operation.ts'
+import { type Answer, answerText, type Caller, type PreparedOperation } from './operation.ts'
 import { printPlan } from './plan/print.ts'
 import { refusal, refused } from './refusal.ts'
 import { createGenerations } from './reload.ts'
@@ -197,6 +197,34 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         const generation = generationOf(operation)
         return await generation.subscribe(operation, () => callerOf(generation, identity, head, signal))
       }),
+    watch(operation, socket, sink) {
+      const closed = new AbortController()
+      let room = Promise.withResolvers<void>()
+      const pump = async () => {
+        const results = await socketOperations.subscribe(operation, socket, closed.signal)
+        if (!(Symbol.asyncIterator in results)) return sink.end(results.errors)
+        closed.signal.addEventListener('abort', () => void results.return())
+        if (closed.signal.aborted) await results.return()
+        for await (const answer of results) {
+          while (!sink.hasRoom() && !closed.signal.aborted) await room.promise
+          if (closed.signal.aborted) return
+          sink.next({ text: answerText(answer) })
+        }
+        if (!closed.signal.aborted) sink.end()
+      }
+      pump().catch(onFault)
+      return {
+        resume() {
+          room.resolve()
+          room = Promise.withResolvers()
+        },
+        permit() {},
+        close() {
+          closed.abort(new Error('the subscription is over'))
+          room.resolve()
+        },
+      }
+    },
   }
 
   const onFault = (error: unknown) => log.error({ err: error }, 'a connection failed')

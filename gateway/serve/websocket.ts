@@ -8,6 +8,7 @@ import type { Identity } from '../guard/verify.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Answer, PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
+import type { Sink, Subscription } from '../subscribe/sink.ts'
 import { type Gate, operationRequest, timesGiven } from './http.ts'
 
 /** The gateway as a socket sees it. `closed` fires with the socket. */
@@ -22,9 +23,11 @@ export type SocketOperations = {
     socket: Socket,
     signal: AbortSignal,
   ): Promise<Answer | AsyncGenerator<Answer, void, void>>
+  /** Begins at once; what is wrong is told to the sink. */
+  watch(operation: PreparedOperation, socket: Socket, sink: Sink): Subscription
 }
 
-type Socket = {
+export type Socket = {
   identity: Identity
   authorization: string | undefined
   /** Of the request that opened it. */
