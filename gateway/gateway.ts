@@ -13,7 +13,7 @@ import { openPersistedOperations } from './guard/persisted.ts'
 import { clientAddress, createAdmission, createCharge } from './guard/rate.ts'
 import { anonymous, createVerifier, type Identity, type Verifier } from './guard/verify.ts'
 import { createMetrics, type OperationOutcome, type OperationType, type ReloadOutcome } from './metrics.ts'
-import { type Answer, answerText, type Caller, type PreparedOperation } from './operation.ts'
+import type { Answer, Caller, PreparedOperation } from './operation.ts'
 import { printPlan } from './plan/print.ts'
 import { refusal, refused } from './refusal.ts'
 import { createGenerations } from './reload.ts'
@@ -28,6 +28,8 @@ import {
 } from './serve/http.ts'
 import { type SocketOperations, serveSockets } from './serve/websocket.ts'
 import { createLivePool } from './subscribe/live.ts'
+import { createSubscriptions } from './subscribe/session.ts'
+import type { GraphQLFormattedError } from 'graphql'
 import { createTelemetry, type OperationTrace } from './telemetry.ts'
 import { startTracing } from './trace.ts'
 import { createSubgraphPools } from './traffic/subgraphs.ts'
@@ -67,7 +69,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     caches: metrics.caches,
     cost: metrics.cost,
     planned: metrics.planned,
-    subscriptions: metrics.subscriptions,
     planDeadlineMs: options.planDeadlineMs ?? 5_000,
   }
   const persisted = await openPersistedOperations({
@@ -110,6 +111,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     Object.assign(seen, { type, name: definition.name?.value })
 
   // Refusals are answers; anything else is a fault of ours, told in the log and masked.
+  function told(error: unknown, signal = never): readonly GraphQLFormattedError[] {
+    const refusals = refused(error)
+    if (!refusals && !signal.aborted) log.error({ err: error }, 'an operation failed')
+    return (refusals ?? [refusal('INTERNAL', 'internal error')]).map((each) => each.toJSON())
+  }
+
   async function answered<T>(
     { headers }: Head,
     signal: AbortSignal,
@@ -126,10 +133,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return answer
     } catch (error) {
       leave()
-      const refusals = refused(error)
-      outcome = refusals ? 'refused' : 'failed'
-      if (!refusals && !signal.aborted) log.error({ err: error }, 'an operation failed')
-      return { errors: (refusals ?? [refusal('INTERNAL', 'internal error')]).map((each) => each.toJSON()) }
+      outcome = refused(error) ? 'refused' : 'failed'
+      return { errors: told(error, signal) }
     } finally {
       watched.end({ ...seen, outcome })
     }
@@ -165,6 +170,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return 'first' in answer ? answer : { first: answer, rest: null }
   }
 
+  const subscriptions = createSubscriptions({
+    inCurrent(operation) {
+      const generation = generations.current()
+      if (readIn.get(operation) === generation) return { generation, operation }
+      const again = generation.operations.prepare(operation.request)
+      readIn.set(again, generation)
+      return { generation, operation: again }
+    },
+    callerOf,
+    told,
+    share: config.shareSubscriptions,
+    most: config.limits.subscriptions,
+    gauge: metrics.subscriptions,
+  })
+
   // An operation on a socket runs in the supergraph in which it was read.
   const readIn = new WeakMap<PreparedOperation, Generation>()
   const generationOf = (operation: PreparedOperation) => readIn.get(operation) ?? generations.current()
@@ -191,39 +211,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         const caller = await callerOf(generation, identity, head, signal, trace)
         return (await run(generation, operation, caller)).first
       }),
-    subscribe: (operation, { identity, ...head }, signal) =>
-      answered(head, signal, generationOf(operation), async (seen) => {
+    watch(operation, client, sink) {
+      const { subscription, begun } = subscriptions.subscribe(operation, client, sink)
+      const generation = generationOf(operation)
+      void answered<Answer>(client, never, generation, async (seen) => {
         see(seen, operation)
-        const generation = generationOf(operation)
-        return await generation.subscribe(operation, () => callerOf(generation, identity, head, signal))
-      }),
-    watch(operation, socket, sink) {
-      const closed = new AbortController()
-      let room = Promise.withResolvers<void>()
-      const pump = async () => {
-        const results = await socketOperations.subscribe(operation, socket, closed.signal)
-        if (!(Symbol.asyncIterator in results)) return sink.end(results.errors)
-        closed.signal.addEventListener('abort', () => void results.return())
-        if (closed.signal.aborted) await results.return()
-        for await (const answer of results) {
-          while (!sink.hasRoom() && !closed.signal.aborted) await room.promise
-          if (closed.signal.aborted) return
-          sink.next({ text: answerText(answer) })
-        }
-        if (!closed.signal.aborted) sink.end()
-      }
-      pump().catch(onFault)
-      return {
-        resume() {
-          room.resolve()
-          room = Promise.withResolvers()
-        },
-        permit() {},
-        close() {
-          closed.abort(new Error('the subscription is over'))
-          room.resolve()
-        },
-      }
+        await begun
+        return {}
+      }).then(({ errors }) => errors && sink.end(errors))
+      return subscription
     },
   }
 
@@ -267,7 +263,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const reload = async (sdl: string): Promise<ReloadOutcome> => {
     const outcome = await generations.reload(sdl)
-    if (outcome === 'swapped') void persisted.planAhead()
+    if (outcome !== 'swapped') return outcome
+    void persisted.planAhead()
+    await subscriptions.replan()
     return outcome
   }
   try {
@@ -280,6 +278,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
 }
+
+const never = new AbortController().signal
 
 const withPlan = (answer: Answer, { primary, fetches, deferred, unplanned }: CompiledPlan): Answer => ({
   ...answer,

@@ -12,16 +12,16 @@ import type { Fetch } from './plan/plan.ts'
 import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import type { LivePool } from './subscribe/live.ts'
-import { createSubscribe, type LiveRooms, type Subscribe } from './subscribe/session.ts'
+import type { LiveRooms } from './subscribe/session.ts'
 import type { SubgraphPools } from './traffic/subgraphs.ts'
 
 /** One supergraph with all that is made from its SDL: an operation begins and ends in the same. */
 export type Generation = {
   sdl: string
+  supergraph: Supergraph
   operations: Operations
   /** As that of the operations; queries that are alike and under way share an execution where that is switched on. */
   run: Operations['run']
-  subscribe: Subscribe
   rollLabels: RollLabels
   live: LiveRooms | null
   /** Nothing of it is closed until the answer is called. */
@@ -41,7 +41,6 @@ export type Floor = {
   caches: CacheCounts
   cost: Metrics['cost']
   planned: (seconds: number) => void
-  subscriptions: { inc(): void; dec(): void }
   planDeadlineMs: number
 }
 
@@ -77,12 +76,11 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
       caches: floor.caches,
       cache: config.fetchCacheBytes > 0 ? fetchCache(supergraph, config.fetchCacheBytes) : null,
     })
-    const gauge = floor.subscriptions
     return {
       sdl,
+      supergraph,
       operations,
       run: config.shareQueries ? sharedRun(operations.run) : operations.run,
-      subscribe: createSubscribe({ supergraph, operations, live: rooms, gauge }),
       rollLabels: labelRoller(supergraph.overrides.keys(), config.overrideLabels),
       live: rooms,
       ...untilLeft(close, log),

@@ -56,7 +56,12 @@ export type Caller = Grantee & {
   trace: OperationTrace | null
 }
 
-export type PreparedOperation = Operation & { variables: Record<string, unknown>; estimatedCost: number }
+export type PreparedOperation = Operation & {
+  /** As it came, to be prepared again under another supergraph. */
+  request: OperationRequest
+  variables: Record<string, unknown>
+  estimatedCost: number
+}
 
 export type Operations = {
   /**
@@ -231,7 +236,7 @@ export function createOperations(rooms: Rooms): Operations {
       const operation = operationIn(request, inParts)
       const variables = coercedVariables(supergraph, operation.definition, request.variables ?? {}, rules)
       const estimatedCost = demand && operation.cost ? demand.admit(operation.cost, variables) : 0
-      return { ...operation, variables, estimatedCost }
+      return { ...operation, request, variables, estimatedCost }
     },
     async run(operation, caller) {
       const { plan, running } = await begin(operation, caller)

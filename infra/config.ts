@@ -100,6 +100,7 @@ const environment = z.object({
   AUTOMATIC_PERSISTED_QUERIES: z.stringbool().default(true),
   PLAN_SCOPE: z.string().optional(),
   SHARE_QUERIES: z.stringbool().default(false),
+  SHARE_SUBSCRIPTIONS: z.stringbool().default(true),
   FETCH_CACHE_BYTES: z.coerce.number().int().min(0).default(0),
   GATEWAY_MODE: z.enum(['development', 'production']).default('development'),
   INTROSPECTION: flag,
@@ -127,6 +128,7 @@ const environment = z.object({
   LIMIT_VARIABLE_VALUES: whole(0, million, 20_000),
   LIMIT_BATCH: whole(0, 1_000, 0),
   LIMIT_SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000, 100),
+  LIMIT_SUBSCRIPTIONS: whole(1, million, 50_000),
   SUBGRAPH_POLICIES: json(z.record(z.string(), subgraphPolicy)),
   FORWARD_HEADERS: list,
   METRICS: z.stringbool().default(true),
@@ -210,6 +212,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     planScope: e.PLAN_SCOPE,
     /** Whether identical queries that run at the same time are one execution. */
     shareQueries: e.SHARE_QUERIES,
+    /** Whether subscribers to the same share an execution. */
+    shareSubscriptions: e.SHARE_SUBSCRIPTIONS,
     /** What the gateway may keep of subgraphs' answers; 0: nothing is kept. */
     fetchCacheBytes: e.FETCH_CACHE_BYTES,
     introspection: e.INTROSPECTION ?? e.GATEWAY_MODE === 'development',
@@ -260,6 +264,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       /** Operations in one body; 0: a body is no list. */
       batch: e.LIMIT_BATCH,
       subscriptionsPerSocket: e.LIMIT_SUBSCRIPTIONS_PER_SOCKET,
+      /** In the process. */
+      subscriptions: e.LIMIT_SUBSCRIPTIONS,
     },
     /** By subgraph; `*` for all. */
     subgraphPolicies: e.SUBGRAPH_POLICIES ?? {},

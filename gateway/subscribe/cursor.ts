@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Keys } from '@community/infra/keys.ts'
-import { print, visit } from 'graphql'
+import { type DocumentNode, print, visit } from 'graphql'
 import { z } from 'zod'
 import type { PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
@@ -12,7 +12,7 @@ export type Cursor = {
   positions: Record<string, string>
   /** Of the last result. */
   version: number
-  /** The operation that the cursor is for. */
+  /** The operation, and who may have its results: what the cursor is for. */
   operation: string
 }
 
@@ -40,7 +40,7 @@ export function createCursors(keys: Keys): Cursors {
       })
       const cursor = claims.parse(payload)
       if (cursor.topic !== topic || cursor.operation !== operation)
-        throw badCursor('is the cursor of another operation or other arguments')
+        throw badCursor('is the cursor of another operation, of other arguments or for other rights')
       return cursor
     },
   }
@@ -61,14 +61,26 @@ export function operationHash(
   rootField: string,
   { after: _after, ...args }: Record<string, unknown>,
 ): string {
-  const normalized = visit(document, {
+  const { text: selection, used } = normalized(document, rootField)
+  const sorted = (names: Iterable<string>, values: Record<string, unknown>) =>
+    [...names].toSorted().map((name) => [name, values[name]])
+  const text = JSON.stringify([selection, sorted(used, variables), sorted(Object.keys(args), args)])
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+type Normalized = { text: string; used: ReadonlySet<string> }
+const known = new WeakMap<DocumentNode, Normalized>()
+
+function normalized(document: DocumentNode, rootField: string): Normalized {
+  const found = known.get(document)
+  if (found) return found
+  const bare = visit(document, {
     OperationDefinition: (node) => ({ ...node, name: undefined, variableDefinitions: [] }),
     Field: (node) => (node.name.value === rootField ? { ...node, arguments: [] } : undefined),
   })
   const used = new Set<string>()
-  visit(normalized, { Variable: (node) => void used.add(node.name.value) })
-  const sorted = (names: Iterable<string>, values: Record<string, unknown>) =>
-    [...names].toSorted().map((name) => [name, values[name]])
-  const text = JSON.stringify([print(normalized), sorted(used, variables), sorted(Object.keys(args), args)])
-  return createHash('sha256').update(text).digest('base64url')
+  visit(bare, { Variable: (node) => void used.add(node.name.value) })
+  const made = { text: print(bare), used }
+  known.set(document, made)
+  return made
 }

@@ -1,332 +1,309 @@
-import { GraphQLError, type GraphQLFormattedError, getArgumentValues, isObjectType } from 'graphql'
-import { fieldCollector } from '../execute/collect.ts'
-import type { CompiledPlan } from '../execute/compile.ts'
-import { fetchEntities } from '../execute/execute.ts'
-import { type JsonObject, own } from '../execute/merge.ts'
-import type { Answer, Caller, Operations, PreparedOperation } from '../operation.ts'
-import { type EntitySource, type EventBinding, entitySource, isMadeOf, versionKey } from '../plan/event.ts'
-import type { Supergraph } from '../plan/supergraph.ts'
+import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import type { Generation } from '../generation.ts'
+import type { Identity, Principal } from '../guard/verify.ts'
+import type { Caller, PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
-import { createBuffer } from './buffer.ts'
+import type { Head } from '../serve/http.ts'
+import { createShared } from '../shared.ts'
 import { type Cursor, type Cursors, operationHash } from './cursor.ts'
-import { readEvent } from './delta.ts'
-import type { Address, StreamEvent, Topics } from './topics.ts'
+import type { Sink, Subscription } from './sink.ts'
+import { openStream, type Reader, type Stream } from './stream.ts'
+import { eventSubject, type Subject, subscriptionField } from './subject.ts'
+import type { Topics } from './topics.ts'
 
-/** Throws refusals. The caller is asked for again and again, as its headers grow old. */
-export type Subscribe = (
-  operation: PreparedOperation,
-  caller: () => Promise<Caller>,
-) => Promise<AsyncGenerator<Answer, void, void>>
-
-/** What a subscription needs beyond what queries need; null where no event log is configured. */
+/** What subscriptions to events need; null where no event log is configured. */
 export type LiveRooms = { topics: Topics; cursors: Cursors }
 
+/** Who subscribes, and with what request. */
+type Client = Head & { identity: Identity }
+
+/** An operation in the supergraph that is served now. */
+export type CurrentOperation = { generation: Generation; operation: PreparedOperation }
+
+export type Subscriptions = {
+  /** Begins at once. `begun` rejects where it is refused or fails, of which the sink is not told. */
+  subscribe(
+    operation: PreparedOperation,
+    client: Client,
+    sink: Sink,
+  ): { subscription: Subscription; begun: Promise<void> }
+  /** All that run go on in the supergraph that is served now, or are told why they can't. */
+  replan(): Promise<void>
+}
+
 type Rooms = {
-  supergraph: Supergraph
-  operations: Operations
-  live: LiveRooms | null
+  /** Throws refusals where it is not valid in there any more. */
+  inCurrent(operation: PreparedOperation): CurrentOperation
+  callerOf(generation: Generation, identity: Identity, head: Head, signal: AbortSignal): Promise<Caller>
+  told(error: unknown): readonly GraphQLFormattedError[]
+  /** Whether subscribers to the same share an execution. */
+  share: boolean
+  /** In this process. */
+  most: number
   /** Of open subscriptions. */
   gauge: { inc(): void; dec(): void }
 }
 
-const bufferedEvents = 1_000
-const replayedEvents = 10_000
-const replayDeadlineMs = 30_000
+export function createSubscriptions(rooms: Rooms): Subscriptions {
+  const held = createShared<Promise<Held>>(async (opened) => (await opened).close())
+  let count = 0
+  let made = 0
 
-export function createSubscribe({ supergraph, operations, live, gauge }: Rooms): Subscribe {
-  return async (operation, caller) => {
-    const { binding, args, key } = boundField(supergraph, operation)
-    if (!live)
-      throw refusal(
-        'NO_EVENT_LOG',
-        'this gateway runs without an event log: there is nothing to subscribe to',
-      )
-    const permitted = operation.for(await caller())
-    const plan = await permitted.plan()
-    if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
-    const subject: Subject = {
-      plan,
-      denials: permitted.errors,
-      source: sourceOf(plan, binding),
-      representation: representation(supergraph, plan, binding, args),
-      address: { topic: binding.topic, type: binding.type, key },
-      operationHash: operationHash(operation, binding.field, args),
-    }
+  /** Joins the stream that the operation and who asks for it share with others. */
+  async function join(
+    asked: PreparedOperation,
+    client: Client,
+    sink: Sink,
+    from: 'after' | 'RESYNC',
+    isOver: () => boolean,
+  ): Promise<Joined | null> {
+    const current = rooms.inCurrent(asked)
+    const { generation, operation } = current
+    const field = subscriptionField(generation.supergraph, operation)
+    const identity = rooms.share ? withoutSubject(client.identity) : client.identity
+    const { headers, labels } = await rooms.callerOf(generation, identity, client, never)
+    const scope = scopeOf(identity.principal)
+    const hash = operationHash(operation, field.name, field.args)
+    const { after } = field.args
     const cursor =
-      typeof args.after === 'string'
-        ? await live.cursors.open(args.after, { topic: binding.topic, operation: subject.operationHash })
+      from === 'after' && typeof after === 'string'
+        ? await openCursor(generation, field.binding?.topic, after, `${hash} ${scope}`)
         : null
-    const closed = new AbortController()
-    const signal = AbortSignal.any([(await caller()).signal, closed.signal])
-    const callerUntilClosed = async (): Promise<Caller> => ({ ...(await caller()), signal })
-    const session = { supergraph, operations, gauge, ...live, operation, subject, caller: callerUntilClosed }
-    return closable(results(session, cursor, closed.signal), closed)
-  }
-}
-
-/** What is subscribed to. */
-type Subject = {
-  plan: CompiledPlan
-  /** Tell what the subscriber may not have. */
-  denials: readonly GraphQLFormattedError[]
-  source: EntitySource
-  representation: JsonObject
-  address: Address
-  operationHash: string
-}
-
-type Session = LiveRooms &
-  Pick<Rooms, 'supergraph' | 'operations' | 'gauge'> & {
-    operation: PreparedOperation
-    subject: Subject
-    caller(): Promise<Caller>
+    const shared = JSON.stringify([hash, scope, [...labels], comparable(headers)])
+    const name = rooms.share ? shared : `${++made} ${shared}`
+    if (isOver()) return null
+    const { value, release } = held.take(name, () =>
+      hold(rooms, current, { identity, head: client, labels, cursorFor: `${hash} ${scope}` }),
+    )
+    try {
+      const { stream } = await value
+      if (!isOver()) return { reader: stream.join(sink, cursor ?? (from === 'RESYNC' ? from : 'SNAPSHOT')), release }
+    } catch (error) {
+      await release().catch(() => undefined)
+      throw error
+    }
+    await release()
+    return null
   }
 
-// Of a type that has none in its schema, until its first event.
-const unknownVersion = -1
+  function subscribe(operation: PreparedOperation, client: Client, sink: Sink) {
+    let joined: Joined | null = null
+    let isOver = false
+    let who = client
+    /** Grows with each token, so that what is on its way for an older one is let go. */
+    let turn = 0
 
-const misses = (version: number, event: StreamEvent) =>
-  version !== unknownVersion && event.version > version + 1
+    const leave = () => {
+      joined?.reader.leave()
+      joined?.release().catch(() => undefined)
+      joined = null
+    }
+    const over = () => {
+      if (isOver) return
+      isOver = true
+      leave()
+      count--
+      rooms.gauge.dec()
+    }
+    const guarded: Sink = {
+      hasRoom: () => sink.hasRoom(),
+      next: (result) => sink.next(result),
+      end(errors) {
+        if (isOver) return
+        over()
+        sink.end(errors)
+      },
+    }
 
-type Kind = 'SNAPSHOT' | 'DELTA' | 'RESYNC'
-
-/** The protocol: attach and buffer, snapshot, drop what it has, deltas. Ends after a snapshot that finds nothing. */
-async function* results(
-  session: Session,
-  cursor: Cursor | null,
-  closed: AbortSignal,
-): AsyncGenerator<Answer, void, void> {
-  const buffer = createBuffer<StreamEvent | 'gap'>(bufferedEvents)
-  const detach = session.topics.attach(session.subject.address, buffer.push)
-  closed.addEventListener('abort', buffer.close, { once: true })
-  session.gauge.inc()
-  try {
-    let version = unknownVersion
-    // Until the first event after a cursor proves the contrary, the log may have lost what came between.
-    let mayMiss = false
-    let begin: Kind | null = 'SNAPSHOT'
-    if (cursor) {
-      const missed = await missedSince(session, cursor, closed)
-      if (missed.kind === 'nothing-visible') {
-        yield missed.answer
-        return
-      }
-      version = cursor.version
-      mayMiss = true
-      begin = missed.kind === 'gone' ? 'RESYNC' : null
-      for (const event of missed.kind === 'events' ? missed.events : []) {
-        if (event.version <= version) continue
-        if (mayMiss && misses(version, event)) {
-          begin = 'RESYNC'
-          break
-        }
-        mayMiss = false
-        version = event.version
-        yield await delta(session, event)
+    async function begin(from: 'after' | 'RESYNC'): Promise<void> {
+      const own = ++turn
+      const found = await join(operation, who, guarded, from, () => isOver || own !== turn)
+      if (found && !isOver && own === turn) joined = found
+      else if (found) {
+        found.reader.leave()
+        await found.release()
       }
     }
-    for (;;) {
-      if (begin) {
-        buffer.clear()
-        const taken = await snapshot(session, begin)
-        yield taken.answer
-        if (taken.version === null) return
-        version = taken.version
-        mayMiss = false
-        begin = null
-      }
-      const event = await buffer.take()
-      if (event === undefined) return
-      if (event === 'gap' || event === 'overflow') begin = 'RESYNC'
-      else if (event.version > version) {
-        if (mayMiss && misses(version, event)) begin = 'RESYNC'
-        else {
-          mayMiss = false
-          version = event.version
-          yield await delta(session, event)
-        }
-      }
+
+    count++
+    rooms.gauge.inc()
+    const begun = count > rooms.most ? Promise.reject(tooMany(rooms.most)) : begin('after')
+    begun.catch(over)
+    const subscription: Subscription = {
+      resume: () => joined?.reader.resume(),
+      permit(identity) {
+        const before = who.identity.principal
+        who = { ...who, identity }
+        if (isOver || sameRights(before, identity.principal)) return
+        leave()
+        begin('RESYNC').catch((error: unknown) => guarded.end(rooms.told(error)))
+      },
+      close: over,
     }
-  } finally {
-    closed.removeEventListener('abort', buffer.close)
-    detach()
-    session.gauge.dec()
+    return { subscription, begun }
   }
-}
 
-/** `version` is null where there is nothing, or nothing visible, to follow. */
-async function snapshot(session: Session, kind: Kind): Promise<{ answer: Answer; version: number | null }> {
-  const { subject, operations, operation, topics } = session
-  // Read before the snapshot: every event after the snapshot's version has its place from here on.
-  const positions = topics.positions(subject.address.topic)
-  const caller = await session.caller()
-  const { responseName } = subject.source
-  const entity = await fetchEntity(session, caller)
-  if (!entity.found)
-    return {
-      answer: await operations.finish(operation, caller, null, {
-        data: { [responseName]: null },
-        errors: entity.errors,
-      }),
-      version: null,
-    }
-  const data = { [responseName]: entity.value }
-  const found = own(entity.value, versionKey)
-  const version = typeof found === 'number' ? found : unknownVersion
-  const answer = await operations.finish(operation, caller, subject.plan, {
-    data,
-    errors: [...entity.errors, ...subject.denials],
-  })
-  return { answer: await withStream(session, answer, kind, version, positions), version }
-}
-
-async function fetchEntity({ subject, operations, operation }: Session, caller: Caller) {
-  const { source, representation: reference, address } = subject
-  const execution = operations.execution(operation, caller)
-  const value: JsonObject = {}
-  const [found = false] = await fetchEntities(execution, source.snapshot, [value], [reference], () => [
-    source.responseName,
-  ])
-  const errors =
-    found || execution.errors.length > 0
-      ? execution.errors
-      : [
-          {
-            message: `there is no ${address.type} ${address.key}, or it is not visible to you`,
-            path: [source.responseName],
-            extensions: { code: 'NOT_FOUND' },
-          },
-        ]
-  return { value, found, errors }
-}
-
-type Missed =
-  | { kind: 'events'; events: StreamEvent[] }
-  /** The log has lost them, or they are too many: a snapshot is the better answer. */
-  | { kind: 'gone' }
-  | { kind: 'nothing-visible'; answer: Answer }
-
-async function missedSince(session: Session, cursor: Cursor, closed: AbortSignal): Promise<Missed> {
-  const { subject, topics, operations, operation } = session
-  const until = topics.positions(subject.address.topic)
-  const caller = await session.caller()
-  const entity = await fetchEntity(session, caller)
-  if (!entity.found) {
-    const data = { [subject.source.responseName]: null }
-    const answer = await operations.finish(operation, caller, null, { data, errors: entity.errors })
-    return { kind: 'nothing-visible', answer }
-  }
-  const signal = AbortSignal.any([closed, AbortSignal.timeout(replayDeadlineMs)])
-  const events = await topics.replay(subject.address, cursor.positions, until, replayedEvents, signal)
-  return events ? { kind: 'events', events } : { kind: 'gone' }
-}
-
-async function delta(session: Session, event: StreamEvent): Promise<Answer> {
-  const { subject, operations, operation, supergraph } = session
-  const current = await session.caller()
-  const { tracestate: _ofTheSubscriber, ...headers } = current.headers
-  const caller = event.traceparent
-    ? { ...current, headers: { ...headers, traceparent: event.traceparent } }
-    : current
-  const execution = operations.execution(operation, caller)
-  const known = { ...subject.representation, version: event.version, ...event.value }
-  const value = await readEvent(execution, supergraph, subject.source, subject.representation, known)
-  const answer = await operations.finish(operation, caller, subject.plan, {
-    data: { [subject.source.responseName]: value },
-    errors: [...execution.errors, ...subject.denials],
-  })
-  return await withStream(session, answer, 'DELTA', event.version, { [event.partition]: event.next })
-}
-
-async function withStream(
-  { cursors, subject }: Session,
-  answer: Answer,
-  kind: Kind,
-  version: number,
-  positions: Record<string, string>,
-): Promise<Answer> {
-  const { address, operationHash: operation } = subject
-  const cursor = await cursors.seal({ topic: address.topic, positions, version, operation })
-  const shown = version === unknownVersion ? null : version
-  return { ...answer, extensions: { stream: { kind, cursor, version: shown } } }
-}
-
-/**
- * A generator that ends while it waits: its own `return` would wait for the next event. After it nothing is yielded
- * any more, so that no result follows a client's `complete`.
- */
-function closable<T>(
-  source: AsyncGenerator<T, void, void>,
-  closed: AbortController,
-): AsyncGenerator<T, void, void> {
-  const done: IteratorReturnResult<void> = { done: true, value: undefined }
   return {
-    async next() {
-      if (closed.signal.aborted) return done
-      try {
-        const result = await source.next()
-        return closed.signal.aborted ? done : result
-      } catch (error) {
-        if (closed.signal.aborted) return done
-        throw error
-      }
-    },
-    return() {
-      closed.abort(new Error('the subscription is over'))
-      // Nobody waits for what it was doing; why it stops is known.
-      source.return().catch(() => undefined)
-      return Promise.resolve(done)
-    },
-    throw: (error) => source.throw(error),
-    [Symbol.asyncIterator]() {
-      return this
-    },
-    async [Symbol.asyncDispose]() {
-      await this.return()
+    subscribe,
+    async replan() {
+      await Promise.all(
+        [...held.open()].map(async ([, opened]) => {
+          // Who opened it is told if it could not be.
+          const one = await opened.catch(() => null)
+          await one?.replan()
+        }),
+      )
     },
   }
+}
+
+type Joined = { reader: Reader; release: () => Promise<void> }
+
+/** A stream, and the supergraph in which it is planned. */
+type Held = { stream: Stream; replan(): Promise<void>; close(): void }
+
+/** Those for whom a stream is executed. */
+type Audience = {
+  identity: Identity
+  head: Head
+  labels: ReadonlySet<string>
+  /** What its cursors are good for. */
+  cursorFor: string
+}
+
+async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): Promise<Held> {
+  const closed = new AbortController()
+  let current = begun
+  let leave = current.generation.enter()
+  const subjectNow = (each: CurrentOperation) => subjectOf(rooms, each, audience, closed.signal)
+  let stream: Stream
+  try {
+    stream = openStream({
+      subject: await subjectNow(current),
+      told: rooms.told,
+      seal(subject, version, positions) {
+        const { live } = current.generation
+        if (!live || subject.topic === null) throw new Error('a cursor without an event log')
+        return live.cursors.seal({
+          topic: subject.topic,
+          positions,
+          version,
+          operation: audience.cursorFor,
+        })
+      },
+    })
+  } catch (error) {
+    leave()
+    throw error
+  }
+
+  return {
+    stream,
+    async replan() {
+      try {
+        const next = rooms.inCurrent(current.operation)
+        if (next.generation === current.generation || closed.signal.aborted) return
+        const entered = next.generation.enter()
+        try {
+          const subject = await subjectNow(next)
+          if (closed.signal.aborted) return entered()
+          stream.replace(subject)
+        } catch (error) {
+          entered()
+          throw error
+        }
+        leave()
+        leave = entered
+        current = next
+      } catch (error) {
+        stream.end(rooms.told(error).map(schemaChanged))
+      }
+    },
+    close() {
+      closed.abort(new Error('the subscription is over'))
+      stream.close()
+      leave()
+    },
+  }
+}
+
+async function subjectOf(
+  rooms: Rooms,
+  { generation, operation }: CurrentOperation,
+  { identity, head, labels }: Audience,
+  signal: AbortSignal,
+): Promise<Subject> {
+  const { supergraph, operations, live } = generation
+  const caller = async (): Promise<Caller> => {
+    const { headers, ...found } = await rooms.callerOf(generation, identity, head, signal)
+    return { ...found, labels, headers: withoutTrace(headers) }
+  }
+  const field = subscriptionField(supergraph, operation)
+  if (!field.binding)
+    throw refusal(
+      'SUBSCRIPTION_NOT_BOUND',
+      `Subscription.${field.name} is bound to no topic by @event: this gateway does not serve it`,
+    )
+  if (!live)
+    throw refusal(
+      'NO_EVENT_LOG',
+      'this gateway runs without an event log: there is nothing to subscribe to',
+    )
+  const permitted = operation.for(await caller())
+  const plan = await permitted.plan()
+  if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
+  const { topics } = live
+  return eventSubject(
+    { supergraph, operations, operation, plan, denials: permitted.errors, topics, caller },
+    field,
+    field.binding,
+  )
+}
+
+async function openCursor(
+  { live }: Generation,
+  topic: string | undefined,
+  text: string,
+  operation: string,
+): Promise<Cursor | null> {
+  if (!live || topic === undefined) return null
+  return await live.cursors.open(text, { topic, operation })
+}
+
+const never = new AbortController().signal
+
+/** An execution that is shared is nobody's own. */
+const withoutSubject = ({ principal, expiresAt }: Identity): Identity => ({
+  principal: principal.verified ? { ...principal, subject: 'subscribers' } : principal,
+  expiresAt,
+})
+
+/** All that decides what may be seen, but for the subject. */
+const scopeOf = ({ organization, scopes, policies, verified }: Principal): string =>
+  JSON.stringify([verified, organization, scopes.toSorted(), policies.toSorted()])
+
+const sameRights = (one: Principal, other: Principal): boolean => scopeOf(one) === scopeOf(other)
+
+function withoutTrace({ traceparent: _parent, tracestate: _state, ...headers }: Caller['headers']) {
+  return headers
+}
+
+/** The headers that tell subscribers apart: the signed one says who they are, which is compared by itself. */
+function comparable(headers: Caller['headers']): [string, unknown][] {
+  const { 'x-ossa-principal': _signed, ...others } = withoutTrace(headers)
+  return Object.entries(others).toSorted(([one], [other]) => (one < other ? -1 : 1))
 }
 
 const unauthorized = ({ message, path, extensions }: GraphQLFormattedError) =>
   new GraphQLError(message, { path: path ?? null, extensions: extensions ?? null })
 
-function boundField(supergraph: Supergraph, operation: PreparedOperation) {
-  const type = supergraph.api.getSubscriptionType()
-  if (!type) throw new Error('a valid subscription without a subscription type')
-  const collect = fieldCollector(supergraph.api, operation, operation.variables)
-  const [field] = collect(type, [operation.definition.selectionSet]).values()
-  const definition = field && type.getFields()[field.node.name.value]
-  if (!definition) throw refusal('BAD_USER_INPUT', 'the subscription selects nothing')
-  const binding = supergraph.events.get(definition.name)
-  if (!binding)
-    throw refusal(
-      'SUBSCRIPTION_NOT_BOUND',
-      `Subscription.${definition.name} is bound to no topic by @event: this gateway does not serve it`,
-    )
-  const args = getArgumentValues(definition, field.node, operation.variables)
-  return { binding, args, key: binding.keyOf(args) }
-}
+const schemaChanged = ({ message, extensions }: GraphQLFormattedError): GraphQLFormattedError => ({
+  message: `the schema has changed: ${message}`,
+  extensions: { ...extensions, code: 'SCHEMA_CHANGED' },
+})
 
-function sourceOf(plan: CompiledPlan, binding: EventBinding): EntitySource {
-  if (!plan.primary) throw new Error('a subscription without a first fetch')
-  return entitySource(plan.primary, binding)
-}
-
-function representation(
-  supergraph: Supergraph,
-  plan: CompiledPlan,
-  binding: EventBinding,
-  args: Record<string, unknown>,
-): JsonObject {
-  const names = new Set(Object.keys(args))
-  const key = supergraph
-    .keysOf(plan.primary?.subgraph ?? '', binding.type)
-    .find((each) => isMadeOf(each, names))
-  const type = supergraph.full.getType(binding.type)
-  if (!key || !isObjectType(type))
-    throw new Error(
-      `${plan.primary?.subgraph} does not resolve ${binding.type} by the arguments of ${binding.field}`,
-    )
-  const fields = key.selections.flatMap((field) => ('name' in field && field.name ? [field.name.value] : []))
-  return { __typename: binding.type, ...Object.fromEntries(fields.map((name) => [name, args[name]])) }
-}
+const tooMany = (allowed: number) =>
+  refusal('OVERLOADED', `this gateway has ${allowed} subscriptions already: ask another instance`, {
+    limit: 'subscriptions',
+    allowed,
+  })
