@@ -21,6 +21,8 @@ export type EventBinding = {
   topic: string
   /** Renders the key from the field's arguments: `{args.planId}` stands for one. */
   keyOf(args: Record<string, unknown>): string
+  eventType: string
+  matches(args: Record<string, unknown>): ((value: Record<string, unknown>) => boolean) | null
   /** The return type: events of this type belong to the field. */
   type: string
   /** The type has `version: Int!`, by which a snapshot is placed among the events. */
@@ -64,6 +66,8 @@ function eventBinding(
     field: field.name,
     topic: textOf(directive, 'topic') ?? '',
     keyOf: (args) => parts.map((part, index) => (index % 2 === 1 ? String(args[part]) : part)).join(''),
+    eventType: type.name,
+    matches: () => null,
     type: type.name,
     hasVersion: version !== undefined && String(version.type) === 'Int!',
   }

@@ -18,11 +18,6 @@ export type SocketOperations = {
   /** What is wrong with the request, or with there being one more, or what to run. */
   prepare(request: ClientRequest, socket: Socket): readonly GraphQLError[] | PreparedOperation
   run(operation: PreparedOperation, socket: Socket, signal: AbortSignal): Promise<Answer>
-  subscribe(
-    operation: PreparedOperation,
-    socket: Socket,
-    signal: AbortSignal,
-  ): Promise<Answer | AsyncGenerator<Answer, void, void>>
   /** Begins at once; what is wrong is told to the sink. */
   watch(operation: PreparedOperation, socket: Socket, sink: Sink): Subscription
 }
@@ -217,11 +212,52 @@ async function run(gateway: SocketOperations, { operation, extra }: Started): Pr
   return (text === undefined ? answer : { data: JSON.parse(text) as unknown, ...answer }) as never
 }
 
-async function subscribe(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
-  const results = await gateway.subscribe(operation, stateOf(extra), extra.closed.signal)
-  // The socket may have closed while `subscribe` was awaited; nobody else would return this iterator.
-  if (extra.closed.signal.aborted && Symbol.asyncIterator in results) await results.return()
-  return results as never
+function subscribe(gateway: SocketOperations, { operation, extra }: Started): never {
+  const queue: unknown[] = []
+  let wake = Promise.withResolvers<void>()
+  let ended = false
+  let errors: unknown = null
+  const subscription = gateway.watch(operation, stateOf(extra), {
+    hasRoom: () => queue.length < 10,
+    next(result) {
+      queue.push(JSON.parse(result.text))
+      wake.resolve()
+    },
+    end(failed) {
+      ended = true
+      errors = failed
+      wake.resolve()
+    },
+  })
+  extra.closed.signal.addEventListener('abort', () => subscription.close())
+  return {
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    async next() {
+      for (;;) {
+        if (queue.length > 0) {
+          const value = queue.shift()
+          subscription.resume()
+          return { done: false, value }
+        }
+        if (ended && errors) {
+          const value = { errors }
+          errors = null
+          return { done: false, value }
+        }
+        if (ended) return { done: true, value: undefined }
+        await wake.promise
+        wake = Promise.withResolvers()
+      }
+    },
+    return() {
+      subscription.close()
+      ended = true
+      wake.resolve()
+      return Promise.resolve({ done: true, value: undefined })
+    },
+  } as never
 }
 
 function stateOf({ state }: Extra): Socket {

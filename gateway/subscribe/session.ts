@@ -77,7 +77,8 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
     )
     try {
       const { stream } = await value
-      if (!isOver()) return { reader: stream.join(sink, cursor ?? (from === 'RESYNC' ? from : 'SNAPSHOT')), release }
+      if (!isOver())
+        return { reader: stream.join(sink, cursor ?? (from === 'RESYNC' ? from : 'SNAPSHOT')), release }
     } catch (error) {
       await release().catch(() => undefined)
       throw error
@@ -245,10 +246,7 @@ async function subjectOf(
       `Subscription.${field.name} is bound to no topic by @event: this gateway does not serve it`,
     )
   if (!live)
-    throw refusal(
-      'NO_EVENT_LOG',
-      'this gateway runs without an event log: there is nothing to subscribe to',
-    )
+    throw refusal('NO_EVENT_LOG', 'this gateway runs without an event log: there is nothing to subscribe to')
   const permitted = operation.for(await caller())
   const plan = await permitted.plan()
   if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))

@@ -213,12 +213,7 @@ function keyedReference(
 }
 
 /** The entity that an event tells of. */
-function referenceIn(
-  supergraph: Supergraph,
-  subgraph: string,
-  type: string,
-  value: JsonObject,
-): JsonObject {
+function referenceIn(supergraph: Supergraph, subgraph: string, type: string, value: JsonObject): JsonObject {
   const names = new Set(Object.keys(value))
   const key = supergraph.keysOf(subgraph, type).find((each) => isMadeOf(each, names))
   if (!key) throw new Error(`an event of ${type} without a key that ${subgraph} resolves`)

@@ -5,9 +5,12 @@ import type { Log } from '@community/infra/log.ts'
 import { isObject, type JsonObject } from '../execute/merge.ts'
 
 /** What belongs to one subscription: events of a type with a key in a topic. */
-export type Address = { topic: string; type: string; key: string }
+export type Address = { topic: string; type: string; key: string | null }
+export type Notice = 'gap' | 'away' | 'back'
 
 export type StreamEvent = {
+  key: string
+  offset: string
   /** The aggregate's version after the event. */
   version: number
   value: JsonObject
@@ -18,7 +21,7 @@ export type StreamEvent = {
 }
 
 /** `gap`: events may have been missed, only a new snapshot helps. */
-type Listener = (event: StreamEvent | 'gap') => void
+type Listener = (event: StreamEvent | Notice) => void
 
 export type Topics = {
   /** Every event appended from now on; call the answer to end it. */
@@ -175,6 +178,8 @@ function eventOf(record: LogRecord, log: Log): StreamEvent | null {
     return null
   }
   return {
+    key: record.key,
+    offset: record.offset,
     version,
     value,
     partition: String(record.partition),
