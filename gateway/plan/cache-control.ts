@@ -63,7 +63,8 @@ const stricter = (a: Hint, b: Hint): Hint => ({
  */
 export function cachePolicy(hints: CacheHints, schema: GraphQLSchema, text: string): CachePolicy {
   const policy = { maxAgeS: Number.POSITIVE_INFINITY, isPrivate: false }
-  const root = schema.getQueryType()
+  const operation = operationOf(text)
+  const root = schema.getRootType(operation.operation)
   const restrict = (maxAgeS: number) => {
     policy.maxAgeS = Math.min(policy.maxAgeS, maxAgeS)
   }
@@ -115,7 +116,7 @@ export function cachePolicy(hints: CacheHints, schema: GraphQLSchema, text: stri
     }
   }
 
-  for (const node of operationOf(text).selectionSet.selections)
+  for (const node of operation.selectionSet.selections)
     if (node.kind === Kind.FIELD && node.name.value === '_entities') entities(node)
     else if (root) selections(root, { kind: Kind.SELECTION_SET, selections: [node] })
   return policy

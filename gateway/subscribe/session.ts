@@ -1,7 +1,10 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import type { CompiledPlan } from '../execute/compile.ts'
 import type { Generation } from '../generation.ts'
 import type { Identity, Principal } from '../guard/verify.ts'
 import type { Caller, PreparedOperation } from '../operation.ts'
+import { cachePolicy } from '../plan/cache-control.ts'
+import type { Supergraph } from '../plan/supergraph.ts'
 import { refusal } from '../refusal.ts'
 import type { Head } from '../serve/http.ts'
 import { createShared } from '../shared.ts'
@@ -60,8 +63,10 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
     const current = rooms.inCurrent(asked)
     const { generation, operation } = current
     const field = subscriptionField(generation.supergraph, operation)
-    const identity = rooms.share ? withoutSubject(client.identity) : client.identity
-    const { headers, labels } = await rooms.callerOf(generation, identity, client, never)
+    const caller = await rooms.callerOf(generation, client.identity, client, never)
+    const { headers, labels } = caller
+    const isOwn = !rooms.share || isPersonal(generation.supergraph, await operation.for(caller).plan())
+    const identity = isOwn ? client.identity : withoutSubject(client.identity)
     const scope = scopeOf(identity.principal)
     const hash = operationHash(operation, field.name, field.args)
     const { after } = field.args
@@ -69,7 +74,8 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
       from === 'after' && typeof after === 'string'
         ? await openCursor(generation, field.binding?.topic, after, `${hash} ${scope}`)
         : null
-    const shared = JSON.stringify([hash, scope, [...labels], comparable(headers)])
+    const { subject } = identity.principal
+    const shared = JSON.stringify([hash, scope, subject, [...labels], comparable(headers)])
     const name = rooms.share ? shared : `${++made} ${shared}`
     if (isOver()) return null
     const { value, release } = held.take(name, () =>
@@ -275,6 +281,13 @@ const withoutSubject = ({ principal, expiresAt }: Identity): Identity => ({
   principal: principal.verified ? { ...principal, subject: 'subscribers' } : principal,
   expiresAt,
 })
+
+/** Whether it selects what `@cacheControl` says to be PRIVATE: an answer for one subject only. */
+function isPersonal({ cacheHints, full }: Supergraph, { primary, fetches }: CompiledPlan): boolean {
+  if (!cacheHints) return false
+  const texts = [primary, ...fetches.map(({ fetch }) => fetch)].flatMap((fetch) => fetch?.text ?? [])
+  return texts.some((text) => cachePolicy(cacheHints, full, text).isPrivate)
+}
 
 /** All that decides what may be seen, but for the subject. */
 const scopeOf = ({ organization, scopes, policies, verified }: Principal): string =>
