@@ -27,6 +27,7 @@ import {
   type Gate,
   type Head,
 } from './serve/http.ts'
+import { createStreams, type Watchable } from './serve/streams.ts'
 import { type SocketOperations, serveSockets } from './serve/websocket.ts'
 import { createLivePool } from './subscribe/live.ts'
 import { createSubscriptions } from './subscribe/session.ts'
@@ -126,10 +127,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const seen: Seen = { type: 'unknown', name: undefined }
     const watched = telemetry.operation(headers)
     const leave = generation.enter()
-    let outcome: OperationOutcome = 'ok'
+    let outcome: OperationOutcome | 'admitted' = 'ok'
     try {
       const answer = whenOver(await drain.enter(() => work(seen, watched.trace)), signal, leave)
       if (isPartial(answer)) outcome = 'partial'
+      if (isWatchable(answer)) outcome = 'admitted'
       return answer
     } catch (error) {
       leave()
@@ -153,21 +155,30 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const answerOperation: AnswerOperation = async (request, head, { signal, readOnly, inParts }) => {
     const generation = generations.current()
-    const answer = await answered<AnswerInParts>(head, signal, generation, async (seen, trace) => {
-      const identity = await admit(head)
-      const prepare = () => generation.operations.prepare(persisted.documentOf(request), { inParts })
-      const operation = trace ? trace.step('parse and validate', prepare) : prepare()
-      see(seen, operation)
-      if (operation.type === 'subscription')
-        throw refusal('SUBSCRIPTION_TRANSPORT', 'subscriptions are served over WebSocket, at ws://…/graphql')
-      if (readOnly && operation.type === 'mutation')
-        throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
-      const caller = await callerOf(generation, identity, head, signal, trace)
-      const { first, rest } = await run(generation, operation, caller)
-      if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return { first, rest }
-      return { first: withPlan(first, await operation.for(caller).plan()), rest }
-    })
-    return 'first' in answer ? answer : { first: answer, rest: null }
+    const answer = await answered<AnswerInParts | Watchable>(
+      head,
+      signal,
+      generation,
+      async (seen, trace) => {
+        const identity = await admit(head)
+        const prepare = () => generation.operations.prepare(persisted.documentOf(request), { inParts })
+        const operation = trace ? trace.step('parse and validate', prepare) : prepare()
+        see(seen, operation)
+        if (operation.type === 'subscription') {
+          readIn.set(operation, generation)
+          const watch: Watchable['watch'] = (sink) =>
+            socketOperations.watch(operation, { identity, ...head }, sink)
+          return { watch, expiresAt: identity.expiresAt }
+        }
+        if (readOnly && operation.type === 'mutation')
+          throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
+        const caller = await callerOf(generation, identity, head, signal, trace)
+        const { first, rest } = await run(generation, operation, caller)
+        if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return { first, rest }
+        return { first: withPlan(first, await operation.for(caller).plan()), rest }
+      },
+    )
+    return 'first' in answer || 'watch' in answer ? answer : { first: answer, rest: null }
   }
 
   const subscriptions = createSubscriptions({
@@ -185,7 +196,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     gauge: metrics.subscriptions,
   })
 
-  // An operation on a socket runs in the supergraph in which it was read.
+  // An operation on a socket, and a subscription, runs in the supergraph in which it was read.
   const readIn = new WeakMap<PreparedOperation, Generation>()
   const generationOf = (operation: PreparedOperation) => readIn.get(operation) ?? generations.current()
 
@@ -212,13 +223,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         return (await run(generation, operation, caller)).first
       }),
     watch(operation, client, sink) {
-      const { subscription, begun } = subscriptions.subscribe(operation, client, sink)
-      const generation = generationOf(operation)
-      void answered<Answer>(client, never, generation, async (seen) => {
+      const { subscription, begin, fail } = subscriptions.subscribe(operation, client, sink)
+      void answered<Answer>(client, never, generationOf(operation), async (seen) => {
         see(seen, operation)
-        await begun
+        await begin()
         return {}
-      }).then(({ errors }) => errors && sink.end(errors))
+      }).then(({ errors }) => errors && fail(errors))
       return subscription
     },
   }
@@ -245,10 +255,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     addressOf: config.rateLimit ? (request) => clientAddress(request, config.clientAddressHops) : () => '',
   }
   const pages = config.graphiql ? [['/graphiql', graphiqlRoute()] as const] : []
+  const streams = createStreams(metrics.sockets)
   const server = createHttpServer(
     answerOperation,
     new Map([...healthRoutes(readiness, config.metrics ? metrics : null), ...pages]),
     gate,
+    streams,
     onFault,
   )
   const sockets = serveSockets(server, socketOperations, gate, metrics, onFault)
@@ -256,6 +268,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stop = async (): Promise<void> => {
     persisted.close()
     await drain.drained(drainMs)
+    streams.close()
     await sockets.close()
     await closeServer(server)
     await generations.close()
@@ -293,6 +306,9 @@ const withPlan = (answer: Answer, { primary, fetches, deferred, unplanned }: Com
     }),
   },
 })
+
+const isWatchable = (answer: unknown): boolean =>
+  typeof answer === 'object' && answer !== null && 'watch' in answer
 
 /** Of an answer in parts, the first. */
 function isPartial(answer: unknown): boolean {

@@ -6,7 +6,8 @@ import type { FetchFailure, FetchWatch } from './traffic/watch.ts'
 type OperationEnd = {
   type: OperationType
   name: string | undefined
-  outcome: OperationOutcome
+  /** Admitted: a subscription that has not begun, and will be told of by itself when it does. */
+  outcome: OperationOutcome | 'admitted'
 }
 
 /** One operation in a trace. */
@@ -45,7 +46,8 @@ export const createTelemetry = (metrics: Metrics | null, tracing: Tracing | null
       end(how) {
         if (metrics) {
           metrics.operations.count--
-          metrics.operation(how.type, how.outcome, (performance.now() - startedAt) / 1000)
+          if (how.outcome !== 'admitted')
+            metrics.operation(how.type, how.outcome, (performance.now() - startedAt) / 1000)
         }
         trace?.end(how)
       },

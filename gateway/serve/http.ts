@@ -16,6 +16,7 @@ import { type Answer, answerText } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import { createSieve } from '../sieve.ts'
 import { type PartFormat, sendParts } from './parts.ts'
+import type { StreamFormat, Streams, Watchable } from './streams.ts'
 
 /** What a client's request brings besides the operation. */
 export type Head = {
@@ -37,7 +38,7 @@ export type AnswerOperation = (
   request: ClientRequest,
   head: Head,
   options: { signal: AbortSignal; readOnly: boolean; inParts: boolean },
-) => Promise<AnswerInParts>
+) => Promise<AnswerInParts | Watchable>
 
 /** `rest` is null where the first part is all. */
 export type AnswerInParts = { first: Answer; rest: AsyncIterable<object> | null }
@@ -50,9 +51,10 @@ export function createHttpServer(
   answerOperation: AnswerOperation,
   routes: ReadonlyMap<string, Route>,
   gate: Gate,
+  streams: Streams,
   onFault: (error: unknown) => void,
 ): Server {
-  const answerGraphql = graphql(answerOperation, gate, routes.has('/graphiql'))
+  const answerGraphql = graphql(answerOperation, gate, streams, routes.has('/graphiql'))
   return createServer({ requestTimeout: 60_000, headersTimeout: 20_000 }, (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
     const route = path === '/graphql' ? answerGraphql : routes.get(path)
@@ -68,9 +70,14 @@ export function createHttpServer(
 
 const graphqlJson = 'application/graphql-response+json'
 
-function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: boolean): Route {
+function graphql(
+  answerOperation: AnswerOperation,
+  gate: Gate,
+  streams: Streams,
+  hasGraphiql: boolean,
+): Route {
   return async (request, response) => {
-    const { mediaType, format } = accepted(request.headers.accept)
+    const { mediaType, format, stream } = accepted(request.headers.accept)
     const respond = (answer: Answer, status = statusOf(answer, mediaType ?? graphqlJson)) => {
       // The next request finds an instance that stays.
       if (status === 503) response.setHeader('connection', 'close')
@@ -96,7 +103,7 @@ function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: bool
       response.setHeader('allow', 'GET, POST')
       return respond(refusedAnswer('METHOD_NOT_ALLOWED', 'expected GET or POST'), 405)
     }
-    if (mediaType === null && format === null)
+    if (mediaType === null && format === null && stream === null)
       return respond(refusedAnswer('NOT_ACCEPTABLE', `this answers ${graphqlJson} and application/json`), 406)
     let operation: ClientRequest | ClientRequest[]
     let head: Head
@@ -128,15 +135,27 @@ function graphql(answerOperation: AnswerOperation, gate: Gate, hasGraphiql: bool
         `[${answers.map(answerText).join()}]`,
       )
     }
-    const { first, rest } = await answerOperation(operation, head, {
+    const answer = await answerOperation(operation, head, {
       signal: gone.signal,
       readOnly: request.method === 'GET',
       inParts: format !== null,
     })
+    // Events tell also what is wrong with a document (graphql-sse), but not what HTTP has a status for.
+    const isPlain = (refused: Answer) => mediaType !== null || isRefusal(refused)
+    if ('watch' in answer) {
+      if (response.destroyed) return
+      if (stream === null) return respond(notStreamed)
+      return streams.open(response, stream, answer, (errors) => {
+        if (!isPlain({ errors })) return false
+        respond({ errors })
+        return true
+      })
+    }
+    const { first, rest } = answer
     if (first.errors?.[0]?.extensions?.code === 'METHOD_NOT_ALLOWED') response.setHeader('allow', 'POST')
     if (request.method === 'GET') setLifetime(response, first.cacheControl)
     if (response.destroyed) return
-    if (format !== null && (rest || mediaType === null))
+    if (format !== null && (rest || !isPlain(first)))
       return await sendParts(response, format, texts(first, rest))
     respond(first)
   }
@@ -152,14 +171,14 @@ function preflight(request: IncomingMessage, response: ServerResponse): void {
 // Each in its turn of the event loop: what a batch may block is what one operation may.
 async function answersOf(
   operations: readonly ClientRequest[],
-  answer: (operation: ClientRequest) => Promise<AnswerInParts>,
+  answer: (operation: ClientRequest) => ReturnType<AnswerOperation>,
 ): Promise<Answer[]> {
-  const answers: Promise<AnswerInParts>[] = []
+  const answers: ReturnType<AnswerOperation>[] = []
   for (const operation of operations) {
     answers.push(answer(operation))
     await setImmediate()
   }
-  return (await Promise.all(answers)).map(({ first }) => first)
+  return (await Promise.all(answers)).map((each) => ('watch' in each ? notStreamed : each.first))
 }
 
 function headOf(request: IncomingMessage, { addressOf }: Gate): Head {
@@ -195,13 +214,16 @@ type Accepted = {
   mediaType: string | null
   /** For an answer in parts; null where the client takes one part only. */
   format: PartFormat | null
+  /** For a subscription; null where the client takes none. */
+  stream: StreamFormat | null
 }
 
 // Clients of a kind send the same header with each request.
 const knownWishes = createSieve<Accepted>(1_000, 50_000)
 
 function accepted(accept: string | undefined): Accepted {
-  if (accept === undefined || accept.trim() === '') return { mediaType: 'application/json', format: null }
+  if (accept === undefined || accept.trim() === '')
+    return { mediaType: 'application/json', format: null, stream: null }
   const known = knownWishes.get(accept)
   if (known) return known
   const understood = understoodWishes(accept)
@@ -213,7 +235,9 @@ function understoodWishes(accept: string): Accepted {
   const wishes = accept
     .split(',')
     .map((part) => {
-      const [type = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase())
+      const [type = '', ...parameters] = part
+        .split(';')
+        .map((each) => each.trim().toLowerCase().replaceAll('"', ''))
       const weight = parameters.find((each) => each.startsWith('q='))
       return { type, parameters, q: weight === undefined ? 1 : Number(weight.slice(2)) || 0 }
     })
@@ -223,11 +247,19 @@ function understoodWishes(accept: string): Accepted {
     if (type === graphqlJson || type === 'application/json') return type
     return type === '*/*' || type === 'application/*' ? 'application/json' : []
   })
-  const formats = wishes.flatMap(({ type, parameters }): PartFormat[] => {
-    if (type === 'text/event-stream') return ['events']
-    return type === 'multipart/mixed' && parameters.includes('deferspec=20220824') ? ['multipart'] : []
-  })
-  return { mediaType: types[0] ?? null, format: formats[0] ?? null }
+  const formatFor = (specification: string) => {
+    const wish = wishes.find(
+      ({ type, parameters }) =>
+        type === 'text/event-stream' || (type === 'multipart/mixed' && parameters.includes(specification)),
+    )
+    if (!wish) return null
+    return wish.type === 'multipart/mixed' ? 'multipart' : 'events'
+  }
+  return {
+    mediaType: types[0] ?? null,
+    format: formatFor('deferspec=20220824'),
+    stream: formatFor('subscriptionspec=1.0'),
+  }
 }
 
 const persistedQuery = z.object({
@@ -362,10 +394,17 @@ const httpStatus: Record<string, number> = {
   SHUTTING_DOWN: 503,
 }
 
+const isResult = (answer: Answer) => 'data' in answer || 'text' in answer
+
+const ownStatus = ({ errors }: Answer) => httpStatus[String(errors?.[0]?.extensions?.code)]
+
+/** Whether HTTP has words of its own for it. */
+const isRefusal = (answer: Answer) => !isResult(answer) && ownStatus(answer) !== undefined
+
 // The older media type says 200 for whatever GraphQL itself refuses (GraphQL over HTTP, 6.4.1).
 function statusOf(answer: Answer, mediaType: string): number {
-  if ('data' in answer || 'text' in answer) return 200
-  return httpStatus[String(answer.errors?.[0]?.extensions?.code)] ?? (mediaType === graphqlJson ? 400 : 200)
+  if (isResult(answer)) return 200
+  return ownStatus(answer) ?? (mediaType === graphqlJson ? 400 : 200)
 }
 
 function setRefusalHeaders(response: ServerResponse, { errors }: Answer, status: number): void {
@@ -384,6 +423,12 @@ function setLifetime(response: ServerResponse, cacheControl: string | undefined)
 const refusedAnswer = (code: string, message: string): Answer => ({
   errors: [refusal(code, message).toJSON()],
 })
+
+const notStreamed = refusedAnswer(
+  'SUBSCRIPTION_TRANSPORT',
+  'a subscription takes a WebSocket (graphql-transport-ws), server-sent events (accept: text/event-stream) or ' +
+    'multipart (accept: multipart/mixed;subscriptionSpec=1.0), all at /graphql',
+)
 
 const longCharacters = 8_192
 

@@ -24,12 +24,16 @@ type Client = Head & { identity: Identity }
 export type CurrentOperation = { generation: Generation; operation: PreparedOperation }
 
 export type Subscriptions = {
-  /** Begins at once. `begun` rejects where it is refused or fails, of which the sink is not told. */
+  /** `begin` rejects where it is refused or fails; `fail` tells the sink, unless the client has left. */
   subscribe(
     operation: PreparedOperation,
     client: Client,
     sink: Sink,
-  ): { subscription: Subscription; begun: Promise<void> }
+  ): {
+    subscription: Subscription
+    begin(): Promise<void>
+    fail(errors: readonly GraphQLFormattedError[]): void
+  }
   /** All that run go on in the supergraph that is served now, or are told why they can't. */
   replan(): Promise<void>
 }
@@ -123,6 +127,7 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
     }
 
     async function begin(from: 'after' | 'RESYNC'): Promise<void> {
+      if (from === 'after' && count > rooms.most) throw tooMany(rooms.most)
       const own = ++turn
       const found = await join(operation, who, guarded, from, () => isOver || own !== turn)
       if (found && !isOver && own === turn) joined = found
@@ -134,8 +139,6 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
 
     count++
     rooms.gauge.inc()
-    const begun = count > rooms.most ? Promise.reject(tooMany(rooms.most)) : begin('after')
-    begun.catch(over)
     const subscription: Subscription = {
       resume: () => joined?.reader.resume(),
       permit(identity) {
@@ -147,7 +150,7 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
       },
       close: over,
     }
-    return { subscription, begun }
+    return { subscription, begin: () => begin('after'), fail: guarded.end }
   }
 
   return {
