@@ -27,6 +27,7 @@ function followed(changes: Partial<Subject> = {}) {
   const made: number[] = []
   const subject: Subject = {
     name: 'subject',
+    source: 'log',
     isKeyed: true,
     topic: 'topic',
     attach(each) {
@@ -318,6 +319,25 @@ test('another supergraph that makes the same of it goes on; one that does not be
   graph.advance()
   await settled()
   expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'DELTA 2', 'RESYNC 2', 'DELTA 3'])
+})
+
+test('another reader of the log takes over where the one before was, with what came in between', async () => {
+  const graph = followed()
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.advance(2)
+  await settled()
+  const missed = Promise.withResolvers<StreamEvent[]>()
+  graph.stream.replace({ ...graph.subject, source: 'another', missed: () => missed.promise })
+  graph.jump(3)
+  graph.advance()
+  await settled()
+  missed.resolve([2, 3].map(event))
+  await settled()
+  graph.advance()
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'DELTA 2', 'DELTA 3', 'DELTA 4', 'DELTA 5'])
 })
 
 test('nothing is sent to who has left, and the others go on', async () => {

@@ -90,6 +90,35 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     return leave
   }
 
+  /** Follows another source of the same events, of which all before the positions were received. */
+  function moveFrom(read: Positions, goesOn: boolean): void {
+    const before = seen
+    const waiting: (StreamEvent | Notice | Ended)[] = []
+    let take = (item: StreamEvent | Notice | Ended): void => void waiting.push(item)
+    const isNew = (item: StreamEvent | Notice | Ended) =>
+      typeof item === 'string' || 'errors' in item || BigInt(item.offset) >= BigInt(read[item.partition] ?? 0)
+    detach = subject.attach((item) => take(item))
+    if (!goesOn) {
+      take = receive
+      return restart()
+    }
+    seen = before
+    const own = epoch
+    subject.missed(read, subject.positions(), closed.signal).then(
+      (events) => {
+        take = receive
+        if (closed.signal.aborted) return
+        const goesOnStill = own === epoch
+        if (goesOnStill && !events) restart()
+        const missed = goesOnStill && events ? events : []
+        for (const item of [...missed, ...waiting]) if (isNew(item)) receive(item)
+      },
+      (error: unknown) => {
+        if (!closed.signal.aborted) endAll(told(error))
+      },
+    )
+  }
+
   function receive(item: StreamEvent | Notice | Ended): void {
     if (item === 'gap') return restart()
     if (item === 'away' || item === 'back') {
@@ -411,12 +440,13 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
   return {
     join: createReader,
     replace(other) {
-      const goesOn = other.name === subject.name
+      const { name, source } = subject
+      const [before, read] = [seen, subject.positions()]
       detach()
       subject = other
-      const before = seen
+      if (other.source !== source) return moveFrom(read, other.name === name)
       detach = attach()
-      if (goesOn) seen = before
+      if (other.name === name) seen = before
       else restart()
     },
     end: endAll,

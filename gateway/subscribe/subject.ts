@@ -34,6 +34,8 @@ export type Opening = {
 export type Subject = {
   /** The same for what goes on without a new snapshot under another supergraph. */
   name: string
+  /** Where events come from: those of another are the same, and may be further on. */
+  source: unknown
   /** Versions are those of one entity. Else they are those of many, and positions alone tell what was missed. */
   isKeyed: boolean
   /** Its results carry cursors; null where nothing could be resumed. */
@@ -154,6 +156,7 @@ export function eventSubject(rooms: Rooms, { args }: SubscriptionField, binding:
 
   return {
     name: JSON.stringify([address, keyed, denials]),
+    source: topics,
     isKeyed: keyed !== null,
     topic,
     attach: (listener) =>
