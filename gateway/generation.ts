@@ -3,7 +3,7 @@ import type { Log } from '@community/infra/log.ts'
 import { sharedRun } from './deduplicate.ts'
 import { createFetchCache, type FetchCache } from './execute/cache.ts'
 import { createDemand } from './guard/demand.ts'
-import { maskFaults } from './guard/mask.ts'
+import { maskFaults, maskUpstreamFaults } from './guard/mask.ts'
 import type { CacheCounts, Metrics } from './metrics.ts'
 import { createOperations, type Operations } from './operation.ts'
 import { labelRoller, type RollLabels } from './override.ts'
@@ -13,6 +13,7 @@ import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import type { LivePool } from './subscribe/live.ts'
 import { createSubscribe, type LiveRooms, type Subscribe } from './subscribe/session.ts'
+import { createUpstreams } from './subscribe/upstream.ts'
 import type { SubgraphPools } from './traffic/subgraphs.ts'
 
 /** One supergraph with all that is made from its SDL: an operation begins and ends in the same. */
@@ -68,6 +69,10 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
     opened.push({ close: release })
     const reached = floor.pools.open(addresses(supergraph.subgraphs, config))
     opened.push(reached)
+    const upstreams = createUpstreams(subscriptionAddresses(supergraph.subgraphs, config), {
+      policies: config.subgraphPolicies,
+    })
+    opened.push(upstreams)
     const operations = createOperations({
       supergraph,
       planner,
@@ -82,7 +87,13 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
       sdl,
       operations,
       run: config.shareQueries ? sharedRun(operations.run) : operations.run,
-      subscribe: createSubscribe({ supergraph, operations, live: rooms, gauge }),
+      subscribe: createSubscribe({
+        supergraph,
+        operations,
+        upstreams: config.maskErrors ? maskUpstreamFaults(upstreams, log) : upstreams,
+        live: rooms,
+        gauge,
+      }),
       rollLabels: labelRoller(supergraph.overrides.keys(), config.overrideLabels),
       live: rooms,
       ...untilLeft(close, log),
@@ -140,3 +151,6 @@ function addresses(subgraphs: ReadonlyMap<string, string>, config: Config): Map<
   const overrides: Record<string, string | undefined> = config.subgraphUrls
   return new Map([...subgraphs].map(([name, url]) => [name, overrides[name] ?? url]))
 }
+
+const subscriptionAddresses = (subgraphs: ReadonlyMap<string, string>, config: Config) =>
+  new Map([...addresses(subgraphs, config), ...config.subgraphSubscriptionUrls])

@@ -10,7 +10,9 @@ import { refusal } from '../refusal.ts'
 import { createBuffer } from './buffer.ts'
 import { type Cursor, type Cursors, operationHash } from './cursor.ts'
 import { readEvent } from './delta.ts'
+import { passthrough } from './passthrough.ts'
 import type { Address, StreamEvent, Topics } from './topics.ts'
+import type { Upstreams } from './upstream.ts'
 
 /** Throws refusals. The caller is asked for again and again, as its headers grow old. */
 export type Subscribe = (
@@ -24,6 +26,7 @@ export type LiveRooms = { topics: Topics; cursors: Cursors }
 type Rooms = {
   supergraph: Supergraph
   operations: Operations
+  upstreams: Upstreams
   live: LiveRooms | null
   /** Of open subscriptions. */
   gauge: { inc(): void; dec(): void }
@@ -33,20 +36,28 @@ const bufferedEvents = 1_000
 const replayedEvents = 10_000
 const replayDeadlineMs = 30_000
 
-export function createSubscribe({ supergraph, operations, live, gauge }: Rooms): Subscribe {
+export function createSubscribe({ supergraph, operations, upstreams, live, gauge }: Rooms): Subscribe {
   return async (operation, caller) => {
-    const { binding, args, key } = boundField(supergraph, operation)
+    const bound = boundField(supergraph, operation)
+    if (!bound) {
+      const { plan, errors } = await permittedPlan(operation, caller)
+      const closed = new AbortController()
+      const upstreamed = { operation, plan, denials: errors }
+      return closable(
+        passthrough({ upstreams, operations, gauge }, upstreamed, caller, closed.signal),
+        closed,
+      )
+    }
+    const { binding, args, key } = bound
     if (!live)
       throw refusal(
         'NO_EVENT_LOG',
         'this gateway runs without an event log: there is nothing to subscribe to',
       )
-    const permitted = operation.for(await caller())
-    const plan = await permitted.plan()
-    if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
+    const { plan, errors } = await permittedPlan(operation, caller)
     const subject: Subject = {
       plan,
-      denials: permitted.errors,
+      denials: errors,
       source: sourceOf(plan, binding),
       representation: representation(supergraph, plan, binding, args),
       address: { topic: binding.topic, type: binding.type, key },
@@ -62,6 +73,13 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
     const session = { supergraph, operations, gauge, ...live, operation, subject, caller: callerUntilClosed }
     return closable(results(session, cursor, closed.signal), closed)
   }
+}
+
+async function permittedPlan(operation: PreparedOperation, caller: () => Promise<Caller>) {
+  const { plan: planned, errors } = operation.for(await caller())
+  const { primary, ...plan } = await planned()
+  if (!primary) throw new AggregateError(errors.map(unauthorized))
+  return { plan: { ...plan, primary }, errors }
 }
 
 /** What is subscribed to. */
@@ -290,6 +308,7 @@ function closable<T>(
 const unauthorized = ({ message, path, extensions }: GraphQLFormattedError) =>
   new GraphQLError(message, { path: path ?? null, extensions: extensions ?? null })
 
+/** Null where the field is bound to no topic by `@event`. */
 function boundField(supergraph: Supergraph, operation: PreparedOperation) {
   const type = supergraph.api.getSubscriptionType()
   if (!type) throw new Error('a valid subscription without a subscription type')
@@ -298,11 +317,7 @@ function boundField(supergraph: Supergraph, operation: PreparedOperation) {
   const definition = field && type.getFields()[field.node.name.value]
   if (!definition) throw refusal('BAD_USER_INPUT', 'the subscription selects nothing')
   const binding = supergraph.events.get(definition.name)
-  if (!binding)
-    throw refusal(
-      'SUBSCRIPTION_NOT_BOUND',
-      `Subscription.${definition.name} is bound to no topic by @event: this gateway does not serve it`,
-    )
+  if (!binding) return null
   const args = getArgumentValues(definition, field.node, operation.variables)
   return { binding, args, key: binding.keyOf(args) }
 }
