@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, expect, test } from 'vitest'
 import { watch } from '../../test/client.ts'
-import { startGraph } from '../testing/graph.ts'
+import { startGraph, type TestSubgraph } from '../testing/graph.ts'
 
 const prices = [
   { id: '1', amount: 10 },
@@ -16,7 +19,7 @@ const of = <T>(field: string, ...values: T[]) => ({
   subscribe: () => each(values.map((value) => ({ [field]: value }))),
 })
 
-const graph = await startGraph({
+const subgraphs: Record<string, TestSubgraph> = {
   prices: {
     typeDefs: `
       type Query { a: Int }
@@ -87,11 +90,13 @@ const graph = await startGraph({
       },
     },
   },
-})
+}
+
+const graph = await startGraph(subgraphs)
 afterAll(() => graph[Symbol.asyncDispose]())
 
-async function resultsOf(query: string, variables: Record<string, unknown> = {}) {
-  await using subscription = watch(graph.wsUrl, query, variables)
+async function resultsOf(query: string, variables: Record<string, unknown> = {}, { wsUrl } = graph) {
+  await using subscription = watch(wsUrl, query, variables)
   await subscription.done
   return subscription.received
 }
@@ -232,4 +237,81 @@ test('a field that the caller may not have is not asked for', async () => {
     { errors: [{ path: ['secret'], extensions: { code: 'UNAUTHORIZED_FIELD_OR_TYPE' } }] },
   ])
   expect(graph.fetched.slice(asked)).toEqual([])
+})
+
+test('masked, faults of the subgraph are told without what they say', async () => {
+  const env = { MASK_ERRORS: 'true' }
+  await using masked = await startGraph(subgraphs, { env, logLevel: 'silent' })
+  expect(await resultsOf('subscription { price(above: 15) { fails } }', {}, masked)).toEqual([
+    {
+      data: { price: { fails: null } },
+      errors: [
+        {
+          message: 'the subgraph prices failed',
+          path: ['price', 'fails'],
+          extensions: { code: 'INTERNAL', service: 'prices' },
+        },
+      ],
+    },
+  ])
+})
+
+test('subscriptions go where they are configured to go; a subgraph that can’t be had is told', async () => {
+  const elsewhere = createServer().on('upgrade', ({ url }, duplex) =>
+    duplex.end(`HTTP/1.1 ${url === '/live' ? 418 : 404} No\r\ncontent-length: 0\r\n\r\n`),
+  )
+  elsewhere.listen(0, '127.0.0.1')
+  await once(elsewhere, 'listening')
+  const prices = `ws://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/live`
+  const env = { SUBGRAPH_SUBSCRIPTION_URLS: JSON.stringify({ prices }) }
+  const unavailable = (why: string) => [
+    {
+      errors: [
+        {
+          message: `the subgraph prices is unavailable: ${why}`,
+          extensions: { code: 'SUBGRAPH_UNAVAILABLE', service: 'prices', reason: 'BAD_ANSWER' },
+        },
+      ],
+    },
+  ]
+  await using open = await startGraph(subgraphs, { env })
+  expect(await resultsOf('subscription { price { id } }', {}, open)).toEqual(
+    unavailable('it answered the upgrade with 418'),
+  )
+  await using masked = await startGraph(subgraphs, {
+    env: { ...env, MASK_ERRORS: 'true' },
+    logLevel: 'silent',
+  })
+  expect(await resultsOf('subscription { price { id } }', {}, masked)).toEqual(
+    unavailable('ask its operator'),
+  )
+  elsewhere.close()
+})
+
+test('what follows a lost connection is a RESYNC', async () => {
+  let isLost = false
+  const feed: TestSubgraph = {
+    typeDefs: 'type Query { a: Int } type Subscription { tick: Int }',
+    resolvers: {
+      Subscription: {
+        tick: {
+          async *subscribe() {
+            yield { tick: 1 }
+            if (isLost) return
+            isLost = true
+            await new Promise(() => undefined)
+          },
+        },
+      },
+    },
+  }
+  await using live = await startGraph({ feed })
+  await using subscription = watch(live.wsUrl, 'subscription { tick }')
+  await subscription.until(({ data }) => data?.tick === 1, 10_000)
+  live.dropSockets('feed')
+  await subscription.done
+  expect(subscription.received).toEqual([
+    { data: { tick: 1 } },
+    { data: { tick: 1 }, extensions: { stream: { kind: 'RESYNC' } } },
+  ])
 })

@@ -49,7 +49,7 @@ type Options = {
   onEnd(): void
 }
 
-// Who sends and does not read makes us keep what we answer.
+// Who sends pings and does not read would make us keep the answers.
 const mostUnsentBytes = 1024 * 1024
 const closeMs = 1_000
 
@@ -107,7 +107,6 @@ export function openSocket(options: Options): UpstreamSocket {
 
   function send(message: Parameters<typeof stringifyMessage>[0]): void {
     if (over || socket.readyState !== WebSocket.OPEN) return
-    if (socket.bufferedAmount > mostUnsentBytes) return fail('CONNECTION', 'it does not read what it is sent')
     socket.send(stringifyMessage(message))
   }
 
@@ -128,51 +127,49 @@ export function openSocket(options: Options): UpstreamSocket {
   }
 
   function receive(data: RawData, isBinary: boolean): void {
-    let message: ReturnType<typeof parseMessage>
-    try {
-      if (isBinary) throw new Error('expected text')
-      message = parseMessage(String(data))
-    } catch (cause) {
-      return fail('BAD_ANSWER', 'it sent what is not of graphql-transport-ws', { cause })
+    const message = messageIn(data, isBinary)
+    if (message instanceof Error) {
+      fail('BAD_ANSWER', 'it sent what is not of graphql-transport-ws', { cause: message })
+      return
     }
     const { type } = message
-    if (type === MessageType.Ping) return send({ type: MessageType.Pong })
-    if (type === MessageType.Pong) return
-    if (type === MessageType.ConnectionAck) return acknowledge()
-    if (!acknowledged) return fail('BAD_ANSWER', `it sent ${type} before it acknowledged the connection`)
-    if (type === MessageType.Next) receiveResult(message.id, message.payload)
-    else if (type === MessageType.Error)
+    if (type === MessageType.Ping) {
+      if (socket.bufferedAmount < mostUnsentBytes) send({ type: MessageType.Pong })
+    } else if (type === MessageType.ConnectionAck) {
+      if (!acknowledged) acknowledge()
+    } else if (type !== MessageType.Pong && !acknowledged) {
+      fail('BAD_ANSWER', `it sent ${type} before it acknowledged the connection`)
+    } else if (type === MessageType.Next) {
+      receiveResult(message.id, message.payload, false)
+    } else if (type === MessageType.Error) {
       receiveResult(message.id, { data: null, errors: message.payload }, true)
-    else if (type === MessageType.Complete) ended(message.id)?.completed()
+    } else if (type === MessageType.Complete) {
+      const follower = followers.get(message.id)?.follower
+      leave(message.id)
+      follower?.completed()
+    }
   }
 
   function acknowledge(): void {
-    if (acknowledged) return
     acknowledged = true
     clearTimeout(acknowledgement)
     for (const { start } of [...followers.values()]) start()
   }
 
-  /** Its follower, for the last time. Unknown is one that has left while messages were on their way. */
-  function ended(id: string): Follower | undefined {
-    const follower = followers.get(id)?.follower
-    leave(id)
-    return follower
-  }
-
-  function receiveResult(id: string, payload: unknown, isLast = false): void {
+  // Of whom nobody knows, one has left while messages were on their way.
+  function receiveResult(id: string, payload: unknown, isLast: boolean): void {
     const follower = followers.get(id)?.follower
     if (!follower) return
     const result = resultIn(payload)
-    if (!result) {
-      leave(id)
+    if (isLast || !result) leave(id)
+    if (result) {
+      follower.result(result)
+      if (isLast) follower.completed()
+    } else {
       if (!isLast) send({ id, type: MessageType.Complete })
       const why = 'it sent a result that is no GraphQL result'
-      return follower.failed(new SubgraphUnavailable(subgraph, 'BAD_ANSWER', why), 0)
+      follower.failed(new SubgraphUnavailable(subgraph, 'BAD_ANSWER', why), 0)
     }
-    if (isLast) leave(id)
-    follower.result(result)
-    if (isLast) follower.completed()
   }
 
   socket.on('open', () =>
@@ -219,6 +216,15 @@ export function openSocket(options: Options): UpstreamSocket {
       }
     },
     close,
+  }
+}
+
+function messageIn(data: RawData, isBinary: boolean): ReturnType<typeof parseMessage> | Error {
+  if (isBinary) return new Error('expected text')
+  try {
+    return parseMessage(String(data))
+  } catch (error) {
+    return error instanceof Error ? error : new Error('expected a message', { cause: error })
   }
 }
 

@@ -46,6 +46,8 @@ export type TestGraph = AsyncDisposable & {
   reload: Gateway['reload']
   stopGateway: Gateway['stop']
   stopSubgraph(name: string): Promise<void>
+  /** Cuts the connections over which the subgraph serves subscriptions. */
+  dropSockets(subgraph: string): void
 }
 
 const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [
@@ -88,7 +90,7 @@ export async function startGraph(
   const fetched: Fetched[] = []
   const instead = new Map<string, Behaviour>()
   const headers = new Map<string, Record<string, string>>()
-  const servers = new Map<string, { server: Server; stop: () => Promise<void> }>()
+  const servers = new Map<string, Served>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
     const served = await serveSubgraph(name, subgraph, fetched, instead, headers)
@@ -134,6 +136,7 @@ export async function startGraph(
     reload: gateway.reload,
     stopGateway: gateway.stop,
     stopSubgraph,
+    dropSockets: (name) => servers.get(name)?.dropSockets(),
     async [Symbol.asyncDispose]() {
       await gateway.stop()
       await Promise.all([...servers.values()].flatMap(({ server, stop }) => (server.listening ? stop() : [])))
@@ -144,13 +147,15 @@ export async function startGraph(
 const deadline = (deadlineMs: number | undefined): Record<string, string> =>
   deadlineMs === undefined ? {} : { SUBGRAPH_POLICIES: JSON.stringify({ '*': { deadlineMs } }) }
 
+type Served = { server: Server; dropSockets(): void; stop(): Promise<void> }
+
 async function serveSubgraph(
   name: string,
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
   insteadOf: ReadonlyMap<string, Behaviour>,
   headersOf: ReadonlyMap<string, Record<string, string>>,
-): Promise<{ server: Server; stop: () => Promise<void> }> {
+): Promise<Served> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
   ])
@@ -187,11 +192,14 @@ async function serveSubgraph(
     sockets,
   )
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const dropSockets = () => {
+    for (const socket of sockets.clients) socket.terminate()
+  }
   const stop = () =>
     new Promise<void>((resolve) => {
-      for (const socket of sockets.clients) socket.terminate()
+      dropSockets()
       server.close(() => resolve())
       server.closeAllConnections()
     })
-  return { server, stop }
+  return { server, dropSockets, stop }
 }
