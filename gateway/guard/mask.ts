@@ -35,7 +35,7 @@ export function maskUpstreamFaults(upstreams: Upstreams, log: Log): Upstreams {
       return upstreams.subscribe(request, {
         result: ({ data, errors }) =>
           on.result({ data, errors: errors.map((error) => masked(subgraph, error, log)) }),
-        gap: on.gap,
+        gap: () => on.gap(),
         end(error) {
           if (!(error instanceof GraphQLError) || error.extensions.code !== 'SUBGRAPH_UNAVAILABLE')
             return on.end(error)

@@ -76,10 +76,10 @@ export function createSubscribe({ supergraph, operations, upstreams, live, gauge
 }
 
 async function permittedPlan(operation: PreparedOperation, caller: () => Promise<Caller>) {
-  const { plan: planned, errors } = operation.for(await caller())
-  const { primary, ...plan } = await planned()
-  if (!primary) throw new AggregateError(errors.map(unauthorized))
-  return { plan: { ...plan, primary }, errors }
+  const permitted = operation.for(await caller())
+  const { primary, ...plan } = await permitted.plan()
+  if (!primary) throw new AggregateError(permitted.errors.map(unauthorized))
+  return { plan: { ...plan, primary }, errors: permitted.errors }
 }
 
 /** What is subscribed to. */

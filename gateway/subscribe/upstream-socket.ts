@@ -5,7 +5,7 @@ import {
   parseMessage,
   stringifyMessage,
 } from 'graphql-ws'
-import { type RawData, WebSocket } from 'ws'
+import { WebSocket } from 'ws'
 import {
   type ForwardedHeaders,
   reasonOf,
@@ -19,13 +19,15 @@ export type UpstreamSocket = {
   /** Subscriptions on it. */
   size(): number
   /** Answers what ends it: the subgraph is told, and `follower` is not called any more. */
-  subscribe(payload: { query: string; variables: Record<string, unknown> }, follower: Follower): () => void
+  subscribe(payload: UpstreamOperation, follower: Follower): () => void
   /** Resolves when it is closed; nobody is told. */
   close(): Promise<void>
 }
 
+type UpstreamOperation = { query: string; variables: Record<string, unknown> }
+
 /** Is called later than `subscribe` answers; nothing follows `completed` or `failed`. */
-export type Follower = {
+type Follower = {
   /** The subgraph has been asked. */
   begun(): void
   result(result: SubgraphResult): void
@@ -46,7 +48,7 @@ type Options = {
   /** How long it is kept without subscriptions. */
   lingerMs: number
   /** It takes no more subscriptions. */
-  onEnd(): void
+  onEnd: () => void
 }
 
 // Who sends pings and does not read would make us keep the answers.
@@ -59,7 +61,7 @@ const closeMs = 1_000
  */
 export function openSocket(options: Options): UpstreamSocket {
   const { subgraph, url, headers, connectMs, maxResultBytes, pingMs, lingerMs, onEnd } = options
-  const followers = new Map<string, { follower: Follower; start(): void }>()
+  const followers = new Map<string, { follower: Follower; payload: UpstreamOperation }>()
   let asked = 0
   let acknowledged = false
   let over = false
@@ -126,7 +128,7 @@ export function openSocket(options: Options): UpstreamSocket {
     await closed
   }
 
-  function receive(data: RawData, isBinary: boolean): void {
+  function receive(data: Buffer, isBinary: boolean): void {
     const message = messageIn(data, isBinary)
     if (message instanceof Error) {
       fail('BAD_ANSWER', 'it sent what is not of graphql-transport-ws', { cause: message })
@@ -153,7 +155,14 @@ export function openSocket(options: Options): UpstreamSocket {
   function acknowledge(): void {
     acknowledged = true
     clearTimeout(acknowledgement)
-    for (const { start } of [...followers.values()]) start()
+    for (const [id] of followers) ask(id)
+  }
+
+  function ask(id: string): void {
+    const known = followers.get(id)
+    if (!known) return
+    send({ id, type: MessageType.Subscribe, payload: known.payload })
+    known.follower.begun()
   }
 
   // Of whom nobody knows, one has left while messages were on their way.
@@ -204,12 +213,8 @@ export function openSocket(options: Options): UpstreamSocket {
     subscribe(payload, follower) {
       clearTimeout(lingering)
       const id = String(++asked)
-      const start = () => {
-        send({ id, type: MessageType.Subscribe, payload })
-        if (followers.has(id)) follower.begun()
-      }
-      followers.set(id, { follower, start })
-      if (acknowledged) queueMicrotask(() => followers.has(id) && start())
+      followers.set(id, { follower, payload })
+      if (acknowledged) queueMicrotask(() => ask(id))
       return () => {
         if (followers.has(id) && acknowledged) send({ id, type: MessageType.Complete })
         leave(id)
@@ -219,18 +224,27 @@ export function openSocket(options: Options): UpstreamSocket {
   }
 }
 
-function messageIn(data: RawData, isBinary: boolean): ReturnType<typeof parseMessage> | Error {
+function messageIn(data: Buffer, isBinary: boolean): ReturnType<typeof parseMessage> | Error {
   if (isBinary) return new Error('expected text')
   try {
-    return parseMessage(String(data))
+    return parseMessage(data.toString())
   } catch (error) {
     return error instanceof Error ? error : new Error('expected a message', { cause: error })
   }
 }
 
+const letNobodyIn: readonly number[] = [CloseCode.Unauthorized, CloseCode.Forbidden]
+const blameUs: readonly number[] = [
+  1002,
+  1003,
+  1007,
+  1009,
+  CloseCode.BadRequest,
+  CloseCode.SubprotocolNotAcceptable,
+  CloseCode.SubscriberAlreadyExists,
+  CloseCode.TooManyInitialisationRequests,
+]
+
 // What the same request would be answered again. Who was let in before may be again, with headers that are new.
-function refuses(code: number, acknowledged: boolean): boolean {
-  if (code === CloseCode.Unauthorized || code === CloseCode.Forbidden) return !acknowledged
-  if (code === CloseCode.ConnectionInitialisationTimeout) return false
-  return (code >= 4400 && code < 4500) || code === 1002 || code === 1003 || code === 1007 || code === 1009
-}
+const refuses = (code: number, acknowledged: boolean): boolean =>
+  blameUs.includes(code) || (letNobodyIn.includes(code) && !acknowledged)

@@ -134,7 +134,7 @@ function follow(upstreams: Upstreams, request: Partial<UpstreamRequest> = {}) {
     told,
     close,
     over: over.promise,
-    async until(count: number) {
+    until: async (count: number) => {
       while (told.length < count) await heard.promise
     },
   }
@@ -175,7 +175,8 @@ test('subscriptions with the same headers share a connection, up to its bound; o
   const as = (user: string) => ({ headers: () => Promise.resolve({ user }) })
   const all = ['a', 'a', 'a', 'b'].map((user) => follow(upstreams, as(user)))
   await feed.message('subscribe', all.length)
-  expect(feed.upgrades.map(({ user }) => user).toSorted()).toEqual(['a', 'a', 'b'])
+  const users = Map.groupBy(feed.upgrades, ({ user }) => user)
+  expect([users.get('a')?.length, users.get('b')?.length]).toEqual([2, 1])
 })
 
 test('a subscription that is over is completed at the subgraph, and the connection closed after the last', async () => {
@@ -246,6 +247,14 @@ test('those who were on a lost connection come back on one', async () => {
   await Promise.all(all.map(({ until }) => until(1)))
   expect(all.flatMap(({ told }) => told)).toEqual(all.map(() => 'gap'))
   expect(feed.upgrades).toHaveLength(2)
+})
+
+test('each retry is one connection for all who share it', async () => {
+  const feed = await subgraph((_message, _say, socket) => socket.terminate())
+  const upstreams = upstreamsOf(feed.url, { pauseMs: 50, retries: 2 })
+  const all = Array.from({ length: 20 }, () => follow(upstreams))
+  await Promise.all(all.map(({ over }) => over))
+  expect(feed.upgrades).toHaveLength(3)
 })
 
 test('a subgraph that comes back after a refused connection is subscribed to again', async () => {
@@ -505,11 +514,19 @@ test('a subgraph without an address, and headers that fail, end the subscription
   expect(headless.told).toEqual([{ end: { message: 'no key' } }])
 })
 
-test('nothing is told after the close of all', async () => {
+test('after the close of all nothing is told, and nothing begins', async () => {
   const feed = await subgraph(acknowledging(() => undefined))
   const upstreams = upstreamsOf(feed.url)
   const { told } = follow(upstreams)
+  const late = Promise.withResolvers<Record<string, string>>()
+  follow(upstreams, { headers: () => late.promise })
   await feed.message('subscribe')
   await upstreams.close()
   expect([told, feed.sockets.clients.size]).toEqual([[], 0])
+  late.resolve({ user: 'late' })
+  await late.promise
+  // By the time that this one is there, the other would be.
+  follow(upstreamsOf(feed.url), { headers: () => Promise.resolve({ user: 'other' }) })
+  await feed.message('subscribe', 2)
+  expect(feed.upgrades.map(({ user }) => user)).toEqual([undefined, 'other'])
 })

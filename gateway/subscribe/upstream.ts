@@ -10,13 +10,13 @@ export type UpstreamRequest = {
   text: string
   variables: Record<string, unknown>
   /** Asked for at each connect: a signed header is good for some seconds, a connection lives longer. */
-  headers(): Promise<ForwardedHeaders>
+  headers: () => Promise<ForwardedHeaders>
   /** Ends it as calling the answer of `subscribe` does. */
   signal: AbortSignal
 }
 
 /** None is called before `subscribe` has answered, nor after `end` or what `subscribe` answers was called. */
-export type UpstreamHandlers = {
+type UpstreamHandlers = {
   /** One of the subscription's results. What the subgraph refuses is one with its errors, and the last. */
   result(result: SubgraphResult): void
   /** The connection was lost and it is subscribed again: results may have been lost. */
@@ -74,7 +74,7 @@ export function createUpstreams(
   const running = new Set<() => void>()
 
   function socketFor(subgraph: string, headers: ForwardedHeaders): UpstreamSocket {
-    const name = JSON.stringify([subgraph, Object.entries(headers).toSorted()])
+    const name = JSON.stringify([subgraph, headers])
     const known = joinable.get(name)
     if (known && known.size() < perSocket) return known
     const url = addresses.get(subgraph)
@@ -138,7 +138,7 @@ export function createUpstreams(
               if (wasBegun) on.gap()
               wasBegun = true
             },
-            result: on.result,
+            result: (result) => on.result(result),
             completed: () => end(null),
             failed(error, chance) {
               if (begunAt !== null && performance.now() - begunAt > steadyMs) attempts = 0

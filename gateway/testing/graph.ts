@@ -147,7 +147,7 @@ export async function startGraph(
 const deadline = (deadlineMs: number | undefined): Record<string, string> =>
   deadlineMs === undefined ? {} : { SUBGRAPH_POLICIES: JSON.stringify({ '*': { deadlineMs } }) }
 
-type Served = { server: Server; dropSockets(): void; stop(): Promise<void> }
+type Served = { server: Server; dropSockets: () => void; stop: () => Promise<void> }
 
 async function serveSubgraph(
   name: string,
