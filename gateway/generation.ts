@@ -3,7 +3,7 @@ import type { Log } from '@community/infra/log.ts'
 import { sharedRun } from './deduplicate.ts'
 import { createFetchCache, type FetchCache } from './execute/cache.ts'
 import { createDemand } from './guard/demand.ts'
-import { maskFaults } from './guard/mask.ts'
+import { maskFaults, maskUpstreamFaults } from './guard/mask.ts'
 import type { CacheCounts, Metrics } from './metrics.ts'
 import { createOperations, type Operations } from './operation.ts'
 import { labelRoller, type RollLabels } from './override.ts'
@@ -13,6 +13,7 @@ import { readSupergraph, type Supergraph } from './plan/supergraph.ts'
 import { startPlanner } from './planner.ts'
 import type { LivePool } from './subscribe/live.ts'
 import type { LiveRooms } from './subscribe/session.ts'
+import { createUpstreams, type Upstreams } from './subscribe/upstream.ts'
 import type { SubgraphPools } from './traffic/subgraphs.ts'
 
 /** One supergraph with all that is made from its SDL: an operation begins and ends in the same. */
@@ -24,6 +25,8 @@ export type Generation = {
   run: Operations['run']
   rollLabels: RollLabels
   live: LiveRooms | null
+  /** Subscriptions that subgraphs serve themselves. */
+  upstreams: Upstreams
   /** Nothing of it is closed until the answer is called. */
   enter(): () => void
   /** Closes it when all that entered have left; tells when it is closed. */
@@ -67,6 +70,10 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
     opened.push({ close: release })
     const reached = floor.pools.open(addresses(supergraph.subgraphs, config))
     opened.push(reached)
+    const upstreams = createUpstreams(subscriptionAddresses(supergraph.subgraphs, config), {
+      policies: config.subgraphPolicies,
+    })
+    opened.push(upstreams)
     const operations = createOperations({
       supergraph,
       planner,
@@ -83,6 +90,7 @@ export async function openGeneration(sdl: string, floor: Floor): Promise<Generat
       run: config.shareQueries ? sharedRun(operations.run) : operations.run,
       rollLabels: labelRoller(supergraph.overrides.keys(), config.overrideLabels),
       live: rooms,
+      upstreams: config.maskErrors ? maskUpstreamFaults(upstreams, log) : upstreams,
       ...untilLeft(close, log),
       close,
     }
@@ -138,3 +146,6 @@ function addresses(subgraphs: ReadonlyMap<string, string>, config: Config): Map<
   const overrides: Record<string, string | undefined> = config.subgraphUrls
   return new Map([...subgraphs].map(([name, url]) => [name, overrides[name] ?? url]))
 }
+
+const subscriptionAddresses = (subgraphs: ReadonlyMap<string, string>, config: Config) =>
+  new Map([...addresses(subgraphs, config), ...config.subgraphSubscriptionUrls])

@@ -89,6 +89,7 @@ const environment = z.object({
   SUBGRAPH_URL_CERTIFICATION: optionalUrl,
   SUBGRAPH_URL_TELEMETRY: optionalUrl,
   SUBGRAPH_URL_FEDERATION: optionalUrl,
+  SUBGRAPH_SUBSCRIPTION_URLS: json(z.record(z.string(), z.url({ protocol: /^(ws|http)s?$/ }))),
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
   JWKS_URL: optionalUrl,
@@ -191,6 +192,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       telemetry: e.SUBGRAPH_URL_TELEMETRY,
       federation: e.SUBGRAPH_URL_FEDERATION,
     },
+    /** Where subgraphs serve subscriptions of their own, by name; else at their URL. */
+    subgraphSubscriptionUrls: new Map(Object.entries(e.SUBGRAPH_SUBSCRIPTION_URLS ?? {})),
     /** Base URL of each pool's process, by pool name. */
     agentPools: e.AGENT_POOLS ?? {},
     /** CIDR ranges inside the machine's own networks that agents may live in. */

@@ -3,7 +3,7 @@ import type { Fetch } from '../plan/plan.ts'
 import type { AskThrough } from './cache.ts'
 import { type CompiledFetch, type CompiledPart, type CompiledPlan, partOnce, requestHead } from './compile.ts'
 import { contextValues, nestedAt } from './context.ts'
-import { type SubgraphAnswer, SubgraphUnavailable } from './fetch.ts'
+import { type SubgraphAnswer, type SubgraphResult, SubgraphUnavailable } from './fetch.ts'
 import { isObject, type JsonObject, merge, own } from './merge.ts'
 import { type Locate, type Path, placesIn, type Stations, visitAt } from './places.ts'
 import { type Groups, rewrite } from './represent.ts'
@@ -169,8 +169,6 @@ async function ask(
   locate: Locate,
   contexts: Record<string, unknown> = {},
 ): Promise<JsonObject[][]> {
-  const received: JsonObject[][] = []
-  const errors = errorsFor(execution, fetch)
   const variables = members(execution.variables, fetch.variables)
   variables.push(...members(contexts, Object.keys(contexts)))
   const texts = asked.map((each) => each.texts)
@@ -187,14 +185,40 @@ async function ask(
   } catch (error) {
     if (!(error instanceof SubgraphUnavailable)) throw error
     const extensions = { code: 'SUBGRAPH_UNAVAILABLE', service: fetch.subgraph, reason: error.reason }
-    errors.push(...failedFields(asked, { message: error.message, extensions }, locate))
-    return received
+    const failed = failedFields(asked, { message: error.message, extensions }, locate)
+    errorsFor(execution, fetch).push(...failed)
+    return []
   }
-  for (const error of answer.errors) errors.push(...placed(fetch, asked, error, locate))
-  if (answer.data === null) return received
+  return receiveResult(execution, fetch, asked, answer, locate)
+}
+
+/**
+ * Takes the result of a fetch of root fields that is not asked for here but comes by itself, as a subscription's first
+ * fetch does.
+ */
+export function receiveRoot(execution: Execution, fetch: Fetch, result: SubgraphResult): void {
+  const asked = fetch.parts.map((part): Asked => {
+    const compiled = partOnce(part, execution.schema)
+    return { compiled, texts: [], targets: [[execution.data]], copies: false }
+  })
+  receiveResult(execution, fetch, asked, result, () => [[]])
+}
+
+/** Merges what came into the targets, which are answered. */
+function receiveResult(
+  execution: Execution,
+  fetch: Fetch,
+  asked: readonly Asked[],
+  { data, errors }: SubgraphResult,
+  locate: Locate,
+): JsonObject[][] {
+  const received: JsonObject[][] = []
+  const told = errorsFor(execution, fetch)
+  for (const error of errors) told.push(...placed(fetch, asked, error, locate))
+  if (data === null) return received
   for (const each of asked) {
     const { entities } = each.compiled.part
-    const sources = entities ? own(answer.data, entities.key) : [answer.data]
+    const sources = entities ? own(data, entities.key) : [data]
     if (!Array.isArray(sources)) continue
     for (let index = 0; index < each.targets.length; index++) {
       const source: unknown = sources[index]

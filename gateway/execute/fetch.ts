@@ -8,9 +8,12 @@ import { isObject, type JsonObject } from './merge.ts'
 /** Headers of one client request that go with each of its fetches, by their names. */
 export type ForwardedHeaders = Record<string, string>
 
-export type SubgraphAnswer = {
+export type SubgraphResult = {
   data: JsonObject | null
   errors: GraphQLFormattedError[]
+}
+
+export type SubgraphAnswer = SubgraphResult & {
   /** The HTTP status: a GraphQL answer may come with any. */
   status: number
   /** Of a response with status 200. */
@@ -193,16 +196,22 @@ const listedErrors = z.array(
 
 // Servers answer 4xx and 5xx with GraphQL errors too: what counts is whether the body is a GraphQL answer.
 function readAnswer(subgraph: string, { status, headers, body }: Response): SubgraphAnswer {
-  const answer = parseJson(body)
-  const { data = null, errors: given } = isObject(answer) ? answer : {}
-  const errors = given === undefined || given === null ? [] : listedErrors.safeParse(given).data
-  if ((data !== null && !isObject(data)) || !errors || (data === null && errors.length === 0))
+  const result = resultIn(parseJson(body))
+  if (!result)
     throw new SubgraphUnavailable(
       subgraph,
       'BAD_ANSWER',
       `it answered ${status} with what is not a GraphQL answer`,
       { status },
     )
+  return { ...result, status, headers: status === 200 ? headers : null }
+}
+
+/** What a subgraph sent as a GraphQL result; null where it is none. */
+export function resultIn(value: unknown): SubgraphResult | null {
+  const { data = null, errors: given } = isObject(value) ? value : {}
+  const errors = given === undefined || given === null ? [] : listedErrors.safeParse(given).data
+  if ((data !== null && !isObject(data)) || !errors || (data === null && errors.length === 0)) return null
   return {
     data,
     errors: errors.map(({ message, path, extensions }) => ({
@@ -210,8 +219,6 @@ function readAnswer(subgraph: string, { status, headers, body }: Response): Subg
       ...(path ? { path } : {}),
       ...(extensions ? { extensions } : {}),
     })),
-    status,
-    headers: status === 200 ? headers : null,
   }
 }
 
@@ -224,7 +231,7 @@ function parseJson(body: Buffer): unknown {
 }
 
 // Addresses and ports stay in the log.
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'ERR_'
   if (code === 'ECONNREFUSED') return 'connection refused'
   if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return 'the connection broke'

@@ -1,6 +1,8 @@
 import type { Log } from '@community/infra/log.ts'
-import type { GraphQLFormattedError } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { SubgraphUnavailable } from '../execute/fetch.ts'
+import { refusal } from '../refusal.ts'
+import type { Upstreams } from '../subscribe/upstream.ts'
 import type { Subgraphs } from '../traffic/subgraphs.ts'
 
 /**
@@ -20,6 +22,28 @@ export function maskFaults(subgraphs: Subgraphs, log: Log): Subgraphs {
         log.warn({ err: error, subgraph }, 'a subgraph is unavailable')
         throw new SubgraphUnavailable(subgraph, error.reason, 'ask its operator', { cause: error })
       }
+    },
+  }
+}
+
+/** The same for what subgraphs answer to subscriptions of their own. */
+export function maskUpstreamFaults(upstreams: Upstreams, log: Log): Upstreams {
+  return {
+    ...upstreams,
+    subscribe(request, on) {
+      const { subgraph } = request
+      return upstreams.subscribe(request, {
+        result: ({ data, errors }) =>
+          on.result({ data, errors: errors.map((error) => masked(subgraph, error, log)) }),
+        gap: () => on.gap(),
+        end(error) {
+          if (!(error instanceof GraphQLError) || error.extensions.code !== 'SUBGRAPH_UNAVAILABLE')
+            return on.end(error)
+          log.warn({ err: error, subgraph }, 'a subgraph is unavailable')
+          const message = `the subgraph ${subgraph} is unavailable: ask its operator`
+          on.end(refusal('SUBGRAPH_UNAVAILABLE', message, { ...error.extensions }))
+        },
+      })
     },
   }
 }

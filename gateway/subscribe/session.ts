@@ -13,6 +13,7 @@ import type { Sink, Subscription } from './sink.ts'
 import { openStream, type Reader, type Stream } from './stream.ts'
 import { eventSubject, type Subject, subscriptionField } from './subject.ts'
 import type { Topics } from './topics.ts'
+import { upstreamSubject } from './upstream-subject.ts'
 
 /** What subscriptions to events need; null where no event log is configured. */
 export type LiveRooms = { topics: Topics; cursors: Cursors }
@@ -53,8 +54,16 @@ type Rooms = {
 
 export function createSubscriptions(rooms: Rooms): Subscriptions {
   const held = createShared<Promise<Held>>(async (opened) => (await opened).close())
+  /** Of subgraphs' own subscriptions those of which nothing has come yet: who joins later would miss their beginning. */
+  const joinable = new Map<string, string>()
   let count = 0
   let made = 0
+
+  function nameToJoin(shared: string): string {
+    const name = (rooms.share && joinable.get(shared)) || `${++made} ${shared}`
+    if (rooms.share) joinable.set(shared, name)
+    return name
+  }
 
   /** Joins the stream that the operation and who asks for it share with others. */
   async function join(
@@ -80,10 +89,13 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
         : null
     const { subject } = identity.principal
     const shared = JSON.stringify([hash, scope, subject, [...labels], comparable(headers)])
-    const name = rooms.share ? shared : `${++made} ${shared}`
     if (isOver()) return null
+    const name = rooms.share && field.binding ? shared : nameToJoin(shared)
+    const begun = () => {
+      if (joinable.get(shared) === name) joinable.delete(shared)
+    }
     const { value, release } = held.take(name, () =>
-      hold(rooms, current, { identity, head: client, labels, cursorFor: `${hash} ${scope}` }),
+      hold(rooms, current, { identity, head: client, labels, cursorFor: `${hash} ${scope}`, begun }),
     )
     try {
       const { stream } = await value
@@ -179,6 +191,8 @@ type Audience = {
   labels: ReadonlySet<string>
   /** What its cursors are good for. */
   cursorFor: string
+  /** Something has come, or nothing will. */
+  begun(): void
 }
 
 async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): Promise<Held> {
@@ -203,6 +217,7 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
       },
     })
   } catch (error) {
+    audience.begun()
     leave()
     throw error
   }
@@ -230,6 +245,7 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
       }
     },
     close() {
+      audience.begun()
       closed.abort(new Error('the subscription is over'))
       stream.close()
       leave()
@@ -240,31 +256,27 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
 async function subjectOf(
   rooms: Rooms,
   { generation, operation }: CurrentOperation,
-  { identity, head, labels }: Audience,
+  { identity, head, labels, begun }: Audience,
   signal: AbortSignal,
 ): Promise<Subject> {
-  const { supergraph, operations, live } = generation
+  const { supergraph, operations, live, upstreams } = generation
   const caller = async (): Promise<Caller> => {
     const { headers, ...found } = await rooms.callerOf(generation, identity, head, signal)
     return { ...found, labels, headers: withoutTrace(headers) }
   }
   const field = subscriptionField(supergraph, operation)
-  if (!field.binding)
-    throw refusal(
-      'SUBSCRIPTION_NOT_BOUND',
-      `Subscription.${field.name} is bound to no topic by @event: this gateway does not serve it`,
-    )
-  if (!live)
+  if (field.binding && !live)
     throw refusal('NO_EVENT_LOG', 'this gateway runs without an event log: there is nothing to subscribe to')
   const permitted = operation.for(await caller())
   const plan = await permitted.plan()
-  if (!plan.primary) throw new AggregateError(permitted.errors.map(unauthorized))
-  const { topics } = live
-  return eventSubject(
-    { supergraph, operations, operation, plan, denials: permitted.errors, topics, caller },
-    field,
-    field.binding,
-  )
+  const { primary } = plan
+  if (!primary) throw new AggregateError(permitted.errors.map(unauthorized))
+  const planned = { operation, plan: { ...plan, primary }, denials: permitted.errors }
+  if (field.binding && live) {
+    const { topics } = live
+    return eventSubject({ supergraph, operations, topics, caller, ...planned }, field, field.binding)
+  }
+  return upstreamSubject({ upstreams, operations, caller, signal, begun }, planned)
 }
 
 async function openCursor(

@@ -366,7 +366,10 @@ test('what fails or ends at its source is told and ended', async () => {
   const two = subscriber()
   ending.stream.join(two.sink, 'SNAPSHOT')
   await settled()
-  ending.tell({ errors: null })
+  ending.advance(2)
+  ending.tell({ ended: null })
+  await settled()
+  expect(two.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'DELTA 2'])
   expect(two.ended).toEqual(['complete'])
 })
 

@@ -74,6 +74,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
   /** Grows when events were missed: what began before is of no use. */
   let epoch = 0
   let isAway = false
+  let over: { errors: readonly GraphQLFormattedError[] | null } | null = null
   let visibleSince = now()
   /** Of those that many entities' events come from: what has been made into results. */
   let seen: Positions = {}
@@ -96,7 +97,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     const waiting: (StreamEvent | Notice | Ended)[] = []
     let take = (item: StreamEvent | Notice | Ended): void => void waiting.push(item)
     const isNew = (item: StreamEvent | Notice | Ended) =>
-      typeof item === 'string' || 'errors' in item || BigInt(item.offset) >= BigInt(read[item.partition] ?? 0)
+      typeof item === 'string' || 'ended' in item || BigInt(item.offset) >= BigInt(read[item.partition] ?? 0)
     detach = subject.attach((item) => take(item))
     if (!goesOn) {
       take = receive
@@ -125,7 +126,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       isAway = item === 'away'
       return sweep()
     }
-    if ('errors' in item) return endAll(item.errors)
+    if ('ended' in item) return finish(item.ended)
     if (underWay >= mostUnderWay) return restart()
     underWay++
     const own = epoch
@@ -138,6 +139,14 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       } finally {
         underWay--
       }
+    })
+  }
+
+  /** Ends each when it has all that came before. */
+  function finish(error: Error | null): void {
+    last = last.then(() => {
+      over = { errors: error && told(error) }
+      sweep()
     })
   }
 
@@ -285,7 +294,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       while (state === 'live') {
         if (began !== epoch || next < ring.first) return begin(() => fromState('RESYNC'))
         const frame = ring.at(next)
-        if (!frame) return tellOutage()
+        if (!frame) return over ? end(over.errors) : tellOutage()
         if (!sink.hasRoom()) return
         if (misses(frame)) return begin(() => fromState('RESYNC'))
         next++

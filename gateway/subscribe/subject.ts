@@ -11,8 +11,8 @@ import { refusal } from '../refusal.ts'
 import { readEvent } from './delta.ts'
 import type { Address, Notice, StreamEvent, Topics } from './topics.ts'
 
-/** The source has ended by itself: with errors it failed. */
-export type Ended = { errors: readonly GraphQLFormattedError[] | null }
+/** The source has ended by itself: with an error it failed. */
+export type Ended = { ended: Error | null }
 
 export type Positions = Record<string, string>
 
@@ -80,7 +80,7 @@ type Rooms = {
   supergraph: Supergraph
   operations: Operations
   operation: PreparedOperation
-  plan: CompiledPlan
+  plan: CompiledPlan & { primary: Fetch }
   /** Tell what the subscribers may not have. */
   denials: readonly GraphQLFormattedError[]
   topics: Topics
@@ -94,7 +94,6 @@ const mostReplayed = 10_000
 export function eventSubject(rooms: Rooms, { args }: SubscriptionField, binding: EventBinding): Subject {
   const { supergraph, operations, operation, plan, denials, topics } = rooms
   const { topic, eventType, type } = binding
-  if (!plan.primary) throw new Error('a subscription without a first fetch')
   const { subgraph } = plan.primary
   const source = entitySource(plan.primary, binding)
   const { responseName } = source

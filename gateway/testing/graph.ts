@@ -7,11 +7,13 @@ import type { EventLog } from '@community/infra/eventlog.ts'
 import { createLog } from '@community/infra/log.ts'
 import { composeServices, compositionHasErrors } from '@theguild/federation-composition'
 import type * as graphql from 'graphql'
+import { useServer } from 'graphql-ws/use/ws'
+import { WebSocketServer } from 'ws'
 import { type Gateway, startGateway } from '../gateway.ts'
 import type { Answer } from '../operation.ts'
 
 // The instance that @apollo/subgraph loads, also where the test runner picks the other one that the package ships.
-const { execute, parse, validate } = createRequire(import.meta.url)('graphql') as typeof graphql
+const { execute, parse, subscribe, validate } = createRequire(import.meta.url)('graphql') as typeof graphql
 
 export type TestSubgraph = { typeDefs: string; resolvers?: Record<string, unknown> }
 type Fetched = {
@@ -44,6 +46,8 @@ export type TestGraph = AsyncDisposable & {
   reload: Gateway['reload']
   stopGateway: Gateway['stop']
   stopSubgraph(name: string): Promise<void>
+  /** Cuts the connections over which the subgraph serves subscriptions. */
+  dropSockets(subgraph: string): void
 }
 
 const federation = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [
@@ -86,12 +90,12 @@ export async function startGraph(
   const fetched: Fetched[] = []
   const instead = new Map<string, Behaviour>()
   const headers = new Map<string, Record<string, string>>()
-  const servers = new Map<string, Server>()
+  const servers = new Map<string, Served>()
   const urls: Record<string, string> = {}
   for (const [name, subgraph] of Object.entries(subgraphs)) {
-    const server = await serveSubgraph(name, subgraph, fetched, instead, headers)
-    servers.set(name, server)
-    urls[name] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
+    const served = await serveSubgraph(name, subgraph, fetched, instead, headers)
+    servers.set(name, served)
+    urls[name] = `http://127.0.0.1:${(served.server.address() as AddressInfo).port}/graphql`
   }
   const gateway = await startGateway({
     sdl: (options.alter ?? String)(composeSdl(subgraphs, urls)),
@@ -100,11 +104,7 @@ export async function startGraph(
     log: createLog('test', options.logLevel ?? 'error'),
     eventLog: options.eventLog ?? null,
   })
-  const stopSubgraph = (name: string) =>
-    new Promise<void>((resolve) => {
-      servers.get(name)?.close(() => resolve())
-      servers.get(name)?.closeAllConnections()
-    })
+  const stopSubgraph = async (name: string) => await servers.get(name)?.stop()
   const get = async (path: string) => {
     const response = await fetch(new URL(path, gateway.url))
     return { status: response.status, text: await response.text() }
@@ -136,11 +136,10 @@ export async function startGraph(
     reload: gateway.reload,
     stopGateway: gateway.stop,
     stopSubgraph,
+    dropSockets: (name) => servers.get(name)?.dropSockets(),
     async [Symbol.asyncDispose]() {
       await gateway.stop()
-      await Promise.all(
-        [...servers].flatMap(([name, server]) => (server.listening ? stopSubgraph(name) : [])),
-      )
+      await Promise.all([...servers.values()].flatMap(({ server, stop }) => (server.listening ? stop() : [])))
     },
   }
 }
@@ -148,13 +147,15 @@ export async function startGraph(
 const deadline = (deadlineMs: number | undefined): Record<string, string> =>
   deadlineMs === undefined ? {} : { SUBGRAPH_POLICIES: JSON.stringify({ '*': { deadlineMs } }) }
 
+type Served = { server: Server; dropSockets: () => void; stop: () => Promise<void> }
+
 async function serveSubgraph(
   name: string,
   { typeDefs, resolvers = {} }: TestSubgraph,
   fetched: Fetched[],
   insteadOf: ReadonlyMap<string, Behaviour>,
   headersOf: ReadonlyMap<string, Record<string, string>>,
-): Promise<Server> {
+): Promise<Served> {
   const schema = buildSubgraphSchema([
     { typeDefs: parse(`${federation}\n${typeDefs}`), resolvers: resolvers as never },
   ])
@@ -177,6 +178,28 @@ async function serveSubgraph(
         .end(JSON.stringify(result))
     })()
   })
+  const sockets = new WebSocketServer({ server, path: '/graphql' })
+  useServer(
+    {
+      schema,
+      execute,
+      subscribe,
+      validate,
+      onSubscribe({ extra: { request } }, _id, { query, variables }) {
+        fetched.push({ subgraph: name, query, variables: variables ?? {}, headers: request.headers })
+      },
+    },
+    sockets,
+  )
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  return server
+  const dropSockets = () => {
+    for (const socket of sockets.clients) socket.terminate()
+  }
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      dropSockets()
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return { server, dropSockets, stop }
 }
