@@ -44,8 +44,8 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
   return {
     append: (topic, events) => producer.append(topic, events),
 
-    async tail({ topics, from, signal }, onRecord) {
-      const positions = startPositions(from, await boundsOf(admin, topics))
+    async tail({ topics, from, rewind, signal }, onRecord) {
+      const positions = startPositions(from, await boundsOf(admin, topics), rewind)
       const tail = await follow(kafka, admin, positions, onRecord, log)
       tails.add(tail)
       tail.done.then(

@@ -55,9 +55,8 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
       for (const tail of tails) tail.wake()
     },
 
-    async tail({ topics, from, signal }, onRecord) {
-      const bounds = await boundsOf(pool, topics)
-      const positions = startPositions(from, bounds)
+    async tail({ topics, from, rewind, signal }, onRecord) {
+      const positions = startPositions(from, await boundsOf(pool, topics), rewind)
       const tail = follow(pool, positions, onRecord, log)
       tails.add(tail)
       tail.done.then(

@@ -21,6 +21,8 @@ export type TailOptions = {
   topics: readonly string[]
   /** A partition that `Positions` does not name is read from its beginning. */
   from: Positions | 'earliest' | 'latest'
+  /** Begins so many records of each partition earlier, or as early as the log has them. */
+  rewind?: number
   signal?: AbortSignal
 }
 

@@ -97,7 +97,9 @@ async function* results(
   closed: AbortSignal,
 ): AsyncGenerator<Answer, void, void> {
   const buffer = createBuffer<StreamEvent | 'gap'>(bufferedEvents)
-  const detach = session.topics.attach(session.subject.address, buffer.push)
+  const detach = session.topics.attach(session.subject.address, (event) => {
+    if (event !== 'away' && event !== 'back') buffer.push(event)
+  })
   closed.addEventListener('abort', buffer.close, { once: true })
   session.gauge.inc()
   try {
