@@ -66,7 +66,7 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
       const stop = () => void tail.stop()
       signal?.addEventListener('abort', stop, { once: true })
       if (signal?.aborted) stop()
-      return { stop: tail.stop, done: tail.done }
+      return tail
     },
 
     async ends(topics) {
@@ -172,6 +172,7 @@ function follow(
   done.catch(() => undefined)
   return {
     done,
+    isReading: () => !unreachable,
     wake: bell.ring,
     async stop() {
       stopping.abort()

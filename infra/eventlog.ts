@@ -30,6 +30,8 @@ export type Tail = {
   stop: () => Promise<void>
   /** Resolves when stopped, rejects with what `onRecord` threw. */
   done: Promise<void>
+  /** False while it has lost the log and looks for it. */
+  isReading: () => boolean
 }
 
 export type EventLog = {

@@ -6,6 +6,7 @@ type Watched = {
   topics: readonly string[]
   /** Where the tail is. */
   positions(): Positions
+  isReading(): boolean
   signal: AbortSignal
   /** False: the log can't be read, or the tail hangs. True: the tail has again all that the log has. */
   onReadable(isReadable: boolean): void
@@ -46,7 +47,7 @@ export async function watchOutage(watched: Watched): Promise<void> {
 
     const positions = watched.positions()
     goal = ends ? (goal ?? ends) : null
-    const hasReached = goal !== null && isUpTo(goal, positions)
+    const hasReached = goal !== null && watched.isReading() && isUpTo(goal, positions)
     const hasMoved = !isUpTo(positions, lastRound)
     lastRound = structuredClone(positions)
     if (hasReached) goal = null

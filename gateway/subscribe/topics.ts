@@ -139,6 +139,7 @@ export async function startTopics(
     eventLog,
     topics,
     positions: () => positions,
+    isReading: () => tail?.isReading() ?? false,
     signal,
     onReadable(isReadable) {
       isAway = !isReadable
