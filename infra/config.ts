@@ -103,6 +103,7 @@ const environment = z.object({
   SHARE_QUERIES: z.stringbool().default(false),
   SHARE_SUBSCRIPTIONS: z.stringbool().default(true),
   FETCH_CACHE_BYTES: z.coerce.number().int().min(0).default(0),
+  SUBSCRIPTION_RECENT_BYTES: whole(0, 1_000 * million, 16 * million),
   GATEWAY_MODE: z.enum(['development', 'production']).default('development'),
   INTROSPECTION: flag,
   GRAPHIQL: flag,
@@ -219,6 +220,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     shareSubscriptions: e.SHARE_SUBSCRIPTIONS,
     /** What the gateway may keep of subgraphs' answers; 0: nothing is kept. */
     fetchCacheBytes: e.FETCH_CACHE_BYTES,
+    /** What the gateway keeps of the events read last, for subscriptions that come back. */
+    subscriptionRecentBytes: e.SUBSCRIPTION_RECENT_BYTES,
     introspection: e.INTROSPECTION ?? e.GATEWAY_MODE === 'development',
     graphiql: e.GRAPHIQL ?? e.GATEWAY_MODE === 'development',
     /** Whether clients are kept from what went wrong inside a subgraph. */

@@ -21,6 +21,9 @@ export type KafkaEventLogOptions = {
   log: Log
 }
 
+const groupPrefix = 'community-tail-'
+const sweepEveryMs = 3_600_000
+const secondLookMs = 5_000
 const retentionMs = 7 * 24 * 3_600_000
 const electionTimeoutMs = 30_000
 const reopenMs = 500
@@ -40,12 +43,14 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
   await admin.connect()
   const producer = freshProducers(kafka)
   const tails = new Set<Tail>()
+  const closing = new AbortController()
+  const swept = sweepHourly(admin, log, closing.signal)
 
   return {
     append: (topic, events) => producer.append(topic, events),
 
-    async tail({ topics, from, signal }, onRecord) {
-      const positions = startPositions(from, await boundsOf(admin, topics))
+    async tail({ topics, from, rewind, signal }, onRecord) {
+      const positions = startPositions(from, await boundsOf(admin, topics), rewind)
       const tail = await follow(kafka, admin, positions, onRecord, log)
       tails.add(tail)
       tail.done.then(
@@ -83,8 +88,10 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
     },
 
     async close() {
+      closing.abort()
       await Promise.all([...tails].map((tail) => tail.stop()))
       await producer.close()
+      await swept
       await admin.disconnect()
     },
   }
@@ -186,9 +193,8 @@ async function follow(
     }
   }
 
-  const first = await openConsumer(kafka, admin, positions, consume, log)
+  let open: OpenConsumer | null = await openConsumer(kafka, admin, positions, consume, log)
   const run = async () => {
-    let open: OpenConsumer | null = first
     while (!stopping.signal.aborted) {
       try {
         open ??= await openConsumer(kafka, admin, positions, consume, log)
@@ -208,6 +214,7 @@ async function follow(
   done.catch(() => undefined)
   return {
     done,
+    isReading: () => open?.hasJoined() ?? false,
     async stop() {
       stopping.abort()
       await done.catch(() => undefined)
@@ -224,6 +231,7 @@ class TailFailure extends Error {
 type OpenConsumer = {
   /** Rejects when kafkajs gives up. */
   crashed: Promise<never>
+  hasJoined: () => boolean
   close: () => Promise<void>
 }
 
@@ -238,7 +246,7 @@ async function openConsumer(
   eachBatch: (fetched: EachBatchPayload) => Promise<void>,
   log: Log,
 ): Promise<OpenConsumer> {
-  const groupId = `community-tail-${randomUUID()}`
+  const groupId = `${groupPrefix}${randomUUID()}`
   const consumer = kafka.consumer({
     groupId,
     allowAutoTopicCreation: false,
@@ -251,16 +259,22 @@ async function openConsumer(
   const { promise: crashed, reject: crash } = Promise.withResolvers<never>()
   crashed.catch(() => undefined)
   const close = async () => {
-    // What a killed process leaves behind has no members and no commits: brokers drop such groups by themselves.
     try {
       await consumer.disconnect()
       await admin.deleteGroups([groupId])
     } catch (error) {
-      log.debug({ err: error, groupId }, 'a consumer group is left to the broker')
+      log.debug({ err: error, groupId }, 'a consumer group is left to be swept')
     }
   }
-  consumer.on(consumer.events.CRASH, ({ payload }) => crash(payload.error))
-  consumer.on(consumer.events.GROUP_JOIN, () => seekAll(consumer, positions))
+  let hasJoined = false
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    hasJoined = false
+    crash(payload.error)
+  })
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    seekAll(consumer, positions)
+    hasJoined = true
+  })
   try {
     await consumer.connect()
     await consumer.subscribe({ topics: Object.keys(positions), fromBeginning: true })
@@ -269,7 +283,38 @@ async function openConsumer(
     await close()
     throw error
   }
-  return { crashed, close }
+  return { crashed, hasJoined: () => hasJoined, close }
+}
+
+/** Deletes the groups of processes that were killed. */
+async function sweepHourly(admin: Admin, log: Log, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await sweepGroups(admin, signal)
+    } catch (error) {
+      // Others sweep too, and find some gone.
+      if (!signal.aborted) log.debug({ err: error }, 'not all consumer groups could be swept')
+    }
+    await sleep(sweepEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
+  }
+}
+
+// Whoever joins may be seen without members for a moment, but not twice.
+async function sweepGroups(admin: Admin, signal: AbortSignal): Promise<void> {
+  const before = await groupsWithoutMembers(admin)
+  if (before.size === 0) return
+  await sleep(secondLookMs, undefined, { signal, ref: false })
+  const left = before.intersection(await groupsWithoutMembers(admin))
+  if (left.size > 0) await admin.deleteGroups([...left])
+}
+
+async function groupsWithoutMembers(admin: Admin): Promise<Set<string>> {
+  const { groups: all } = await admin.listGroups()
+  const ours = all.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(groupPrefix))
+  if (ours.length === 0) return new Set()
+  const { groups } = await admin.describeGroups(ours)
+  const without = groups.filter(({ state }) => state === 'Empty' || state === 'Dead')
+  return new Set(without.map(({ groupId }) => groupId))
 }
 
 const recordOf = (topic: string, partition: number, message: KafkaMessage): LogRecord => ({

@@ -21,6 +21,7 @@ export class PositionGone extends Error {
 export function startPositions(
   from: TailOptions['from'],
   bounds: readonly { topic: string; partition: string; low: string; high: string }[],
+  rewind = 0,
 ): Positions {
   const positions: Positions = {}
   for (const { topic, partition, low, high } of bounds) {
@@ -30,7 +31,8 @@ export function startPositions(
     if (asked !== undefined && BigInt(asked) > BigInt(high))
       throw new PositionGone(topic, partition, asked, low)
     positions[topic] ??= {}
-    positions[topic][partition] = asked ?? (from === 'latest' ? high : low)
+    const earlier = BigInt(asked ?? (from === 'latest' ? high : low)) - BigInt(rewind)
+    positions[topic][partition] = earlier > BigInt(low) ? String(earlier) : low
   }
   return positions
 }

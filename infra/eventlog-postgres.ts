@@ -55,9 +55,8 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
       for (const tail of tails) tail.wake()
     },
 
-    async tail({ topics, from, signal }, onRecord) {
-      const bounds = await boundsOf(pool, topics)
-      const positions = startPositions(from, bounds)
+    async tail({ topics, from, rewind, signal }, onRecord) {
+      const positions = startPositions(from, await boundsOf(pool, topics), rewind)
       const tail = follow(pool, positions, onRecord, log)
       tails.add(tail)
       tail.done.then(
@@ -67,7 +66,7 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
       const stop = () => void tail.stop()
       signal?.addEventListener('abort', stop, { once: true })
       if (signal?.aborted) stop()
-      return { stop: tail.stop, done: tail.done }
+      return tail
     },
 
     async ends(topics) {
@@ -173,6 +172,7 @@ function follow(
   done.catch(() => undefined)
   return {
     done,
+    isReading: () => !unreachable,
     wake: bell.ring,
     async stop() {
       stopping.abort()

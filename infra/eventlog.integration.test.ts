@@ -179,6 +179,25 @@ for (const { kind, begin, skipped } of kinds)
       })
     })
 
+    test('a tail that is rewound begins earlier in each partition, as far as the log goes back', async () => {
+      const topic = await newTopic()
+      await writer.append(topic, [event('a', 1), event('a', 2), event('a', 3)])
+      const ends = await reader.ends([topic])
+      const read = async (rewind: number, from: Parameters<EventLog['tail']>[0]['from']) => {
+        const records: LogRecord[] = []
+        const tail = await reader.tail(
+          { topics: [topic], from, rewind },
+          (record) => void records.push(record),
+        )
+        await writer.append(topic, [event('a', 0)])
+        await expect.poll(() => records.some(({ value }) => value === '0'), { timeout: 20_000 }).toBe(true)
+        await tail.stop()
+        return records.flatMap(({ value }) => (value === '0' ? [] : Number(value)))
+      }
+      expect(await read(2, ends)).toEqual([2, 3])
+      expect(await read(1_000, 'latest')).toEqual([1, 2, 3])
+    })
+
     test('a tail whose consumer throws ends with that error', async () => {
       const topic = await newTopic()
       const tail = await reader.tail({ topics: [topic], from: 'latest' }, () => {

@@ -21,6 +21,8 @@ export type TailOptions = {
   topics: readonly string[]
   /** A partition that `Positions` does not name is read from its beginning. */
   from: Positions | 'earliest' | 'latest'
+  /** Begins so many records of each partition earlier, or as early as the log has them. */
+  rewind?: number
   signal?: AbortSignal
 }
 
@@ -28,6 +30,8 @@ export type Tail = {
   stop: () => Promise<void>
   /** Resolves when stopped, rejects with what `onRecord` threw. */
   done: Promise<void>
+  /** False while it has lost the log and looks for it. */
+  isReading: () => boolean
 }
 
 export type EventLog = {

@@ -23,7 +23,7 @@ export function createLivePool(eventLog: EventLog | null, config: Config, log: L
       throw new Error('KEYS_DIR is not set: cursors of subscriptions are signed')
     const cursors = createCursors(await openKeys(config.keysDir, 'cursor'))
     await events.ensureTopics(topics)
-    return { topics: await startTopics(events, topics, log), cursors }
+    return { topics: await startTopics(events, topics, log, config.subscriptionRecentBytes), cursors }
   }
 
   return {

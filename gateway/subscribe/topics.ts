@@ -2,35 +2,46 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventLog, LogRecord, Positions, Tail } from '@community/infra/eventlog.ts'
 import { PositionGone } from '@community/infra/eventlog-positions.ts'
 import type { Log } from '@community/infra/log.ts'
-import { isObject, type JsonObject } from '../execute/merge.ts'
+import type { JsonObject } from '../execute/merge.ts'
+import { watchOutage } from './outage.ts'
+import { createRecent } from './recent.ts'
+import { createVersions, eventOf, nameOf, namesOf, rangesOf } from './record.ts'
+import { createReplays } from './replay.ts'
 
-/** What belongs to one subscription: events of a type with a key in a topic. */
+/** Events of a type in a topic: those of one key, or all (key null). */
 export type Address = { topic: string; type: string; key: string | null }
-export type Notice = 'gap' | 'away' | 'back'
 
+/** One object for all listeners. */
 export type StreamEvent = {
   key: string
-  offset: string
   /** The aggregate's version after the event. */
   version: number
   value: JsonObject
   partition: string
-  /** The offset after the event's. */
+  offset: string
+  /** The offset after it. */
   next: string
   traceparent: string | undefined
 }
 
-/** `gap`: events may have been missed, only a new snapshot helps. */
+/**
+ * `gap`: events may have been missed, only a new snapshot helps. `away`: the log can't be read at the moment. `back`: it
+ * can again, and nothing was missed since `away`, or a gap is told too.
+ */
+export type Notice = 'gap' | 'away' | 'back'
+
+/** Must not throw. */
 type Listener = (event: StreamEvent | Notice) => void
 
 export type Topics = {
-  /** Every event appended from now on; call the answer to end it. */
+  /** Every event appended from now on, redelivered ones once; call the answer to end it. */
   attach(address: Address, listener: Listener): () => void
   /** Per partition, what the attached will see next. */
   positions(topic: string): Record<string, string>
   /**
-   * Events from `from` up to where `attach` took over at `until`. Null where the log no longer has them or they are
-   * more than `atMost`.
+   * Events from `from` up to where `attach` took over at `until`, in the log's order. Null where the log no longer has
+   * them or they are more than `atMost`. Throws OVERLOADED where too many wait already, and the signal's reason when
+   * aborted.
    */
   replay(
     address: Address,
@@ -44,51 +55,103 @@ export type Topics = {
 }
 
 const retryMs = 1_000
+/** Of a partition, read at start: for the clients of an instance that died. */
+const earlierRecords = 1_000
 
-/** One tail for all topics and subscribers: a record is parsed only where somebody waits for it. */
-export async function startTopics(eventLog: EventLog, topics: readonly string[], log: Log): Promise<Topics> {
+/** One tail for all topics and subscribers: a record is parsed only where somebody waits for it, and once. */
+export async function startTopics(
+  eventLog: EventLog,
+  topics: readonly string[],
+  log: Log,
+  recentBytes: number,
+): Promise<Topics> {
   const listeners = new Map<string, Set<Listener>>()
   const stopped = new AbortController()
-  let positions: Positions = await eventLog.ends(topics)
+  const { signal } = stopped
+  const recent = createRecent(recentBytes)
+  const replays = createReplays(eventLog, log)
+  let versions = createVersions()
+  let positions: Positions = {}
   let tail: Tail | null = null
+  let isAway = false
+  let isBegunAnew = false
 
-  const deliver = (record: LogRecord): void => {
-    positions[record.topic] ??= {}
-    positions[record.topic]![record.partition] = after(record.offset)
-    const listening = listeners.get(nameOf(addressOf(record)))
-    const event = listening ? eventOf(record, log) : null
-    if (event) for (const listener of listening ?? []) listener(event)
+  const tell = (notice: Notice): void => {
+    for (const listening of listeners.values()) for (const listener of listening) listener(notice)
   }
 
-  const attach = async (): Promise<Tail> => {
+  const deliver = (record: LogRecord): void => {
+    const { topic, partition } = record
+    const names = namesOf(record)
+    const isRepeated = versions.isRepeated(names[0], record)
+    recent.add(record, isRepeated)
+    positions[topic] ??= {}
+    const next = positions[topic]
+    const offset = BigInt(record.offset)
+    const expected = BigInt(next[partition] ?? offset)
+    // What was there before we began, only to be remembered.
+    if (offset < expected) return
+    next[partition] = String(offset + 1n)
+    // The log has dropped what was not read yet.
+    if (offset > expected) tell('gap')
+    const listening = isRepeated ? [] : names.flatMap((name) => listeners.get(name) ?? [])
+    const event = listening.length > 0 ? eventOf(record, log) : null
+    if (event) for (const each of listening) for (const listener of each) listener(event)
+  }
+
+  const begin = async (): Promise<Tail> => {
+    recent.clear()
+    versions = createVersions()
+    positions = await eventLog.ends(topics)
+    return await eventLog.tail({ topics, from: positions, rewind: earlierRecords, signal }, deliver)
+  }
+
+  const goOn = async (): Promise<Tail> => {
     try {
-      return await eventLog.tail({ topics, from: positions, signal: stopped.signal }, deliver)
+      if (!isBegunAnew) return await eventLog.tail({ topics, from: positions, signal }, deliver)
     } catch (error) {
       if (!(error instanceof PositionGone)) throw error
-      positions = await eventLog.ends(topics)
-      const attached = await eventLog.tail({ topics, from: positions, signal: stopped.signal }, deliver)
-      for (const listening of listeners.values()) for (const listener of listening) listener('gap')
-      return attached
     }
+    log.warn({ topics }, 'the event log no longer has the position: going on at its end')
+    const begun = await begin()
+    isBegunAnew = false
+    tell('gap')
+    return begun
   }
 
   // The log may be away for a while: sessions stay, and go on where they were.
   const keepAttached = async (): Promise<void> => {
-    while (!stopped.signal.aborted) {
+    while (!signal.aborted) {
       try {
-        tail ??= await attach()
+        tail ??= await goOn()
         await tail.done
       } catch (error) {
         log.warn({ err: error }, 'the event log is away')
       }
       tail = null
-      if (!stopped.signal.aborted)
-        await sleep(retryMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+      if (!isBegunAnew) await sleep(retryMs, undefined, { signal }).catch(() => undefined)
     }
   }
 
-  tail = await attach()
+  tail = await begin()
   const kept = keepAttached()
+  const watched = watchOutage({
+    eventLog,
+    topics,
+    positions: () => positions,
+    isReading: () => tail?.isReading() ?? false,
+    signal,
+    onReadable(isReadable) {
+      isAway = !isReadable
+      if (isReadable) log.info({ topics }, 'the event log can be read again')
+      else log.warn({ topics }, 'the event log can not be read, subscriptions wait')
+      tell(isReadable ? 'back' : 'away')
+    },
+    onBegunAnew() {
+      isBegunAnew = true
+      void tail?.stop()
+    },
+  })
 
   return {
     attach(address, listener) {
@@ -96,102 +159,29 @@ export async function startTopics(eventLog: EventLog, topics: readonly string[],
       const listening = listeners.get(name) ?? new Set()
       listening.add(listener)
       listeners.set(name, listening)
+      if (isAway)
+        queueMicrotask(() => {
+          if (isAway && listening.has(listener)) listener('away')
+        })
       return () => {
         listening.delete(listener)
         if (listening.size === 0 && listeners.get(name) === listening) listeners.delete(name)
       }
     },
     positions: (topic) => ({ ...positions[topic] }),
-    replay: (address, from, until, atMost, signal) =>
-      replay(eventLog, log, address, from, until, atMost, signal),
+    async replay(address, from, until, atMost, aborted) {
+      const ranges = rangesOf(from, until)
+      if (ranges.size === 0) return []
+      const records = recent.within(address, ranges)
+      if (!records) return await replays.read({ address, from, until, atMost, signal: aborted })
+      return records.length > atMost ? null : records.flatMap((record) => eventOf(record, log) ?? [])
+    },
     isAttached: () => tail !== null,
     async stop() {
       stopped.abort()
+      replays.stop()
       await tail?.stop()
-      await kept
+      await Promise.all([kept, watched])
     },
-  }
-}
-
-async function replay(
-  eventLog: EventLog,
-  log: Log,
-  address: Address,
-  from: Record<string, string>,
-  until: Record<string, string>,
-  atMost: number,
-  signal: AbortSignal,
-): Promise<StreamEvent[] | null> {
-  const behind = new Set(
-    Object.keys(until).filter((partition) => {
-      const start = from[partition]
-      return start !== undefined && BigInt(start) < BigInt(until[partition] ?? start)
-    }),
-  )
-  if (behind.size === 0) return []
-  const events: StreamEvent[] = []
-  const { promise: caughtUp, resolve } = Promise.withResolvers<StreamEvent[] | null>()
-  const name = nameOf(address)
-  let tail: Tail
-  try {
-    tail = await eventLog.tail(
-      { topics: [address.topic], from: { [address.topic]: { ...until, ...from } }, signal },
-      (record) => {
-        const partition = String(record.partition)
-        const end = until[partition]
-        if (end === undefined || BigInt(record.offset) < BigInt(end)) {
-          const event = nameOf(addressOf(record)) === name ? eventOf(record, log) : null
-          if (event) events.push(event)
-        }
-        if (events.length > atMost) resolve(null)
-        if (end !== undefined && BigInt(record.offset) + 1n >= BigInt(end)) behind.delete(partition)
-        if (behind.size === 0) resolve(events)
-      },
-    )
-  } catch (error) {
-    if (error instanceof PositionGone) return null
-    throw error
-  }
-  try {
-    return await Promise.race([caughtUp, tail.done.then(() => null)])
-  } finally {
-    await tail.stop()
-  }
-}
-
-const nameOf = ({ topic, type, key }: Address): string => `${topic}\n${type}\n${key}`
-
-function addressOf({ topic, headers, key }: LogRecord): Address {
-  const type = headers.ce_type ?? ''
-  return { topic, type: type.slice(type.lastIndexOf('.') + 1), key }
-}
-
-const after = (offset: string): string => String(BigInt(offset) + 1n)
-
-// A record that nobody can read ends no stream: it is told, and passed over.
-function eventOf(record: LogRecord, log: Log): StreamEvent | null {
-  const version = Number(record.headers.ce_aggregateversion)
-  const value = parseJson(record.value)
-  if (!isObject(value) || !Number.isSafeInteger(version)) {
-    const { topic, partition, offset } = record
-    log.error({ topic, partition, offset }, 'an event could not be read')
-    return null
-  }
-  return {
-    key: record.key,
-    offset: record.offset,
-    version,
-    value,
-    partition: String(record.partition),
-    next: after(record.offset),
-    traceparent: record.headers.traceparent,
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
