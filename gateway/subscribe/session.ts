@@ -48,7 +48,7 @@ export function createSubscribe({ supergraph, operations, live, gauge }: Rooms):
       plan,
       denials: permitted.errors,
       source: sourceOf(plan, binding),
-      representation: representation(supergraph, plan, binding, args),
+      representation: representation(supergraph, plan, binding, binding.keyFields(args)),
       address: { topic: binding.topic, type: binding.type, key },
       operationHash: operationHash(operation, binding.field, args),
     }
@@ -302,6 +302,11 @@ function boundField(supergraph: Supergraph, operation: PreparedOperation) {
     throw refusal(
       'SUBSCRIPTION_NOT_BOUND',
       `Subscription.${definition.name} is bound to no topic by @event: this gateway does not serve it`,
+    )
+  if (!binding.keyOf)
+    throw refusal(
+      'SUBSCRIPTION_NOT_BOUND',
+      `Subscription.${definition.name} has no key in its @event: this gateway does not serve feeds`,
     )
   const args = getArgumentValues(definition, field.node, operation.variables)
   return { binding, args, key: binding.keyOf(args) }
