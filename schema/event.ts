@@ -29,10 +29,10 @@ export type EventDirective = {
 }
 
 /** `texts` stand around `args`, one more than there are of those. */
-export type KeyTemplate = { texts: readonly string[]; args: readonly Path[] }
+type KeyTemplate = { texts: readonly string[]; args: readonly Path[] }
 
 /** Passes where the argument is absent or null, equals what is at `event`, or is a list that includes it. */
-export type Condition = { event: Path; arg: Path }
+type Condition = { event: Path; arg: Path }
 
 /** Names of fields, the first of an event's value or of a field's arguments. */
 export type Path = readonly string[]
@@ -218,5 +218,7 @@ const argumentOf = ({ arguments: given = [] }: ConstDirectiveNode, name: string)
   const value = given.find((each) => each.name.value === name)?.value
   return value && valueFromASTUntyped(value)
 }
-const textOf = (directive: ConstDirectiveNode, name: string): string =>
-  String(argumentOf(directive, name) ?? '')
+const textOf = (directive: ConstDirectiveNode, name: string): string => {
+  const value = argumentOf(directive, name)
+  return typeof value === 'string' ? value : ''
+}
