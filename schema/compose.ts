@@ -12,27 +12,34 @@ import {
   transformSupergraphToPublicSchema,
 } from '@theguild/federation-composition'
 import { buildASTSchema, findBreakingChanges, lexicographicSortSchema, parse, print } from 'graphql'
+import { readEvents } from './event.ts'
 
 export const subgraphNames = ['agents', 'marketplace', 'certification', 'telemetry', 'federation'] as const
 
 const folder = import.meta.dirname
 const supergraphFile = join(folder, 'supergraph.graphql')
 
-/** The supergraph's SDL; throws every composition error, each naming the subgraphs concerned. */
-export function composeSupergraph(): string {
-  const composition = composeServices(
+/** The supergraph's SDL; throws every composition error, each naming the subgraphs or the field concerned. */
+export const composeSupergraph = (): string =>
+  composeSubgraphs(
     subgraphNames.map((name) => ({
       name,
       typeDefs: parse(readFileSync(join(folder, `${name}.graphql`), 'utf8')),
       url: `http://127.0.0.1:${4001 + subgraphNames.indexOf(name)}/graphql`,
     })),
   )
-  if (compositionHasErrors(composition))
-    throw new Error(
-      `the subgraphs do not compose:\n${composition.errors.map((error) => `- ${error.message}`).join('\n')}`,
-    )
-  return `${print(parse(composition.supergraphSdl))}\n`
+
+export function composeSubgraphs(subgraphs: Parameters<typeof composeServices>[0]): string {
+  const composition = composeServices(subgraphs)
+  if (compositionHasErrors(composition)) throw doNotCompose(composition.errors.map(({ message }) => message))
+  const document = parse(composition.supergraphSdl)
+  const { errors } = readEvents(buildASTSchema(document, { assumeValidSDL: true }), 'event')
+  if (errors.length > 0) throw doNotCompose(errors)
+  return `${print(document)}\n`
 }
+
+const doNotCompose = (errors: readonly string[]) =>
+  new Error(`the subgraphs do not compose:\n${errors.map((error) => `- ${error}`).join('\n')}`)
 
 /** What a client of `before` would miss in `after`. */
 export function breakingChanges(before: string, after: string): string[] {

@@ -14,6 +14,7 @@ const walls: { folder: string; may: string[] }[] = [
     folder: 'gateway/plan',
     may: [
       'npm:graphql',
+      'schema/event.ts',
       ...['query-planner', 'query-graphs', 'federation-internals'].map((each) => `npm:@apollo/${each}`),
     ],
   },

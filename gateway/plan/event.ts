@@ -1,10 +1,7 @@
+import { type EventDirective, type Path, readEvents } from '@community/schema/event.ts'
 import {
-  type ConstDirectiveNode,
   type FieldNode,
-  type GraphQLField,
   type GraphQLSchema,
-  getNamedType,
-  isObjectType,
   Kind,
   print,
   type SelectionNode,
@@ -15,63 +12,85 @@ import {
 import type { Fetch } from './plan.ts'
 import { operationOf, responseNames } from './text.ts'
 
-/** A subscription field bound to a topic by `@event(topic:, key:)`. */
+/** A subscription field bound to a topic by `@event`. */
 export type EventBinding = {
   field: string
   topic: string
-  /** Renders the key from the field's arguments: `{args.planId}` stands for one. */
-  keyOf(args: Record<string, unknown>): string
+  /** The type of the events that belong to the field: the last segment of their `ce_type`. */
   eventType: string
-  matches(args: Record<string, unknown>): ((value: Record<string, unknown>) => boolean) | null
-  /** The return type: events of this type belong to the field. */
+  /** The entity that is subscribed to: the events' values are shaped like it. */
   type: string
   /** The type has `version: Int!`, by which a snapshot is placed among the events. */
   hasVersion: boolean
+  /** The key of the field's events, rendered from its arguments; null for a feed, which has events of any key. */
+  keyOf: ((args: Args) => string) | null
+  /** Values that the entity's key is made of, by name: the arguments, and what the key's template takes out of them. */
+  keyFields(args: Args): Args
+  /** Whether an event's value is meant by these arguments; null where every one is. */
+  matches(args: Args): ((value: JsonObject) => boolean) | null
 }
+
+type Args = Record<string, unknown>
+type JsonObject = { [key: string]: unknown }
 
 /** Where the snapshot's version is read, whatever the client selects. */
 export const versionKey = '_stream__version'
 
-export function eventBindings(
-  schema: GraphQLSchema,
-  directiveName: string,
-  keysOf: (type: string) => readonly SelectionSetNode[],
-): Map<string, EventBinding> {
-  const bindings = new Map<string, EventBinding>()
-  for (const field of Object.values(schema.getSubscriptionType()?.getFields() ?? {})) {
-    const directive = field.astNode?.directives?.find((each) => each.name.value === directiveName)
-    if (directive) bindings.set(field.name, eventBinding(field, directive, keysOf))
-  }
-  return bindings
+/** By name of the subscription field; throws all that is wrong with any. */
+export function eventBindings(supergraph: GraphQLSchema, directiveName: string): Map<string, EventBinding> {
+  const { events, errors } = readEvents(supergraph, directiveName)
+  if (errors.length > 0) throw new Error(errors.join('\n'))
+  return new Map(events.map((event) => [event.field, eventBinding(event)]))
 }
 
-function eventBinding(
-  field: GraphQLField<unknown, unknown>,
-  directive: ConstDirectiveNode,
-  keysOf: (type: string) => readonly SelectionSetNode[],
-): EventBinding {
-  const where = `Subscription.${field.name}: @event`
-  const type = getNamedType(field.type)
-  if (!isObjectType(type)) throw new Error(`${where} expects an object type, not ${type.name}`)
-  const argNames = new Set(field.args.map((arg) => arg.name))
-  const template = textOf(directive, 'key') ?? ''
-  const parts = template.split(/\{args\.(\w+)\}/)
-  const unknown = parts.find((part, index) => index % 2 === 1 && !argNames.has(part))
-  if (unknown !== undefined)
-    throw new Error(`${where}: key names the argument ${unknown}, which the field lacks`)
-  if (!keysOf(type.name).some((key) => isMadeOf(key, argNames)))
-    throw new Error(`${where}: no key of ${type.name} is made of the field's arguments`)
+function eventBinding({ field, topic, type, entity, key, where }: EventDirective): EventBinding {
   const version = type.getFields().version
   return {
-    field: field.name,
-    topic: textOf(directive, 'topic') ?? '',
-    keyOf: (args) => parts.map((part, index) => (index % 2 === 1 ? String(args[part]) : part)).join(''),
-    eventType: type.name,
-    matches: () => null,
+    field,
+    topic,
+    eventType: entity,
     type: type.name,
     hasVersion: version !== undefined && String(version.type) === 'Int!',
+    keyOf:
+      key &&
+      ((args) =>
+        key.texts.reduce(
+          (before, text, index) => before + String(valueAt(args, key.args[index - 1] ?? [])) + text,
+        )),
+    keyFields: (args) => ({
+      ...args,
+      ...Object.fromEntries((key?.args ?? []).map((path) => [path.at(-1), valueAt(args, path)])),
+    }),
+    matches(args) {
+      const demands = where.flatMap(({ event, arg }) => {
+        const wanted = valueAt(args, arg)
+        return wanted == null ? [] : { event, wanted: new Set([wanted].flat().map(comparable)) }
+      })
+      if (demands.length === 0) return null
+      return (value) => demands.every(({ event, wanted }) => includesAny(value, event, 0, wanted))
+    },
   }
 }
+
+const valueAt = (value: unknown, path: Path): unknown =>
+  path.reduce((found, name) => propertyOf(found, name), value)
+
+const propertyOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as JsonObject)[name]
+    : undefined
+
+/** Of lists on the way, each element is looked into. */
+function includesAny(value: unknown, path: Path, depth: number, wanted: ReadonlySet<string | null>): boolean {
+  if (Array.isArray(value)) return value.some((each) => includesAny(each, path, depth, wanted))
+  const name = path[depth]
+  if (name === undefined) return wanted.has(comparable(value))
+  return includesAny(propertyOf(value, name), path, depth + 1, wanted)
+}
+
+// An ID may be a number in JSON; a custom scalar may be an object.
+const comparable = (value: unknown): string | null =>
+  value == null ? null : typeof value === 'string' ? value : JSON.stringify(value)
 
 /** A planned subscription on an event: its first fetch as an entity's, and what it selects of it. */
 export type EntitySource = {
@@ -145,9 +164,4 @@ export function isMadeOf(key: SelectionSetNode, names: ReadonlySet<string>): boo
     (selection) =>
       selection.kind === Kind.FIELD && !selection.selectionSet && names.has(selection.name.value),
   )
-}
-
-function textOf(directive: ConstDirectiveNode, name: string): string | undefined {
-  const value = directive.arguments?.find((each) => each.name.value === name)?.value
-  return value?.kind === Kind.STRING || value?.kind === Kind.ENUM ? value.value : undefined
 }

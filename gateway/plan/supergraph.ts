@@ -103,10 +103,7 @@ export function readSupergraph(sdl: string, facts = readPlanner(sdl).facts): Sup
     api,
     full,
     subgraphs: new Map(facts.subgraphs),
-    events:
-      event === undefined
-        ? new Map()
-        : eventBindings(full, event, (type) => [...(keys.get(type)?.values() ?? [])].flat()),
+    events: event === undefined ? new Map() : eventBindings(full, event),
     keysOf,
     protection: protectionIn(document, protecting),
     costs: costsIn(document, { cost, listSize }),

@@ -1,4 +1,4 @@
-import { type GraphQLFormattedError, getArgumentValues, isObjectType } from 'graphql'
+import { type GraphQLFormattedError, getArgumentValues } from 'graphql'
 import { fieldCollector } from '../execute/collect.ts'
 import type { CompiledPlan } from '../execute/compile.ts'
 import { fetchEntities } from '../execute/execute.ts'
@@ -204,14 +204,13 @@ function inTraceOf({ traceparent }: StreamEvent, caller: Caller): Caller {
 function keyedReference(
   supergraph: Supergraph,
   subgraph: string,
-  { type, field }: EventBinding,
+  { type, field, keyFields }: EventBinding,
   args: Record<string, unknown>,
 ): JsonObject {
-  const names = new Set(Object.keys(args))
-  const key = supergraph.keysOf(subgraph, type).find((each) => isMadeOf(each, names))
-  if (!key || !isObjectType(supergraph.full.getType(type)))
-    throw new Error(`${subgraph} does not resolve ${type} by the arguments of ${field}`)
-  return { __typename: type, ...pick(fieldNames(key), args) }
+  const given = keyFields(args)
+  const key = supergraph.keysOf(subgraph, type).find((each) => isMadeOf(each, new Set(Object.keys(given))))
+  if (!key) throw new Error(`${subgraph} does not resolve ${type} by the arguments of ${field}`)
+  return { __typename: type, ...pick(fieldNames(key), given) }
 }
 
 /** The entity that an event tells of. */

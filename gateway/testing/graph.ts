@@ -56,7 +56,7 @@ const federation = `extend schema @link(url: "https://specs.apollo.dev/federatio
 
 export const eventLink = `extend schema
   @link(url: "https://ossa.community/event/v1.0", import: ["@event"]) @composeDirective(name: "@event")
-  directive @event(topic: String!, key: String!) on FIELD_DEFINITION`
+  directive @event(topic: String!, key: String, where: [String!], entity: String) on FIELD_DEFINITION`
 
 /** The supergraph of small subgraphs; `federation` directives are imported for them. */
 export function composeSdl(

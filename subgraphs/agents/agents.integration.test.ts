@@ -202,7 +202,8 @@ test('who may not see an agent finds, counts and gets none', async () => {
     )
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'owner', 2, {
     organizationId: 'owner',
-    organization: { id: 'owner', name: 'owner', partners: ['friend'] },
+    organization: { id: 'owner', name: 'owner' },
+    partnerIds: ['friend'],
     version: 2,
   })
   const query = `{
@@ -254,6 +255,50 @@ test('who may not see an agent finds, counts and gets none', async () => {
   expect((await seenBy(owner('friend'))).ids).toEqual(['partners', 'public'])
   expect((await seenBy(owner('stranger'))).ids).toEqual(['public'])
   expect((await seenBy(anonymous)).ids).toEqual(['public'])
+})
+
+test('a change of status is asked for by reference, by those who see the agent, with one statement for all', async () => {
+  const visibilities = ['private', 'organization', 'partners', 'public']
+  for (const visibility of visibilities)
+    await register(
+      manifest(`changed-${visibility}`, { visibility: visibility.toUpperCase() }),
+      owner('changing'),
+    )
+  await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'changing', 2, {
+    organizationId: 'changing',
+    organization: { id: 'changing', name: 'changing' },
+    partnerIds: ['ally'],
+    version: 2,
+  })
+  const ask = (ids: string[], caller: Caller) =>
+    graph.entities<object | null>(
+      '... on AgentStatusChange { agentId status previous version agent { id visibility } }',
+      ids.map((agentId) => ({ __typename: 'AgentStatusChange', agentId })),
+      caller,
+    )
+  const ids = visibilities.map((visibility) => `changing/changed-${visibility}`)
+  const seenBy = async (caller: Caller) => (await ask(ids, caller)).entities.map((entity) => entity !== null)
+  await graph.eventually(
+    () => seenBy(owner('ally')),
+    (seen) => seen[2] === true,
+  )
+  expect(await seenBy(owner('changing'))).toEqual([true, true, true, true])
+  expect(await seenBy(member('changing'))).toEqual([false, true, true, true])
+  expect(await seenBy(owner('ally'))).toEqual([false, false, true, true])
+  expect(await seenBy(owner('stranger'))).toEqual([false, false, false, true])
+  expect(await seenBy(anonymous)).toEqual([false, false, false, true])
+
+  const one = await ask(['changing/changed-public'], anonymous)
+  expect(one.entities).toEqual([
+    {
+      agentId: 'changing/changed-public',
+      status: 'REGISTERED',
+      previous: null,
+      version: 1,
+      agent: { id: 'changing/changed-public', visibility: 'PUBLIC' },
+    },
+  ])
+  expect((await ask([...ids, 'nobody'], owner('changing'))).statements).toBe(one.statements)
 })
 
 test('only administrators register, and nobody else finds, what only administrators see', async () => {

@@ -58,8 +58,8 @@ export async function announceAgent(
 export async function applyEvent(tx: Transaction, record: LogRecord): Promise<void> {
   switch (record.headers.ce_type) {
     case 'ossa.federation.OrganizationChange': {
-      const { organization, version } = organizationChange.parse(JSON.parse(record.value))
-      return await replacePartners(tx, { ...organization, version })
+      const { organization, partnerIds, version } = organizationChange.parse(JSON.parse(record.value))
+      return await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
     }
     case 'ossa.certification.CertificationProgress': {
       const { certification } = certificationProgress.parse(JSON.parse(record.value))
@@ -70,7 +70,8 @@ export async function applyEvent(tx: Transaction, record: LogRecord): Promise<vo
 }
 
 const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+  organization: z.object({ id: z.string().min(1) }),
+  partnerIds: z.array(z.string()),
   version: z.number().int(),
 })
 

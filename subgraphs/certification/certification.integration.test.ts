@@ -271,7 +271,8 @@ test('a certification is seen as its agent is, also after that has changed', asy
       agent: { id: 'secret', organizationId: 'ossa', visibility },
     })
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'ossa', 1, {
-    organization: { id: 'ossa', partners: ['friend'] },
+    organization: { id: 'ossa' },
+    partnerIds: ['friend'],
   })
   await show('PARTNERS')
   await graph.eventually(() => seenBy('friend'), Boolean)
@@ -287,7 +288,8 @@ test('certifications of a PRIVATE agent are for the administrators of its owner'
   const visibilities = ['private', 'organization', 'partners', 'public']
   for (const visibility of visibilities) await deploy(`of-${visibility}`, undefined, visibility.toUpperCase())
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'ossa', 2, {
-    organization: { id: 'ossa', partners: ['friend'] },
+    organization: { id: 'ossa' },
+    partnerIds: ['friend'],
   })
   const unseen = await Promise.all([request('of-private'), request('of-nobody')])
   expect(unseen.map(({ code }) => code)).toEqual(['NOT_FOUND', 'NOT_FOUND'])

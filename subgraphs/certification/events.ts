@@ -14,18 +14,7 @@ export async function announceProgress(
   gate: GateRow | null = null,
   traceparent?: string,
 ): Promise<void> {
-  const {
-    id,
-    agentId,
-    agentVersion,
-    level,
-    status,
-    reasons,
-    version,
-    organizationId,
-    visibility,
-    updatedAt,
-  } = row
+  const { id, agentId, agentVersion, level, status, reasons, version, organizationId, updatedAt } = row
   await announce(tx, {
     aggregateId: id,
     type: 'CertificationProgress',
@@ -43,7 +32,6 @@ export async function announceProgress(
         reasons,
         version,
         organizationId,
-        visibility,
       },
       gate: gate && { __typename: 'GateResult', ...gate },
       version,
@@ -54,7 +42,8 @@ export async function announceProgress(
 }
 
 const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+  organization: z.object({ id: z.string().min(1) }),
+  partnerIds: z.array(z.string()),
 })
 
 const agentStatusChange = z.object({
@@ -67,8 +56,8 @@ const agentStatusChange = z.object({
 
 export async function applyEvent(tx: Transaction, { headers, value }: LogRecord): Promise<void> {
   if (headers.ce_type === 'ossa.federation.OrganizationChange') {
-    const { organization } = organizationChange.parse(JSON.parse(value))
-    await replacePartners(tx, organization.id, organization.partners)
+    const { organization, partnerIds } = organizationChange.parse(JSON.parse(value))
+    await replacePartners(tx, organization.id, partnerIds)
   }
   if (headers.ce_type === 'ossa.agents.AgentStatusChange') {
     const { agent } = agentStatusChange.parse(JSON.parse(value))

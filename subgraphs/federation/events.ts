@@ -13,7 +13,7 @@ export async function announceOrganization(
   { id, name, version, updatedAt }: OrganizationRow,
   traceparent?: string,
 ): Promise<void> {
-  const [partners = []] = await partnersOf(tx, [id])
+  const [partnerIds = []] = await partnersOf(tx, [id])
   await announce(tx, {
     aggregateId: id,
     type: 'OrganizationChange',
@@ -21,7 +21,8 @@ export async function announceOrganization(
     value: {
       __typename: 'OrganizationChange',
       organizationId: id,
-      organization: { __typename: 'Organization', id, name, partners },
+      organization: { __typename: 'Organization', id, name },
+      partnerIds,
       version,
       at: updatedAt,
     },

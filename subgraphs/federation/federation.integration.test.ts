@@ -44,7 +44,7 @@ test('the home organization is there from the start and is told of', async () =>
     type: 'ossa.federation.OrganizationChange',
     key: 'ossa',
     version: 1,
-    value: { organization: { __typename: 'Organization', id: 'ossa', partners: [] } },
+    value: { organization: { __typename: 'Organization', id: 'ossa' }, partnerIds: [] },
   })
 })
 
@@ -107,6 +107,17 @@ test('an agent shows as far as its visibility goes, and partners see what is for
   const add = 'mutation { addPartner(organizationId: "friend") { partners { id } } }'
   const added = await graph.ask(add, {}, admin('owner'))
   expect(added.data).toEqual({ addPartner: { partners: [{ id: 'friend' }] } })
+  const { entities } = await graph.entities<{ version: number }>(
+    '... on OrganizationChange { organization { id } partnerIds version }',
+    [{ __typename: 'OrganizationChange', organizationId: 'owner' }],
+    admin('owner'),
+  )
+  expect(entities).toMatchObject([{ organization: { id: 'owner' }, partnerIds: ['friend'] }])
+  const told = await graph.eventually(
+    async () => (await graph.told(0)).findLast(({ key }) => key === 'owner'),
+    (event) => event?.version === entities[0]?.version,
+  )
+  expect(told?.value).toMatchObject({ ...entities[0] })
   expect(await agentsOf('owner', admin('friend'))).toEqual(['owner/partners', 'owner/public'])
   expect(await agentsOf('owner', admin('stranger'))).toEqual(['owner/public'])
   expect(await agentsOf('owner', anonymous)).toEqual(['owner/public'])

@@ -97,16 +97,12 @@ export const resolvers: Resolvers = {
   },
 
   OrganizationChange: {
-    __resolveReference: async ({ organizationId }, { organizations }) => {
+    async __resolveReference({ organizationId }, { organizations, partners }) {
       const organization = await organizations.load(organizationId)
-      return (
-        organization && {
-          organizationId,
-          organization,
-          version: organization.version,
-          at: organization.updatedAt,
-        }
-      )
+      if (!organization) return null
+      const partnerIds = await partners.load(organizationId)
+      const { version, updatedAt: at } = organization
+      return { organizationId, organization, partnerIds, version, at }
     },
   },
 }

@@ -3,6 +3,7 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import { announce } from '../kit/outbox.ts'
 import { tagsOf } from './facts.ts'
+import type { ListingChangeKind } from './schema.generated.ts'
 import {
   type ListingRow,
   listingsById,
@@ -18,8 +19,6 @@ export const inboxTopics = [
   'ossa.certification.events.v1',
   'ossa.federation.events.v1',
 ] as const
-
-export type ListingChangeKind = 'PUBLISHED' | 'UPDATED' | 'RATED' | 'WITHDRAWN'
 
 /** Tells of a listing as a change has just left it. */
 export async function announceListing(
@@ -128,14 +127,15 @@ async function applyCertification(
 }
 
 const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+  organization: z.object({ id: z.string().min(1) }),
+  partnerIds: z.array(z.string()),
 })
 
 async function applyOrganization(
   tx: Transaction,
-  { organization }: z.output<typeof organizationChange>,
+  { organization, partnerIds }: z.output<typeof organizationChange>,
 ): Promise<void> {
-  await replacePartners(tx, organization.id, organization.partners)
+  await replacePartners(tx, organization.id, partnerIds)
 }
 
 async function announceAsIs(tx: Transaction, kind: ListingChangeKind, id: string): Promise<void> {

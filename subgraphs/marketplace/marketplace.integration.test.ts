@@ -140,6 +140,16 @@ test('a private agent of the own organization can be published, because the grap
   await offer('within', { visibility: 'ORGANIZATION' })
   expect(await seenBy('within', ossa)).toBe(true)
   expect(await seenBy('within', anonymous)).toBe(false)
+  const changeFor = async (caller: Caller) =>
+    await graph.entities(
+      '... on ListingChange { listingId kind version listing { title } }',
+      [{ __typename: 'ListingChange', listingId: 'within' }],
+      caller,
+    )
+  expect((await changeFor(ossa)).entities).toEqual([
+    { listingId: 'within', kind: null, version: 1, listing: { title: 'within' } },
+  ])
+  expect((await changeFor(anonymous)).entities).toEqual([null])
 })
 
 test('visibility holds for listings, searches, counts and facets, and partners see what is for PARTNERS', async () => {
@@ -192,7 +202,8 @@ test('visibility holds for listings, searches, counts and facets, and partners s
   const partners = (version: number, ids: string[]) =>
     graph.tell(federationTopic, 'ossa.federation.OrganizationChange', 'show', version, {
       organizationId: 'show',
-      organization: { __typename: 'Organization', id: 'show', name: 'Show', partners: ids },
+      organization: { __typename: 'Organization', id: 'show', name: 'Show' },
+      partnerIds: ids,
       version,
     })
   await partners(1, ['friend'])

@@ -91,6 +91,14 @@ export const resolvers: Resolvers = {
     },
   },
 
+  ListingChange: {
+    async __resolveReference({ listingId }, { listings }) {
+      const listing = await listings.load(listingId)
+      if (!listing) return null
+      return { listingId, listing, kind: null, version: listing.version, at: listing.updatedAt }
+    },
+  },
+
   ListingConnection: {
     totalCount: async ({ counts }) => (await counts()).total,
     facets: async ({ counts }) => (await counts()).facets,

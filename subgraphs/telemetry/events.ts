@@ -15,8 +15,8 @@ export async function applyEvent(tx: Transaction, { topic, headers, value }: Log
       return await upsertAgent(tx, { ...agent, version })
     }
     case 'ossa.federation.OrganizationChange': {
-      const { organization, version } = organizationChange.parse(JSON.parse(value))
-      return await replacePartners(tx, { ...organization, version })
+      const { organization, partnerIds, version } = organizationChange.parse(JSON.parse(value))
+      return await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
     }
   }
 }
@@ -31,6 +31,7 @@ const agentStatusChange = z.object({
 })
 
 const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1), partners: z.array(z.string()) }),
+  organization: z.object({ id: z.string().min(1) }),
+  partnerIds: z.array(z.string()),
   version: z.number().int(),
 })

@@ -272,7 +272,8 @@ test("who may read the usage of an agent follows its visibility and its owner's 
   await vi.waitFor(async () => expect(await readers()).toEqual([1, 1, 1, 1]))
   await change('PARTNERS', 2)
   await tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', {
-    organization: { id: 'ossa', partners: ['partner'] },
+    organization: { id: 'ossa' },
+    partnerIds: ['partner'],
     version: 1,
   })
   await vi.waitFor(async () => expect(await readers()).toEqual([0, 1, 0, 1]), { timeout: 10_000 })
@@ -296,7 +297,8 @@ test('the usage of a PRIVATE agent is for the administrators of its owner', asyn
     usage.record(sample(visibility, 7), { pool: 'levels', organization: 'levels', visibility })
   await usage.stop()
   await tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', {
-    organization: { id: 'levels', partners: ['partner'] },
+    organization: { id: 'levels' },
+    partnerIds: ['partner'],
     version: 1,
   })
   const query = `query ($of: [_Any!]!) {
