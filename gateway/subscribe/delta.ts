@@ -100,7 +100,9 @@ function readField(
   const found = own(value, field.name.value)
   // What a field answers to arguments, an event can't know.
   if (found === undefined || field.arguments?.length) return [field]
-  const read = readValue(reading, fieldTypeName(reading, type, field), field, found, [...path, key], false)
+  const read = readValue(reading, fieldTypeName(reading, type, field), field, found, [...path, key])
+  // Elements of a list that are no entities can't be told apart in another answer: the list is asked for as a whole.
+  if (Array.isArray(found) && read.lacks.length > 0) return [field]
   setOwn(result, key, read.result)
   return read.lacks.length > 0 ? [withSelections(field, read.lacks)] : []
 }
@@ -111,23 +113,20 @@ function readValue(
   field: FieldNode,
   value: unknown,
   path: Path,
-  inList: boolean,
 ): { result: unknown; lacks: SelectionNode[] } {
-  if (Array.isArray(value))
-    return {
-      result: value.map(
-        (element, index) => readValue(reading, declaredType, field, element, [...path, index], true).result,
-      ),
-      lacks: [],
-    }
+  if (Array.isArray(value)) {
+    const read = value.map((element, index) =>
+      readValue(reading, declaredType, field, element, [...path, index]),
+    )
+    return { result: read.map(({ result }) => result), lacks: read.flatMap(({ lacks }) => lacks) }
+  }
   if (!isObject(value) || !field.selectionSet) return { result: value, lacks: [] }
   const typename = own(value, '__typename')
   const type = typeof typename === 'string' ? typename : declaredType
   const { result, lacks } = readObject(reading, type, field.selectionSet.selections, value, path)
   if (lacks.length === 0) return { result, lacks }
   const representation = representationOf(reading, type, value)
-  // Elements of a list that are no entities can't be told apart in another answer: what they lack is null.
-  if (!representation) return { result, lacks: inList ? [] : lacks }
+  if (!representation) return { result, lacks }
   reading.incomplete.push({ type, representation, target: result, selections: lacks, path })
   return { result, lacks: [] }
 }

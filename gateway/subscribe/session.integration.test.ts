@@ -31,6 +31,8 @@ const plansSubgraph: TestSubgraph = {
     type Query { plan(id: ID!): Plan }
     type Subscription {
       moved(planId: ID!, after: String): Move @event(topic: "${topic}", key: "{args.planId}")
+      moves(transitions: [String!], after: String): Move
+        @event(topic: "${topic}", where: ["transition: {args.transitions}"])
     }
     type Move @key(fields: "planId") { planId: ID! plan: Plan! step: Step transition: String version: Int! }
     type Plan @key(fields: "id") { id: ID! name(loud: Boolean): String! status: String! progress: Progress! secret: String }
@@ -382,6 +384,54 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
     expect(seen).toEqual([...new Set(seen)].toSorted((a, b) => a - b))
     await advance(id)
     await live.until((result) => result.data?.moved.version === 3_001, 5_000)
+  })
+
+  test('a feed: every event that matches and may be seen, and after a cursor what was missed, each once', async () => {
+    const [one, two, hidden] = [newPlan(), newPlan(), newPlan()]
+    const feed = `subscription ($after: String) {
+      moves(transitions: ["T1", "T3"], after: $after) { planId version plan { name } }
+    }`
+    await using first = watch<{ moves: { planId: string; version: number } | null }>(graph.wsUrl, feed)
+    const opening = await first.until(() => true, 5_000)
+    expect(opening).toMatchObject({
+      data: { moves: null },
+      extensions: { stream: { kind: 'SNAPSHOT', version: null } },
+    })
+    await advance(hidden)
+    plans.delete(hidden)
+    await eventLog.append(topic, [
+      event(hidden, 3, { planId: hidden, version: 3, transition: 'T3', plan: { id: hidden } }),
+    ])
+    await advance(one, 3)
+    await advance(two)
+    const told = (results: Answer<{ moves: { planId: string; version: number } | null }>[]) =>
+      results
+        .flatMap(({ data }) => (data?.moves ? [`${data.moves.planId} ${data.moves.version}`] : []))
+        .toSorted()
+    const expected = [`${one} 1`, `${one} 3`, `${two} 1`]
+    await expect
+      .poll(() => told(first.received).filter((each) => !each.startsWith(hidden)), { timeout: 10_000 })
+      .toEqual(expected)
+    expect(told(first.received)).not.toContain(`${hidden} 3`)
+    expect(first.received.at(-1)?.data?.moves).toMatchObject({
+      plan: { name: expect.stringMatching(/^plan p/) },
+    })
+
+    await using elsewhere = await startGraph(
+      { plans: plansSubgraph, agents: agentsSubgraph },
+      { env: { KEYS_DIR: keysDir }, eventLog },
+    )
+    for (const [at, { extensions }] of first.received.entries()) {
+      const { cursor } = extensions?.stream as { cursor: string }
+      await using again = watch<{ moves: { planId: string; version: number } | null }>(
+        elsewhere.wsUrl,
+        feed,
+        { after: cursor },
+      )
+      await expect
+        .poll(() => told(again.received), { timeout: 10_000 })
+        .toEqual(told(first.received.slice(at + 1)))
+    }
   })
 
   test('there is nothing to follow: one result says so, then the stream ends', async () => {

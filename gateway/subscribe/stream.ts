@@ -285,7 +285,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     }
 
     const misses = (frame: { version: number }) =>
-      mayMiss && version !== unknownVersion && frame.version > version + 1
+      subject.isKeyed && mayMiss && version !== unknownVersion && frame.version > version + 1
 
     const isOld = (frame: { version: number }) =>
       subject.isKeyed && version !== unknownVersion && frame.version <= version
