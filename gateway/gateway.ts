@@ -26,7 +26,8 @@ import {
   type Gate,
   type Head,
 } from './serve/http.ts'
-import { type SocketOperations, serveSockets } from './serve/websocket.ts'
+import type { Socket, SocketOperations } from './serve/protocol.ts'
+import { serveSockets } from './serve/websocket.ts'
 import { createLivePool } from './subscribe/live.ts'
 import { createTelemetry, type OperationTrace } from './telemetry.ts'
 import { startTracing } from './trace.ts'
@@ -169,6 +170,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const readIn = new WeakMap<PreparedOperation, Generation>()
   const generationOf = (operation: PreparedOperation) => readIn.get(operation) ?? generations.current()
 
+  const subscribe = (operation: PreparedOperation, { identity, ...head }: Socket, signal: AbortSignal) =>
+    answered(head, signal, generationOf(operation), async (seen) => {
+      see(seen, operation)
+      const generation = generationOf(operation)
+      return await generation.subscribe(operation, () => callerOf(generation, identity, head, signal))
+    })
+
   const socketOperations: SocketOperations = {
     admit,
     prepare(request, { identity, address }) {
@@ -191,17 +199,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         const caller = await callerOf(generation, identity, head, signal, trace)
         return (await run(generation, operation, caller)).first
       }),
-    subscribe: (operation, { identity, ...head }, signal) =>
-      answered(head, signal, generationOf(operation), async (seen) => {
-        see(seen, operation)
-        const generation = generationOf(operation)
-        return await generation.subscribe(operation, () => callerOf(generation, identity, head, signal))
-      }),
     watch(operation, socket, sink) {
       const closed = new AbortController()
       let room = Promise.withResolvers<void>()
       const pump = async () => {
-        const results = await socketOperations.subscribe(operation, socket, closed.signal)
+        const results = await subscribe(operation, socket, closed.signal)
         if (!(Symbol.asyncIterator in results)) return sink.end(results.errors)
         closed.signal.addEventListener('abort', () => void results.return())
         if (closed.signal.aborted) await results.return()
@@ -259,8 +261,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const stop = async (): Promise<void> => {
     persisted.close()
-    await drain.drained(drainMs)
-    await sockets.close()
+    await sockets.close(drain.drained(drainMs))
     await closeServer(server)
     await generations.close()
     await tracing?.close()

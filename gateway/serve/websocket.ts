@@ -1,251 +1,242 @@
-import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setTimeout as passed } from 'node:timers/promises'
 import { GraphQLError } from 'graphql'
-import { type Context, handleProtocols, makeServer } from 'graphql-ws'
-import { type WebSocket, WebSocketServer } from 'ws'
-import type { ClientRequest } from '../guard/persisted.ts'
-import type { Identity } from '../guard/verify.ts'
+import { CloseCode, handleProtocols } from 'graphql-ws'
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import { type Bucket, takeOne } from '../guard/rate.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Answer, PreparedOperation } from '../operation.ts'
-import { refusal } from '../refusal.ts'
-import type { Sink, Subscription } from '../subscribe/sink.ts'
-import { type Gate, operationRequest, timesGiven } from './http.ts'
+import type { Result } from '../subscribe/sink.ts'
+import { writeText } from './frame.ts'
+import { type Gate, timesGiven } from './http.ts'
+import { type Conversation, converse, type SocketOperations } from './protocol.ts'
 
-/** The gateway as a socket sees it. `closed` fires with the socket. */
-export type SocketOperations = {
-  /** Throws a GraphQLError where the token is bad, or there are too many sockets of its bearer's. */
-  admit(client: { authorization: string | undefined; address: string }): Promise<Identity>
-  /** What is wrong with the request, or with there being one more, or what to run. */
-  prepare(request: ClientRequest, socket: Socket): readonly GraphQLError[] | PreparedOperation
-  run(operation: PreparedOperation, socket: Socket, signal: AbortSignal): Promise<Answer>
-  subscribe(
-    operation: PreparedOperation,
-    socket: Socket,
-    signal: AbortSignal,
-  ): Promise<Answer | AsyncGenerator<Answer, void, void>>
-  /** Begins at once; what is wrong is told to the sink. */
-  watch(operation: PreparedOperation, socket: Socket, sink: Sink): Subscription
+export type SocketServer = {
+  /** No socket opens from now on; those that are open are closed when `ended` is. */
+  close(ended: Promise<void>): Promise<void>
 }
 
-export type Socket = {
-  identity: Identity
-  authorization: string | undefined
-  /** Of the request that opened it. */
-  headers: IncomingHttpHeaders
-  address: string
+/** A socket and what is watched of it. */
+type Peer = {
+  socket: WebSocket
+  /** The socket below. */
+  duplex: Duplex
+  conversation: Conversation
+  close(code: number, reason: string): void
+  /** In which of the seconds between two pings it gets its own. */
+  turn: number
+  isAnswered: boolean
+  /** Of the last second. */
+  hasTaken: boolean
+  untakenBytes: number | undefined
+  /** Since it took something. */
+  quietSeconds: number
 }
 
-type Extra = { socket: WebSocket; request: IncomingMessage; state: Socket | null; closed: AbortController }
-type SocketContext = Context<Record<string, unknown> | undefined, Extra>
-/** What `onSubscribe` hands to `execute` and `subscribe` through graphql-ws. */
-type Started = { operation: PreparedOperation; extra: Extra }
+const pingSeconds = 12
+/** For the client to answer a close. */
+const closeMs = 5_000
+const retryAfterSeconds = 5
 
-export type SocketServer = { close(): Promise<void> }
+const goingAway = 1001
+const tryAgainLater = 1013
 
-const pingMs = 12_000
-const badRequest = 4400
-const forbidden = 4403
-const tooMany = 4429
-
-const refuseUpgrade = (duplex: Duplex, status: string) =>
-  void duplex.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-
-/** graphql-transport-ws at /graphql, for every kind of operation. */
+/** graphql-transport-ws at /graphql. */
 export function serveSockets(
   server: Server,
   gateway: SocketOperations,
-  gate: Gate,
-  metrics: Metrics,
+  { limits, origins, addressOf }: Gate,
+  metrics: Pick<Metrics, 'sockets'>,
   onFault: (error: unknown) => void,
+  initMs = 10_000,
 ): SocketServer {
-  const { limits } = gate
-  const sockets = new WebSocketServer({
+  const settings: ServerOptions & { closeTimeout: number } = {
     noServer: true,
+    clientTracking: false,
     maxPayload: limits.bodyBytes,
+    closeTimeout: closeMs,
     handleProtocols: (protocols) => handleProtocols(protocols) || false,
-  })
-  const protocol = makeServer<Record<string, unknown> | undefined, Extra>({
-    onConnect: (context) => connect(gateway, gate, context),
-    onSubscribe(context, _id, payload) {
-      if (Object.keys(context.subscriptions).length > limits.subscriptionsPerSocket)
-        return [
-          refusal(
-            'TOO_MANY_SUBSCRIPTIONS',
-            `at most ${limits.subscriptionsPerSocket} operations at once on a socket`,
-            { limit: 'subscriptionsPerSocket', allowed: limits.subscriptionsPerSocket },
-          ),
-        ]
-      const operation = prepared(gateway, payload, stateOf(context.extra))
-      if ('length' in operation) return operation
-      const started: Started = { operation, extra: context.extra }
-      return { schema: noSchema, document: operation.document, contextValue: started, rootValue: undefined }
-    },
-    execute: (args) => run(gateway, args.contextValue as Started),
-    subscribe: (args) => subscribe(gateway, args.contextValue as Started),
-    // Answers are plain already; graphql-ws would call `toJSON` on their errors.
-    onNext: (_context, _id, _payload, _args, result) => result as never,
-  })
+  }
+  const sockets = new WebSocketServer(settings)
+  const peers = new Set<Peer>()
+  const rate = { perSecond: limits.socketMessagesPerSecond, burst: 2 * limits.socketMessagesPerSecond }
+  let opened = 0
+  let isDraining = false
+  const { promise: empty, resolve: emptied } = Promise.withResolvers<void>()
 
-  const onUpgrade = (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
-    if ((request.url ?? '').split('?', 1)[0] !== '/graphql') {
-      return refuseUpgrade(duplex, '404 Not Found')
-    }
+  // Whoever shares a result gets the same bytes, mostly one after the other.
+  let last: { result: Result | null; bytes: Buffer } = { result: null, bytes: Buffer.alloc(0) }
+  const bytesOf = (result: Result): Buffer => {
+    if (last.result !== result) last = { result, bytes: Buffer.from(`${result.text}}`) }
+    return last.bytes
+  }
+
+  server.on('upgrade', (request, duplex, head) => {
+    if ((request.url ?? '').split('?', 1)[0] !== '/graphql') return refuseUpgrade(duplex, '404 Not Found')
+    if (isDraining || peers.size >= limits.sockets) return refuseUpgrade(duplex, '503 Service Unavailable')
     try {
-      gate.origins(request.headers)
+      origins(request.headers)
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error
       return refuseUpgrade(duplex, '403 Forbidden')
     }
-    sockets.handleUpgrade(request, duplex, head, (socket) => open(socket, request))
-  }
+    sockets.handleUpgrade(request, duplex, head, (socket) => open(socket, duplex, request))
+  })
 
-  function open(socket: WebSocket, request: IncomingMessage): void {
-    metrics.sockets.inc()
-    const closed = new AbortController()
-    const onClosed = protocol.opened(
-      {
-        protocol: socket.protocol,
-        send: (text) => sent(socket, text),
-        close: (code, reason) => socket.close(code, reason),
-        onMessage(answer) {
-          socket.on('message', (message: Buffer, isBinary) => {
-            // Text has been found to be UTF-8.
-            if (isBinary) return socket.close(badRequest, 'expected text')
-            answer(message.toString()).catch((error: unknown) => {
-              onFault(error)
-              socket.close(4500, 'internal error')
-            })
-          })
-        },
-      },
-      { socket, request, state: null, closed },
-    )
-    const stopPinging = keepAlive(socket)
-    socket.on('error', () => socket.terminate())
-    socket.once('close', (code, reason) => {
-      stopPinging()
-      closed.abort(new Error('the socket is closed'))
-      metrics.sockets.dec()
-      onClosed(code, reason.toString()).catch(onFault)
-    })
-  }
-
-  server.on('upgrade', onUpgrade)
-  return {
-    async close() {
-      server.off('upgrade', onUpgrade)
-      for (const socket of sockets.clients) socket.close(1001, 'going away')
-      // Who does not answer the close is cut off.
-      const timer = setTimeout(() => {
-        for (const socket of sockets.clients) socket.terminate()
-      }, 1_000)
-      await new Promise<void>((resolve) => sockets.close(() => resolve()))
-      clearTimeout(timer)
-    },
-  }
-}
-
-// graphql-ws wants one and does not look at it: documents are validated in `prepare`.
-const noSchema = {} as never
-
-async function connect(
-  gateway: SocketOperations,
-  { addressOf }: Gate,
-  { connectionParams, extra }: SocketContext,
-): Promise<boolean> {
-  const { request, socket, closed } = extra
-  const given =
-    connectionParams?.authorization ?? connectionParams?.Authorization ?? request.headers.authorization
-  const authorization = typeof given === 'string' ? given : undefined
-  if (timesGiven(request, 'authorization') > 1) {
-    socket.close(badRequest, 'several Authorization headers: expected one')
-    return false
-  }
-  const address = addressOf(request)
-  try {
-    const identity = await gateway.admit({ authorization, address })
-    extra.state = {
-      identity,
-      authorization,
-      address,
-      headers: request.headers,
+  function open(socket: WebSocket, duplex: Duplex, request: IncomingMessage): void {
+    const bucket: Bucket = { left: rate.burst, at: performance.now() }
+    let isAwaitingRoom = false
+    const hasRoom = (): boolean => {
+      if (duplex.writableLength <= limits.socketBufferBytes) return true
+      isAwaitingRoom = true
+      return false
     }
-    if (identity.expiresAt !== null) closeWhenExpired(socket, identity.expiresAt, closed.signal)
-    return true
-  } catch (error) {
-    if (!(error instanceof GraphQLError)) throw error
-    const code = error.extensions.code === 'RATE_LIMITED' ? tooMany : forbidden
-    socket.close(code, error.message.slice(0, 120))
-    return false
+    // With an error too, after which the socket closes.
+    const written = (): void => {
+      peer.hasTaken = true
+      if (!isAwaitingRoom || duplex.writableLength > limits.socketBufferBytes) return
+      isAwaitingRoom = false
+      socket.resume()
+      conversation.drained()
+    }
+    const close = (code: number, reason: string): void => {
+      // The client's answer has to be read.
+      socket.resume()
+      socket.close(code, fitting(reason))
+      conversation.closed()
+    }
+    const conversation = converse(
+      {
+        headers: request.headers,
+        address: addressOf(request),
+        send(message) {
+          if (socket.readyState !== socket.OPEN) return
+          socket.send(message, written)
+          if (!hasRoom()) socket.pause()
+        },
+        sendResult(head, result) {
+          if (socket.readyState === socket.OPEN) writeText(duplex, head, bytesOf(result), written)
+        },
+        hasRoom,
+        close,
+      },
+      gateway,
+      { subscriptionsPerSocket: limits.subscriptionsPerSocket, initMs },
+      onFault,
+    )
+    const peer: Peer = {
+      socket,
+      duplex,
+      conversation,
+      close,
+      turn: ++opened % pingSeconds,
+      isAnswered: true,
+      hasTaken: false,
+      untakenBytes: 0,
+      quietSeconds: 0,
+    }
+    peers.add(peer)
+    metrics.sockets.inc()
+    const isTooMuch = (): boolean => {
+      if (takeOne(bucket, rate, performance.now())) return false
+      close(CloseCode.TooManyInitialisationRequests, `more than ${rate.perSecond} messages a second`)
+      return true
+    }
+    socket.on('message', (message: Buffer, isBinary) => {
+      if (socket.readyState !== socket.OPEN || isTooMuch()) return
+      if (isBinary) return close(CloseCode.BadRequest, 'expected text')
+      // It has been found to be UTF-8.
+      conversation.received(message.toString())
+    })
+    socket.on('ping', isTooMuch)
+    socket.on('pong', () => {
+      peer.isAnswered = true
+    })
+    // Of a frame that is none, or too large: `ws` closes with the code that tells it.
+    socket.on('error', conversation.closed)
+    socket.once('close', () => {
+      conversation.closed()
+      metrics.sockets.dec()
+      peers.delete(peer)
+      if (isDraining && peers.size === 0) emptied()
+    })
+    if (socket.protocol === '') close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable')
+    else if (timesGiven(request, 'authorization') > 1)
+      close(CloseCode.BadRequest, 'several Authorization headers: expected one')
   }
-}
 
-function closeWhenExpired(socket: WebSocket, expiresAt: number, closed: AbortSignal): void {
-  // Timers take at most 2^31 ms: a longer-lived token outlives the timer, which then is set again.
-  const leftMs = expiresAt - Date.now()
-  const timer = setTimeout(
-    () => {
-      if (Date.now() >= expiresAt) socket.close(forbidden, 'the token has expired')
-      else closeWhenExpired(socket, expiresAt, closed)
+  let second = 0
+  const watch = setInterval(() => {
+    second = (second + 1) % pingSeconds
+    for (const peer of peers) {
+      if (peer.socket.readyState !== peer.socket.OPEN) continue
+      if (peer.turn === second) keepAlive(peer)
+      closeWhenSlow(peer, limits.slowSeconds)
+    }
+  }, 1_000)
+
+  return {
+    async close(ended) {
+      isDraining = true
+      await ended
+      clearInterval(watch)
+      await closeInBatches([...peers])
+      if (peers.size > 0) await empty
     },
-    Math.min(Math.max(leftMs, 0), 2 ** 31 - 1),
-  )
-  timer.unref()
-  closed.addEventListener('abort', () => clearTimeout(timer), { once: true })
-}
-
-function prepared(
-  gateway: SocketOperations,
-  payload: unknown,
-  socket: Socket,
-): readonly GraphQLError[] | PreparedOperation {
-  try {
-    return gateway.prepare(operationRequest(payload), socket)
-  } catch (error) {
-    if (error instanceof GraphQLError) return [error]
-    throw error
   }
 }
 
-async function run(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
-  const {
-    text,
-    cacheControl: _header,
-    ...answer
-  } = await gateway.run(operation, stateOf(extra), extra.closed.signal)
-  // graphql-ws writes the JSON.
-  return (text === undefined ? answer : { data: JSON.parse(text) as unknown, ...answer }) as never
+function refuseUpgrade(duplex: Duplex, status: string): void {
+  // A client that is gone already: there is nobody to tell.
+  duplex.once('error', () => duplex.destroy())
+  duplex.once('finish', () => duplex.destroy())
+  const retry = status.startsWith('503') ? `retry-after: ${retryAfterSeconds}\r\n` : ''
+  duplex.end(`HTTP/1.1 ${status}\r\n${retry}connection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
-async function subscribe(gateway: SocketOperations, { operation, extra }: Started): Promise<never> {
-  const results = await gateway.subscribe(operation, stateOf(extra), extra.closed.signal)
-  // The socket may have closed while `subscribe` was awaited; nobody else would return this iterator.
-  if (extra.closed.signal.aborted && Symbol.asyncIterator in results) await results.return()
-  return results as never
+/** What fits in a close frame. */
+const fitting = (reason: string): string =>
+  Buffer.from(reason)
+    .subarray(0, 123)
+    .toString()
+    .replace(/\uFFFD+$/, '')
+
+function keepAlive(peer: Peer) {
+  // A ping would wait behind what waits; whether that is ever taken is watched anyway.
+  const isAwaited = peer.duplex.writableLength === 0
+  if (isAwaited && !peer.isAnswered) return peer.socket.terminate()
+  peer.isAnswered = !isAwaited
+  if (isAwaited) peer.socket.ping()
 }
 
-function stateOf({ state }: Extra): Socket {
-  if (!state) throw new Error('an operation before the connection was acknowledged')
-  return state
+function closeWhenSlow(peer: Peer, slowSeconds: number): void {
+  const { duplex } = peer
+  const untakenBytes = kernelsUntaken(duplex)
+  const isQuiet = duplex.writableLength > 0 && !peer.hasTaken && untakenBytes === peer.untakenBytes
+  peer.hasTaken = false
+  peer.untakenBytes = untakenBytes
+  peer.quietSeconds = isQuiet ? peer.quietSeconds + 1 : 0
+  if (peer.quietSeconds >= slowSeconds)
+    peer.close(tryAgainLater, `too slow: took nothing for ${slowSeconds} s of what was waiting`)
 }
 
-// Resolves when the kernel has taken the text, which is what holds back the results that follow it.
-function sent(socket: WebSocket, text: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.readyState !== socket.OPEN) return resolve()
-    socket.send(text, () => resolve())
-  })
-}
+// Of the write that is under way; a long one tells nothing else before its end. Node has it for its own time-outs.
+const kernelsUntaken = (duplex: Duplex): number | undefined =>
+  (duplex as Duplex & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize
 
-function keepAlive(socket: WebSocket): () => void {
-  let answered = true
-  socket.on('pong', () => {
-    answered = true
-  })
-  const timer = setInterval(() => {
-    if (!answered) return socket.terminate()
-    answered = false
-    socket.ping()
-  }, pingMs)
-  return () => clearInterval(timer)
+const batchSockets = 100
+const batchesMs = 2_000
+const cutMs = 1_000
+
+// Not all at once: they all come back, to another instance.
+async function closeInBatches(peers: readonly Peer[]): Promise<void> {
+  const pauseMs = batchesMs / Math.ceil(peers.length / batchSockets)
+  for (let from = 0; from < peers.length; from += batchSockets) {
+    if (from > 0) await passed(Math.random() * pauseMs)
+    const batch = peers.slice(from, from + batchSockets)
+    for (const { close } of batch) close(goingAway, 'going away')
+    setTimeout(() => {
+      for (const { socket } of batch) socket.terminate()
+    }, cutMs).unref()
+  }
 }
