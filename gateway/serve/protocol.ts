@@ -39,9 +39,9 @@ export type Connection = {
   /** A message of `head`, the result and a closing brace. */
   sendResult(head: Buffer, result: Result): void
   /** Where there is none, `drained` is called when there is. */
-  hasRoom(): boolean
+  hasRoom: () => boolean
   /** Calls `closed`. */
-  close(code: number, reason: string): void
+  close: (code: number, reason: string) => void
 }
 
 /** What the transport tells the protocol. */
