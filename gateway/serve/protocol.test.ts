@@ -17,9 +17,12 @@ import { serveSockets } from './websocket.ts'
 type Watched = { sink: Sink; resumed: number; permitted: Identity[]; isClosed: boolean; socket: Socket }
 type Ran = { answer: (answer: Answer) => void; signal: AbortSignal; socket: Socket }
 
-/** The sockets' server with an engine that does nothing by itself. `tick` lets it be a second later. */
-async function serve(env: Record<string, string> = {}, initMs?: number) {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+const interval = ['setInterval', 'clearInterval'] as const
+const clock = [...interval, 'setTimeout', 'clearTimeout', 'Date'] as const
+
+/** The sockets' server with an engine that does nothing by itself. `pass` lets seconds pass for what is faked. */
+async function serve(env: Record<string, string> = {}, faked: readonly (typeof clock)[number][] = interval) {
+  vi.useFakeTimers({ toFake: [...faked] })
   const watched: Watched[] = []
   const ran: Ran[] = []
   const faults: unknown[] = []
@@ -68,7 +71,6 @@ async function serve(env: Record<string, string> = {}, initMs?: number) {
     },
     { sockets: { inc: () => void count++, dec: () => void count-- } },
     (error) => faults.push(error),
-    initMs,
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -82,7 +84,7 @@ async function serve(env: Record<string, string> = {}, initMs?: number) {
     verifying,
     sockets,
     count: () => count,
-    tick: () => void vi.advanceTimersByTime(1_000),
+    pass: (seconds: number) => void vi.advanceTimersByTime(seconds * 1_000),
     async [Symbol.asyncDispose]() {
       await sockets.close(Promise.resolve())
       server.closeAllConnections()
@@ -201,9 +203,10 @@ test.each([
 })
 
 test('who sends no connection_init in time is told 4408, the others stay', async () => {
-  await using server = await serve({}, 100)
+  await using server = await serve({}, clock)
   using early = await acknowledgedSocket(server.url)
   using late = await openSocket(server.url)
+  server.pass(10)
   expect(await late.closed()).toEqual([4408, 'Connection initialisation timeout'])
   await early.settled()
   expect(early.received).toEqual([])
@@ -408,14 +411,21 @@ test('one token is verified at a time, and none before connection_init', async (
 })
 
 test('a token that ends closes the socket; a renewed one when the new one ends', async () => {
-  await using server = await serve()
-  const [first, second] = [Date.now() + 300, Date.now() + 900]
-  using plain = await acknowledgedSocket(server.url, { authorization: `Bearer ann acme ${first}` })
-  using renewed = await acknowledgedSocket(server.url, { authorization: `Bearer ann acme ${first}` })
-  renewed.send(renewal(`Bearer ann acme ${second}`))
-  await renewed.next(1)
-  expect([await plain.closed(), Date.now() >= first]).toEqual([[4403, 'the token has expired'], true])
-  expect([await renewed.closed(), Date.now() >= second]).toEqual([[4403, 'the token has expired'], true])
+  await using server = await serve({}, clock)
+  const [first, second] = [10, 20].map((seconds) => `Bearer ann acme ${Date.now() + seconds * 1_000}`)
+  using plain = await acknowledgedSocket(server.url, { authorization: first })
+  using renewed = await acknowledgedSocket(server.url, { authorization: first })
+  using refused = await acknowledgedSocket(server.url, { authorization: first })
+  renewed.send(renewal(second))
+  refused.send(renewal('Bearer bob acme'))
+  await Promise.all([renewed.next(1), refused.next(1)])
+  server.pass(9)
+  for (const each of [plain, renewed, refused]) await each.settled()
+  server.pass(1)
+  for (const each of [plain, refused]) expect(await each.closed()).toEqual([4403, 'the token has expired'])
+  await renewed.settled()
+  server.pass(10)
+  expect(await renewed.closed()).toEqual([4403, 'the token has expired'])
 })
 
 /** Sends until there is no room; how many results went out. */
@@ -469,11 +479,9 @@ test('a client that takes nothing is told so with 1013, and cut where it does no
   }
   for (const [index, each] of server.watched.entries())
     await until(() => fill(each, large) === 0 && server.connections[index]!.writableLength > 65_536)
-  server.tick()
+  server.pass(1)
   await until(() => server.watched.every((each) => fill(each, large) === 0))
-  server.tick()
-  server.tick()
-  server.tick()
+  server.pass(3)
   expect(server.watched).toMatchObject([{ isClosed: true }, { isClosed: true }])
   late.socket.resume()
   expect(await late.closed()).toEqual([1013, 'too slow: nothing of what waits was taken for 2 s'])
@@ -497,7 +505,7 @@ test('a client that takes one long result bit by bit is not too slow', async () 
     client.socket.pause()
     before = left()
     expect(before).toBeGreaterThan(0)
-    server.tick()
+    server.pass(1)
   }
   expect(server.watched[0]!.isClosed).toBe(false)
   client.socket.resume()
@@ -524,10 +532,10 @@ test('a socket is pinged, and cut where it does not answer', async () => {
   using dead = await openSocket(server.url, { autoPong: false })
   let pings = 0
   for (const { socket } of [alive, dead]) socket.on('ping', () => pings++)
-  for (let second = 0; second < 12; second++) server.tick()
+  server.pass(12)
   await until(() => pings === 2)
   await alive.settled()
-  for (let second = 0; second < 12; second++) server.tick()
+  server.pass(12)
   expect((await dead.closed())[0]).toBe(1006)
   await alive.settled()
   expect(server.count()).toBe(1)
@@ -566,6 +574,17 @@ test('sockets that are open are closed in batches when all has ended, and no mor
   )
   await closing
   expect([server.count(), server.watched[0]!.isClosed]).toEqual([0, true])
+})
+
+test('who does not answer the close within a second is cut', async () => {
+  await using server = await serve({}, clock)
+  using _client = await acknowledgedSocket(server.url)
+  using silent = await acknowledgedSocket(server.url)
+  silent.socket.pause()
+  const closing = server.sockets.close(Promise.resolve())
+  await until(() => server.count() === 1)
+  server.pass(1)
+  await closing
 })
 
 test('the client of graphql-ws', async () => {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { CloseCode, type Message, MessageType, parseMessage } from 'graphql-ws'
+import type { Limits } from '../guard/limits.ts'
 import type { ClientRequest } from '../guard/persisted.ts'
 import type { Identity } from '../guard/verify.ts'
 import { type Answer, answerText, type PreparedOperation } from '../operation.ts'
@@ -52,6 +53,8 @@ export type Conversation = {
   closed(): void
 }
 
+const initMs = 10_000
+
 type Running = { subscription: Subscription | null; isOver: boolean }
 
 /**
@@ -61,7 +64,7 @@ type Running = { subscription: Subscription | null; isOver: boolean }
 export function converse(
   connection: Connection,
   gateway: SocketOperations,
-  limits: { subscriptionsPerSocket: number; initMs: number },
+  limits: Pick<Limits, 'subscriptionsPerSocket'>,
   onFault: (error: unknown) => void,
 ): Conversation {
   const running = new Map<string, Running>()
@@ -73,7 +76,7 @@ export function converse(
   let isClosed = false
   const initTimer = setTimeout(
     () => connection.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
-    limits.initMs,
+    initMs,
   )
   let expiryTimer: NodeJS.Timeout | undefined
 

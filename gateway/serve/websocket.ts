@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { setTimeout as passed } from 'node:timers/promises'
+import { setTimeout as passed, setImmediate } from 'node:timers/promises'
 import { GraphQLError } from 'graphql'
 import { CloseCode, handleProtocols } from 'graphql-ws'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
@@ -20,14 +20,13 @@ const retryAfterSeconds = 5
 /** For a client to answer a close. */
 const closeMs = 5_000
 
-/** graphql-transport-ws at /graphql. A socket whose client sends no `connection_init` within `initMs` is closed. */
+/** graphql-transport-ws at /graphql. */
 export function serveSockets(
   server: Server,
   gateway: SocketOperations,
   { limits, origins, addressOf }: Gate,
   metrics: Pick<Metrics, 'sockets'>,
   onFault: (error: unknown) => void,
-  initMs = 10_000,
 ): SocketServer {
   // The types do not know it yet.
   const settings: ServerOptions & { closeTimeout: number } = {
@@ -59,10 +58,9 @@ export function serveSockets(
 
   function open(socket: WebSocket, duplex: Duplex, request: IncomingMessage): void {
     const client = { headers: request.headers, address: addressOf(request) }
-    const times = { subscriptionsPerSocket: limits.subscriptionsPerSocket, initMs }
     const peer = openPeer(
       { socket, duplex, turn: ++opened % longestTurnSeconds },
-      (connection) => converse({ ...client, ...connection }, gateway, times, onFault),
+      (connection) => converse({ ...client, ...connection }, gateway, limits, onFault),
       limits,
       bytesOf,
     )
@@ -86,6 +84,8 @@ export function serveSockets(
     async close(ended) {
       isDraining = true
       await ended
+      // What ended a moment ago is still on its way to its socket.
+      await setImmediate()
       clearInterval(everySecond)
       await closeInBatches([...peers])
       if (peers.size > 0) await empty
