@@ -27,8 +27,9 @@ import {
   type Gate,
   type Head,
 } from './serve/http.ts'
+import type { SocketOperations } from './serve/protocol.ts'
 import { createStreams, type Watchable } from './serve/streams.ts'
-import { type SocketOperations, serveSockets } from './serve/websocket.ts'
+import { serveSockets } from './serve/websocket.ts'
 import { createLivePool } from './subscribe/live.ts'
 import { createSubscriptions } from './subscribe/session.ts'
 import { createTelemetry, type OperationTrace } from './telemetry.ts'
@@ -267,9 +268,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const stop = async (): Promise<void> => {
     persisted.close()
-    await drain.drained(drainMs)
-    streams.close()
-    await sockets.close()
+    const drained = drain.drained(drainMs)
+    await Promise.all([drained.then(streams.close), sockets.close(drained)])
     await closeServer(server)
     await generations.close()
     await tracing?.close()

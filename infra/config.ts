@@ -131,6 +131,10 @@ const environment = z.object({
   LIMIT_BATCH: whole(0, 1_000, 0),
   LIMIT_SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000, 100),
   LIMIT_SUBSCRIPTIONS: whole(1, million, 50_000),
+  LIMIT_SOCKETS: whole(1, million, 10_000),
+  LIMIT_SOCKET_MESSAGES_PER_SECOND: whole(1, million, 100),
+  LIMIT_SOCKET_BUFFER_BYTES: whole(16 * 1024, 100 * million, 64 * 1024),
+  LIMIT_SLOW_SECONDS: whole(1, 3_600, 30),
   SUBGRAPH_POLICIES: json(z.record(z.string(), subgraphPolicy)),
   FORWARD_HEADERS: list,
   METRICS: z.stringbool().default(true),
@@ -272,6 +276,14 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       subscriptionsPerSocket: e.LIMIT_SUBSCRIPTIONS_PER_SOCKET,
       /** In the process. */
       subscriptions: e.LIMIT_SUBSCRIPTIONS,
+      /** Of the process. */
+      sockets: e.LIMIT_SOCKETS,
+      /** Of a client's; twice as many at once. */
+      socketMessagesPerSecond: e.LIMIT_SOCKET_MESSAGES_PER_SECOND,
+      /** What may wait to be taken by a socket's client before its subscriptions are held back. */
+      socketBufferBytes: e.LIMIT_SOCKET_BUFFER_BYTES,
+      /** A socket whose client takes nothing of what waits for so long is closed. */
+      slowSeconds: e.LIMIT_SLOW_SECONDS,
     },
     /** By subgraph; `*` for all. */
     subgraphPolicies: e.SUBGRAPH_POLICIES ?? {},

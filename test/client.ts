@@ -50,14 +50,20 @@ export function watch<T = Record<string, unknown>>(
   const received: Answer<T>[] = []
   const waiting = new Set<(result: Answer<T>) => void>()
   const { promise: done, resolve: complete, reject: fail } = Promise.withResolvers<void>()
+  const take = (result: Answer<T>) => {
+    received.push(result)
+    for (const waiter of waiting) waiter(result)
+  }
   client.subscribe<T, Record<string, unknown>>(
     { query, variables },
     {
-      next(result) {
-        received.push(result as Answer<T>)
-        for (const waiter of waiting) waiter(result as Answer<T>)
+      next: (result) => take(result as Answer<T>),
+      error(failure) {
+        // What the server refuses is its last result.
+        if (!Array.isArray(failure)) return fail(failure)
+        take({ errors: failure } as Answer<T>)
+        complete()
       },
-      error: fail,
       complete,
     },
   )

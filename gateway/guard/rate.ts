@@ -7,15 +7,23 @@ import type { Identity, Verifier } from './verify.ts'
 /** Counts an operation of whoever asks; throws RATE_LIMITED where that is more than they may. */
 export type Charge = (identity: Identity, address: string) => void
 
-type Bucket = { left: number; at: number }
+export type Rate = { perSecond: number; burst: number }
+
+export type Bucket = { left: number; at: number }
+
+/** Fills the bucket for the time that has passed, and takes one; false where there is none. */
+export function takeOne(bucket: Bucket, { perSecond, burst }: Rate, at: number): boolean {
+  bucket.left = Math.min(burst, bucket.left + ((at - bucket.at) * perSecond) / 1000)
+  bucket.at = at
+  if (bucket.left < 1) return false
+  bucket.left--
+  return true
+}
 
 const rememberedPrincipals = 50_000
 
 /** A bucket for each subject, and for each address of those who are not verified; null: no limit. */
-export function createCharge(
-  limit: { perSecond: number; burst: number } | null,
-  now: () => number = () => performance.now(),
-): Charge {
+export function createCharge(limit: Rate | null, now: () => number = () => performance.now()): Charge {
   if (!limit) return () => undefined
   const { perSecond, burst } = limit
   const buckets = createSieve<Bucket>(rememberedPrincipals)
@@ -23,22 +31,17 @@ export function createCharge(
     const name = principal.verified ? `subject ${principal.subject}` : `address ${address}`
     const at = now()
     let bucket = buckets.get(name)
-    if (bucket) {
-      bucket.left = Math.min(burst, bucket.left + ((at - bucket.at) * perSecond) / 1000)
-      bucket.at = at
-    } else {
+    if (!bucket) {
       bucket = { left: burst, at }
       buckets.set(name, bucket)
     }
-    if (bucket.left < 1) {
-      const retryAfterSeconds = Math.ceil((1 - bucket.left) / perSecond)
-      throw refusal(
-        'RATE_LIMITED',
-        `more than ${perSecond} operations a second (${burst} at once): ask again in ${retryAfterSeconds} s`,
-        { retryAfterSeconds },
-      )
-    }
-    bucket.left--
+    if (takeOne(bucket, limit, at)) return
+    const retryAfterSeconds = Math.ceil((1 - bucket.left) / perSecond)
+    throw refusal(
+      'RATE_LIMITED',
+      `more than ${perSecond} operations a second (${burst} at once): ask again in ${retryAfterSeconds} s`,
+      { retryAfterSeconds },
+    )
   }
 }
 
