@@ -26,6 +26,7 @@ import {
   createHttpServer,
   type Gate,
   type Head,
+  type Served,
 } from './serve/http.ts'
 import type { SocketOperations } from './serve/protocol.ts'
 import { createStreams, type Watchable } from './serve/streams.ts'
@@ -156,29 +157,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
   const answerOperation: AnswerOperation = async (request, head, { signal, readOnly, inParts }) => {
     const generation = generations.current()
-    const answer = await answered<AnswerInParts | Watchable>(
-      head,
-      signal,
-      generation,
-      async (seen, trace) => {
-        const identity = await admit(head)
-        const prepare = () => generation.operations.prepare(persisted.documentOf(request), { inParts })
-        const operation = trace ? trace.step('parse and validate', prepare) : prepare()
-        see(seen, operation)
-        if (operation.type === 'subscription') {
-          readIn.set(operation, generation)
-          const watch: Watchable['watch'] = (sink) =>
-            socketOperations.watch(operation, { identity, ...head }, sink)
-          return { watch, expiresAt: identity.expiresAt }
-        }
-        if (readOnly && operation.type === 'mutation')
-          throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
-        const caller = await callerOf(generation, identity, head, signal, trace)
-        const { first, rest } = await run(generation, operation, caller)
-        if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return { first, rest }
-        return { first: withPlan(first, await operation.for(caller).plan()), rest }
-      },
-    )
+    const answer = await answered<Served>(head, signal, generation, async (seen, trace) => {
+      const identity = await admit(head)
+      const prepare = () => generation.operations.prepare(persisted.documentOf(request), { inParts })
+      const operation = trace ? trace.step('parse and validate', prepare) : prepare()
+      see(seen, operation)
+      if (operation.type === 'subscription') {
+        readIn.set(operation, generation)
+        const watch: Watchable['watch'] = (sink) =>
+          socketOperations.watch(operation, { identity, ...head }, sink)
+        return { watch, expiresAt: identity.expiresAt }
+      }
+      if (readOnly && operation.type === 'mutation')
+        throw refusal('METHOD_NOT_ALLOWED', 'a mutation takes POST')
+      const caller = await callerOf(generation, identity, head, signal, trace)
+      const { first, rest } = await run(generation, operation, caller)
+      if (head.headers['x-include-plan'] !== 'true' || !mayReadPlan(identity)) return { first, rest }
+      return { first: withPlan(first, await operation.for(caller).plan()), rest }
+    })
     return 'first' in answer || 'watch' in answer ? answer : { first: answer, rest: null }
   }
 

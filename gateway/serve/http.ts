@@ -38,7 +38,10 @@ export type AnswerOperation = (
   request: ClientRequest,
   head: Head,
   options: { signal: AbortSignal; readOnly: boolean; inParts: boolean },
-) => Promise<AnswerInParts | Watchable>
+) => Promise<Served>
+
+/** A subscription is let in, and not begun. */
+export type Served = AnswerInParts | Watchable
 
 /** `rest` is null where the first part is all. */
 export type AnswerInParts = { first: Answer; rest: AsyncIterable<object> | null }
@@ -171,9 +174,9 @@ function preflight(request: IncomingMessage, response: ServerResponse): void {
 // Each in its turn of the event loop: what a batch may block is what one operation may.
 async function answersOf(
   operations: readonly ClientRequest[],
-  answer: (operation: ClientRequest) => ReturnType<AnswerOperation>,
+  answer: (operation: ClientRequest) => Promise<Served>,
 ): Promise<Answer[]> {
-  const answers: ReturnType<AnswerOperation>[] = []
+  const answers: Promise<Served>[] = []
   for (const operation of operations) {
     answers.push(answer(operation))
     await setImmediate()

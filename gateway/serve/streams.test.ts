@@ -213,7 +213,8 @@ test.each([
   subscriber.next({ text: '1' })
   await client.response
   streams.close()
+  const closed = close()
   expect(await client.all()).toBe(text)
   expect(told).toEqual(['close'])
-  await close()
+  await closed
 })

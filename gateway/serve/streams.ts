@@ -47,8 +47,6 @@ export function createStreams(
       const begins = (text: string) => {
         if (begun) return text
         begun = true
-        // A stream has its connection for itself; kept alive, it would hold up a server that closes.
-        response.shouldKeepAlive = false
         response.writeHead(200, partHeaders(contentType))
         return begin + text
       }
