@@ -252,7 +252,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     addressOf: config.rateLimit ? (request) => clientAddress(request, config.clientAddressHops) : () => '',
   }
   const pages = config.graphiql ? [['/graphiql', graphiqlRoute()] as const] : []
-  const streams = createStreams(metrics.sockets)
+  const streams = createStreams(metrics.sockets, config.limits)
   const server = createHttpServer(
     answerOperation,
     new Map([...healthRoutes(readiness, config.metrics ? metrics : null), ...pages]),

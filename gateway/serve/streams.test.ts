@@ -17,10 +17,11 @@ async function serve(
   const told: Told[] = []
   let connections = 0
   const gauge = { inc: () => void connections++, dec: () => void connections-- }
-  const streams = createStreams(gauge, {
-    stalledMs,
-    heartbeatMs: { events: heartbeatMs, multipart: heartbeatMs },
-  })
+  const streams = createStreams(
+    gauge,
+    { socketBufferBytes: 65_536, slowSeconds: stalledMs / 1_000 },
+    { events: heartbeatMs, multipart: heartbeatMs },
+  )
   const server = createServer((_request, response) => {
     const watch = (sink: Sink) => {
       opened.resolve(sink)

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { GraphQLFormattedError } from 'graphql'
+import type { Limits } from '../guard/limits.ts'
 import { refusal } from '../refusal.ts'
 import type { Sink, Subscription } from '../subscribe/sink.ts'
 import { events, multipart, partHeaders } from './parts.ts'
@@ -29,12 +30,11 @@ export type Streams = {
   close(): void
 }
 
-const socketBufferBytes = 65_536
-
-/** `gauge` counts connections. Who takes nothing for `stalledMs` while bytes wait is cut. */
+/** `gauge` counts connections. Who takes nothing for `slowSeconds` while bytes wait is cut. */
 export function createStreams(
   gauge: { inc(): void; dec(): void },
-  { stalledMs, heartbeatMs }: Pace = usualPace,
+  { socketBufferBytes, slowSeconds }: Pick<Limits, 'socketBufferBytes' | 'slowSeconds'>,
+  heartbeatMs: Record<StreamFormat, number> = usualHeartbeatMs,
 ): Streams {
   const streams = new Set<() => void>()
   return {
@@ -86,7 +86,7 @@ export function createStreams(
         subscription.close()
       })
       // Fires where nothing moves on the socket; what is live moves with every heartbeat.
-      response.setTimeout(stalledMs, () => response.destroy())
+      response.setTimeout(slowSeconds * 1_000, () => response.destroy())
       const subscription = watch({
         hasRoom() {
           waitsForRoom = !hasRoom()
@@ -102,9 +102,7 @@ export function createStreams(
   }
 }
 
-type Pace = { stalledMs: number; heartbeatMs: Record<StreamFormat, number> }
-
-const usualPace: Pace = { stalledMs: 30_000, heartbeatMs: { events: 12_000, multipart: 5_000 } }
+const usualHeartbeatMs = { events: 12_000, multipart: 5_000 }
 
 const parts = multipart('graphql', 'subscriptionSpec=1.0')
 const formats = {
