@@ -169,7 +169,7 @@ test('two operations of one id in one tick: the second closes the socket, and en
 test('a reason that is too long for a close frame is cut at a character', async () => {
   await using server = await serve()
   using client = await acknowledgedSocket(server.url)
-  const id = `${'ä'.repeat(100)}`
+  const id = 'ä'.repeat(100)
   client.send(subscription(id), subscription(id))
   expect(await client.closed()).toEqual([4409, `Subscriber for ${'ä'.repeat(54)}`])
 })
@@ -251,7 +251,7 @@ test('results come as they are written, to each under its own id; an id may be u
   expect((await client.next(5))[4]).toEqual(next('2', {}))
 })
 
-test.each([40, 90, 91, 92, 4_060, 4_061, 4_062, 65_490, 65_500, 65_501, 65_502, 300_000])(
+test.each([40, 90, 91, 92, 2_012, 2_013, 2_014, 65_500, 65_501, 65_502, 300_000])(
   'a result of %i bytes arrives whole, and so does what follows',
   async (sizeBytes) => {
     await using server = await serve({ LIMIT_SOCKET_BUFFER_BYTES: '1000000' })
@@ -340,6 +340,24 @@ test('so many operations at once on a socket, and another when one has ended', a
     },
   ])
   expect(server.watched).toHaveLength(2)
+})
+
+test('a client that leaves, acknowledged or not, leaves no timer behind', async () => {
+  await using server = await serve({}, clock)
+  const timers = vi.getTimerCount()
+  const slow = Promise.withResolvers<Identity>()
+  const token = `Bearer ann acme ${Date.now() + 60_000}`
+  server.verifying.set('Bearer slow', slow)
+  using silent = await openSocket(server.url)
+  using acknowledged = await acknowledgedSocket(server.url, { authorization: token })
+  using early = await openSocket(server.url)
+  early.send({ ...init, payload: { authorization: 'Bearer slow' } })
+  await early.settled()
+  for (const { socket } of [silent, acknowledged, early]) socket.terminate()
+  await until(() => server.count() === 0)
+  slow.resolve(identity(token))
+  await passed(0)
+  expect(vi.getTimerCount()).toBe(timers)
 })
 
 const renewal = (authorization: unknown) => ping({ authorization })
