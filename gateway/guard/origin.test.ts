@@ -1,12 +1,8 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { createRequire } from 'node:module'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { startGraph, type TestGraph } from '../testing/graph.ts'
-
-// The test runner picks the other of the two builds that graphql ships than graphql-ws does, and instanceof fails.
-vi.mock('graphql', () => createRequire(import.meta.url)('graphql') as object)
 
 const friend = 'https://app.example'
 let graph: TestGraph

@@ -1,15 +1,11 @@
 import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { startGraph, type TestGraph, type TestSubgraph } from '../testing/graph.ts'
-
-// The test runner picks the other of the two builds that graphql ships than graphql-ws does, and instanceof fails.
-vi.mock('graphql', () => createRequire(import.meta.url)('graphql') as object)
 
 const subgraphs: Record<string, TestSubgraph> = {
   one: {

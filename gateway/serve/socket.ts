@@ -19,12 +19,9 @@ export type Peer = {
 const pingSeconds = 12
 const tryAgainLater = 1013
 
-/**
- * `duplex` is the socket below. `bytesOf` a result are those of its text and a closing brace. The first ping comes when
- * `turn` seconds are over.
- */
+/** `duplex` is the socket below; `bytesOf` a result are those of its text and a closing brace. */
 export function openPeer(
-  { socket, duplex, turn }: { socket: WebSocket; duplex: Duplex; turn: number },
+  { socket, duplex }: { socket: WebSocket; duplex: Duplex },
   talk: (connection: Omit<Connection, 'headers' | 'address'>) => Conversation,
   limits: Limits,
   bytesOf: (result: Result) => Buffer,
@@ -34,9 +31,9 @@ export function openPeer(
   const bucket = { left: rate.burst, at: performance.now() }
   let isAwaitingRoom = false
   let isAnswered = true
-  let secondsToPing = turn
-  let hasTaken = false
-  let untakenBytes: number | undefined = 0
+  // Not those of all sockets at once.
+  let secondsToPing = 1 + Math.floor(Math.random() * pingSeconds)
+  let takenBytes = 0
   let quietSeconds = 0
 
   const hasRoom = (): boolean => {
@@ -47,7 +44,6 @@ export function openPeer(
 
   // With an error too, after which the socket closes.
   const written = (): void => {
-    hasTaken = true
     if (!isAwaitingRoom || duplex.writableLength > limits.socketBufferBytes) return
     isAwaitingRoom = false
     socket.resume()
@@ -77,11 +73,9 @@ export function openPeer(
   }
 
   function closeWhenSlow(): void {
-    const before = untakenBytes
-    untakenBytes = untakenOf(duplex)
-    const isQuiet = duplex.writableLength > 0 && !hasTaken && untakenBytes === before
-    hasTaken = false
-    quietSeconds = isQuiet ? quietSeconds + 1 : 0
+    const before = takenBytes
+    takenBytes = takenOf(duplex)
+    quietSeconds = duplex.writableLength > 0 && takenBytes === before ? quietSeconds + 1 : 0
     if (quietSeconds >= limits.slowSeconds)
       close(tryAgainLater, `too slow: nothing of what waits was taken for ${quietSeconds} s`)
   }
@@ -117,7 +111,7 @@ export function openPeer(
     cut: () => socket.terminate(),
     attend() {
       if (socket.readyState !== socket.OPEN) return
-      if (--secondsToPing <= 0) keepAlive()
+      if (--secondsToPing === 0) keepAlive()
       closeWhenSlow()
     },
   }
@@ -130,7 +124,11 @@ const fitting = (reason: string): string =>
     .toString()
     .replace(/\uFFFD+$/, '')
 
-// What the kernel has not taken of the write under way: of a long one nothing else is told before its end. Node keeps it
+// What the kernel has taken so far. Of a long write under way nothing else is told before its end; Node keeps these two
 // for time-outs of its own, which what is read puts off too.
-const untakenOf = (duplex: Duplex): number | undefined =>
-  (duplex as Duplex & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize
+function takenOf(duplex: Duplex): number {
+  const { _handle: handle } = duplex as Duplex & {
+    _handle: { bytesWritten: number; writeQueueSize: number } | null
+  }
+  return handle ? handle.bytesWritten - handle.writeQueueSize : 0
+}

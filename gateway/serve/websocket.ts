@@ -15,7 +15,6 @@ export type SocketServer = {
   close(ended: Promise<void>): Promise<void>
 }
 
-const longestTurnSeconds = 12
 const retryAfterSeconds = 5
 /** For a client to answer a close. */
 const closeMs = 5_000
@@ -39,7 +38,6 @@ export function serveSockets(
   const sockets = new WebSocketServer(settings)
   const peers = new Set<Peer>()
   const bytesOf = createEncoder()
-  let opened = 0
   let isDraining = false
   const { promise: empty, resolve: emptied } = Promise.withResolvers<void>()
 
@@ -59,7 +57,7 @@ export function serveSockets(
   function open(socket: WebSocket, duplex: Duplex, request: IncomingMessage): void {
     const client = { headers: request.headers, address: addressOf(request) }
     const peer = openPeer(
-      { socket, duplex, turn: ++opened % longestTurnSeconds },
+      { socket, duplex },
       (connection) => converse({ ...client, ...connection }, gateway, limits, onFault),
       limits,
       bytesOf,

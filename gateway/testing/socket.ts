@@ -81,8 +81,12 @@ export async function openSocket(
 }
 
 /** The same, acknowledged; the acknowledgement is not among what it received. */
-export async function acknowledgedSocket(url: string, payload?: unknown): Promise<TestSocket> {
-  const socket = await openSocket(url)
+export async function acknowledgedSocket(
+  url: string,
+  payload?: unknown,
+  options?: WebSocket.ClientOptions,
+): Promise<TestSocket> {
+  const socket = await openSocket(url, options)
   socket.send({ type: 'connection_init', payload })
   await socket.next(1)
   socket.received.shift()
