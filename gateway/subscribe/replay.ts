@@ -23,7 +23,8 @@ export type Replays = {
 
 const mostReading = 2
 const mostWaiting = 10_000
-const mostTogether = 1_000
+/** Events in the answers of one reading, counted for each who gets them: 40 MB. Who would get more is answered null. */
+const mostEvents = 5_000_000
 const stallMs = 30_000
 /** A relay that died between appending and deleting appends as many again. */
 export const repeatedRecords = 500
@@ -48,9 +49,7 @@ export function createReplays(eventLog: EventLog, log: Log): Replays {
   const begin = (): void => {
     const [first] = waiting
     if (!first || reading === mostReading || stopped.signal.aborted) return
-    const together: Waiting[] = []
-    for (const each of waiting)
-      if (each.address.topic === first.address.topic && together.length < mostTogether) together.push(each)
+    const together = [...waiting].filter(({ address }) => address.topic === first.address.topic)
     for (const each of together) waiting.delete(each)
     reading++
     void readTogether(eventLog, log, together, stopped.signal).finally(() => {
@@ -192,6 +191,7 @@ function lowest(requests: readonly Waiting[]): Record<string, string> {
 /** Gives each its events, and answers it when it has them all. */
 function distributor(requests: readonly Waiting[], log: Log): (record: LogRecord) => void {
   const versions = createVersions()
+  let events = 0
   const byName = Map.groupBy(requests, ({ address }) => nameOf(address))
   /** By partition those who want what is in it, who is the first to have all last. */
   const unread = new Map<string, { end: bigint; request: Waiting }[]>()
@@ -211,7 +211,7 @@ function distributor(requests: readonly Waiting[], log: Log): (record: LogRecord
       const event = those.length > 0 ? eventOf(record, log) : null
       if (event)
         for (const each of those) {
-          if (each.events.length < each.atMost) each.events.push(event)
+          if (each.events.length < each.atMost && ++events <= mostEvents) each.events.push(event)
           else each.answer(null)
         }
     }

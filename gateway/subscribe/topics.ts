@@ -55,8 +55,10 @@ export type Topics = {
 }
 
 const retryMs = 1_000
-/** Of a partition, read at start: for the clients of an instance that died. */
-const earlierRecords = 1_000
+/** Read of each partition at start, for the clients of an instance that died: as many as are kept, of a kilobyte each. */
+const mostEarlier = 1_000
+const earlierRecords = (recentBytes: number, partitions: number) =>
+  Math.min(mostEarlier, Math.floor(recentBytes / 2 / 1_000 / partitions))
 
 /** One tail for all topics and subscribers: a record is parsed only where somebody waits for it, and once. */
 export async function startTopics(
@@ -103,7 +105,9 @@ export async function startTopics(
     recent.clear()
     versions = createVersions()
     positions = await eventLog.ends(topics)
-    return await eventLog.tail({ topics, from: positions, rewind: earlierRecords, signal }, deliver)
+    const partitions = Object.values(positions).flatMap((byPartition) => Object.keys(byPartition))
+    const rewind = earlierRecords(recentBytes, partitions.length)
+    return await eventLog.tail({ topics, from: positions, rewind, signal }, deliver)
   }
 
   const goOn = async (): Promise<Tail> => {
