@@ -183,7 +183,7 @@ async function startGateway(
     async memory() {
       for (let n = 0; n < 3; n++) {
         child.kill('SIGUSR2')
-        await sleep(1_000)
+        await sleep(500)
       }
       const metric = await metrics()
       return {
