@@ -26,8 +26,9 @@ export type Reception = {
   resynced: number
   /** Results whose version had been there before. */
   repeated: number
-  /** Results with errors. */
+  /** Results with errors, and the first of them. */
   faulty: number
+  fault: string | null
   bytes: number
   /** When each version came to each: milliseconds of the machine's monotonic clock. */
   receipts: Record<number, number[]>
@@ -76,6 +77,7 @@ const emptyReception = (): Reception => ({
   resynced: 0,
   repeated: 0,
   faulty: 0,
+  fault: null,
   bytes: 0,
   receipts: {},
   told: [],
@@ -183,7 +185,10 @@ function message(
   const version = numberAt(bytes, versionAt)
   const before = subscriber.version
   reception.bytes += stop - start
-  if (found('"errors":[') >= 0) reception.faulty++
+  if (found('"errors":[') >= 0) {
+    reception.faulty++
+    reception.fault ??= bytes.toString('utf8', start, stop)
+  }
   const kind = bytes[kindAt]
   if (kind === 0x44) {
     reception.deltas++

@@ -131,11 +131,9 @@ export function tableOfReload(all: Change[]): string {
   ]
   const rows = all.map(({ name, groups, servedMs, openedMs, toldMs, cpuMs, p50Ms, maxMs }) => [
     name,
-    ...[
-      groups.map(({ kept }) => kept).join(' + '),
-      groups.map(({ ended }) => ended).join(' + '),
-      groups.map(({ lost }) => lost).join(' + '),
-    ],
+    groups.map(({ kept }) => kept).join(' + '),
+    groups.map(({ ended }) => ended).join(' + '),
+    groups.map(({ lost }) => lost).join(' + '),
     ...[servedMs, openedMs, toldMs, cpuMs, p50Ms, maxMs].map(figure),
   ])
   const told = all.flatMap(({ name, groups }) =>

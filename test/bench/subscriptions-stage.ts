@@ -98,6 +98,8 @@ export async function openLiveStage({ kafka }: { kafka: boolean }): Promise<Live
       const gateway = await startGateway(own, composed.first, {
         KEYS_DIR: keysDir,
         SHARE_SUBSCRIPTIONS: String(shared),
+        // Thousands who execute the same event each for itself would be more than may wait for a subgraph.
+        SUBGRAPH_POLICIES: JSON.stringify({ '*': { queue: 100_000 } }),
         ...logEnvironment,
       })
       owned.defer(() => gateway.stop())
