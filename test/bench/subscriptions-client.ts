@@ -21,10 +21,10 @@ export type Reception = {
   snapshots: number
   deltas: number
   resyncs: number
-  /** Versions that a DELTA passed over, and those that a RESYNC stands for. */
+  /** Versions that a DELTA passed over, and those that a RESYNC stands for, its own included. */
   lost: number
   resynced: number
-  /** Results whose version had been there before. */
+  /** DELTAs whose version had been there before. */
   repeated: number
   /** Results with errors, and the first of them. */
   faulty: number
@@ -189,20 +189,19 @@ function message(
     reception.faulty++
     reception.fault ??= bytes.toString('utf8', start, stop)
   }
-  const kind = bytes[kindAt]
-  if (kind === 0x44) {
+  const kind = bytes.toString('latin1', kindAt, bytes.indexOf('"', kindAt))
+  if (kind === 'DELTA') {
     reception.deltas++
     if (version > before + 1) reception.lost += version - before - 1
-  } else if (kind === 0x52) {
-    reception.resyncs++
-    reception.resynced += Math.max(0, version - before - 1)
-  } else reception.snapshots++
-  if (version <= before) reception.repeated++
-  if (kind === 0x44) {
+    if (version <= before) reception.repeated++
     const receipts = reception.receipts[version]
     if (receipts) receipts.push(at)
     else reception.receipts[version] = [at]
-  }
+  } else if (kind === 'RESYNC') {
+    reception.resyncs++
+    reception.resynced += Math.max(0, version - before)
+  } else if (kind === 'SNAPSHOT') reception.snapshots++
+  else tell(group, bytes.toString('utf8', start, stop), at)
   subscriber.version = Math.max(version, before)
   subscriber.began.resolve()
   advance(group, before, subscriber.version)

@@ -96,7 +96,7 @@ async function measured(
   return {
     stalled,
     deliveries: reception.deltas,
-    lost: sockets * events - reception.deltas + reception.lost + reception.repeated,
+    lost: sockets * events - reception.deltas + reception.repeated,
     bytes: reception.bytes / reception.deltas,
     cpuMs,
     p50Ms: p50,
