@@ -53,7 +53,7 @@ function readOptions() {
       rounds: { type: 'string', default: '5' },
       events: { type: 'string', default: '200' },
       'slow-sockets': { type: 'string', default: '1000' },
-      'slow-events': { type: 'string', default: '100' },
+      'slow-events': { type: 'string', default: '200' },
       json: { type: 'string' },
     },
   })
