@@ -3,7 +3,7 @@ import { offer } from './child.ts'
 import { clientFrame, opcodes, readFrames } from './subscriptions-frames.ts'
 
 /** Sockets with one subscription each, to the same document with the same variables. */
-export type Subscribers = {
+type Subscribers = {
   group: string
   url: string
   count: number
