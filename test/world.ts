@@ -22,6 +22,7 @@ export type WorldOptions = {
   kafka?: 'preferred' | 'required' | 'never'
   brokers?: 1 | 3
   standbys?: number
+  synchronous?: boolean
   separate?: boolean
 }
 
