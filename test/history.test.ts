@@ -56,11 +56,7 @@ test.each([
   ['a resync may find nothing new', 4, ['OPEN', 'SNAPSHOT 3', 'DELTA 4', 'RESYNC 4']],
   ['a refusal takes nothing', 5, ['OPEN', 'SNAPSHOT 4', 'OPEN 4', 'REFUSED', 'OPEN 4', 'DELTA 5']],
   ['without a cursor it begins anew', 5, ['OPEN', 'SNAPSHOT 3', 'OPEN', 'SNAPSHOT 5']],
-  [
-    'pauses repeat the last result',
-    5,
-    ['OPEN', 'SNAPSHOT 3', 'DELTA 4', 'PAUSED 4', 'RESUMED 4', 'DELTA 5'],
-  ],
+  ['pauses repeat the last result', 5, ['OPEN', 'SNAPSHOT 3', 'DELTA 4', 'PAUSED 4', 'RESUMED 4', 'DELTA 5']],
   ['what nobody acknowledged may be given', 4, ['OPEN', 'SNAPSHOT 3', 'DELTA 4', 'DELTA 5']],
   ['what nobody acknowledged may be missing', 4, ['OPEN', 'SNAPSHOT 3', 'DELTA 4']],
 ])('no fault: %s', (_, acknowledged, lines) => {

@@ -37,7 +37,16 @@ export type History = {
 }
 
 export type Fault = {
-  what: 'lost' | 'hole' | 'twice' | 'late' | 'backwards' | 'phantom' | 'no snapshot' | 'wrong cursor' | 'undone'
+  what:
+    | 'lost'
+    | 'hole'
+    | 'twice'
+    | 'late'
+    | 'backwards'
+    | 'phantom'
+    | 'no snapshot'
+    | 'wrong cursor'
+    | 'undone'
   /** Null: no subscriber's fault, the database's. */
   subscriber: string | null
   key: string

@@ -29,9 +29,9 @@ export type Leashed = {
   process: ChildProcess
   /** Resolves with the exit status. */
   exited: Promise<number | null>
-  stop(): Promise<void>
+  stop: () => Promise<void>
   /** At once and without a word, as when the machine fails. */
-  kill(): Promise<void>
+  kill: () => Promise<void>
 }
 
 export type LeashOptions = {

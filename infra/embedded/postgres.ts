@@ -31,7 +31,7 @@ type PostgresServer = { port: number; pid: number } & Pick<Leashed, 'exited' | '
 
 type Standby = PostgresServer & {
   /** Makes it the primary. */
-  promote(): Promise<void>
+  promote: () => Promise<void>
 }
 
 export type EmbeddedPostgres = PostgresServer & {
@@ -86,7 +86,12 @@ export async function startPostgres({
   return {
     ...primary,
     adminUrl,
-    url: (user, secret) => url([primary, ...followers].map(({ port }) => port), user, secret),
+    url: (user, secret) =>
+      url(
+        [primary, ...followers].map(({ port }) => port),
+        user,
+        secret,
+      ),
     standbys: followers,
     stop,
   }
