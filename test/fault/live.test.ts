@@ -132,31 +132,30 @@ async function kill(supervised: Supervised, url: string): Promise<void> {
 async function killBetweenSendAndMark(): Promise<void> {
   const subgraphs = world.community.processes.find(({ name }) => name === 'subgraphs')
   if (!subgraphs) throw new Error('the world has no process of all subgraphs')
-  const admin = new pg.Client(world.community.adminUrl)
-  await admin.connect()
-  try {
-    await admin.query('begin')
-    const lockNext = () =>
-      admin.query('select from agents.outbox order by id limit 100 for update skip locked')
-    await expect
-      .poll(async () => (await lockNext()).rowCount, { interval: 5, timeout: 30_000 })
-      .toBeGreaterThan(0)
-    const waiting = () =>
-      admin.query<{ pid: number }>(
-        `select pid from pg_stat_activity
-         where query like 'delete from outbox%' and wait_event_type = 'Lock' and application_name = 'subgraph agents'`,
-      )
-    await expect.poll(async () => (await waiting()).rowCount, { interval: 20, timeout: 30_000 }).toBe(1)
-    const dying = kill(subgraphs, world.community.subgraphUrls.agents ?? '')
-    await admin.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where query like 'delete from outbox%' and application_name = 'subgraph agents'`,
-    )
-    await admin.query('rollback')
-    await dying
-  } finally {
-    await admin.end()
-  }
+  await using locker = await adminClient()
+  // A transaction sees the activity of others as it was when it first looked.
+  await using watcher = await adminClient()
+  await locker.query('begin')
+  const rows = 'select from agents.outbox order by id limit 100 for update skip locked'
+  await expect
+    .poll(async () => (await locker.query(rows)).rowCount, { interval: 5, timeout: 30_000 })
+    .toBeGreaterThan(0)
+  const deleting = `from pg_stat_activity
+    where query like 'delete from outbox%' and wait_event_type = 'Lock' and application_name = 'subgraph agents'`
+  await expect
+    .poll(async () => (await watcher.query(`select ${deleting}`)).rowCount, { interval: 20, timeout: 30_000 })
+    .toBe(1)
+  const killed = kill(subgraphs, world.community.subgraphUrls.agents ?? '')
+  // The server would carry the statement out for the dead.
+  await watcher.query(`select pg_terminate_backend(pid, 5000) ${deleting}`)
+  await locker.query('rollback')
+  await killed
+}
+
+async function adminClient() {
+  const client = new pg.Client(world.community.adminUrl)
+  await client.connect()
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() })
 }
 
 /** Events that the log has more than once. */
