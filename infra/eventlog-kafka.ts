@@ -10,6 +10,7 @@ import kafkajs, {
 } from 'kafkajs'
 import type { EventLog, LogRecord, OutgoingEvent, Positions, Tail } from './eventlog.ts'
 import { startPositions } from './eventlog-positions.ts'
+import { endStoppedFetchers } from './kafkajs-runner.ts'
 import type { Log } from './log.ts'
 
 const { Kafka, logLevel } = kafkajs
@@ -27,6 +28,7 @@ const reopenMs = 500
 
 export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
   const { brokers, partitions, replication, log } = options
+  endStoppedFetchers()
   const kafka = new Kafka({
     clientId: 'community',
     brokers: [...brokers],
