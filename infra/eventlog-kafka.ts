@@ -10,6 +10,7 @@ import kafkajs, {
 } from 'kafkajs'
 import type { EventLog, LogRecord, OutgoingEvent, Positions, Tail } from './eventlog.ts'
 import { startPositions } from './eventlog-positions.ts'
+import { endStoppedFetchers } from './kafkajs-runner.ts'
 import type { Log } from './log.ts'
 
 const { Kafka, logLevel } = kafkajs
@@ -30,6 +31,7 @@ const reopenMs = 500
 
 export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
   const { brokers, partitions, replication, log } = options
+  endStoppedFetchers()
   const kafka = new Kafka({
     clientId: 'community',
     brokers: [...brokers],
@@ -98,16 +100,16 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
 }
 
 /**
- * An idempotent producer, made anew after a failed append: the broker may have stored a batch that we think failed,
- * and would take the next one, of the same sequence number, for the same.
+ * A producer that tries once, made anew after a failed append: whoever appends tries again, with all of it. kafkajs's own
+ * retries lose records: what belongs to a partition that has moved to a broker which has already answered is never
+ * sent, and reported as stored (seen when one broker of three was killed).
  */
 function freshProducers(kafka: KafkaClient) {
   const open = async () => {
     const producer = kafka.producer({
-      idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 },
+      retry: { retries: 0 },
     })
     await producer.connect()
     return producer
@@ -351,7 +353,8 @@ async function onceElected<T>(topic: string, ask: () => Promise<T>): Promise<T> 
     try {
       return await ask()
     } catch (error) {
-      const passing = error instanceof kafkajs.KafkaJSError && error.retriable
+      // One of several brokers that does not know the topic yet makes kafkajs fail with a TypeError.
+      const passing = error instanceof kafkajs.KafkaJSError ? error.retriable : error instanceof TypeError
       if (!passing || Date.now() > deadline) throw new Error(`${topic} has no leader`, { cause: error })
       await sleep(100)
     }

@@ -8,8 +8,8 @@ const root = resolve(import.meta.dirname, '..')
 const graphql = createRequire(import.meta.url).resolve('graphql')
 const node_modules = '**/node_modules/**'
 
-// The e2e files share one world: the graph as the foundation left it, then the plan, then the browser, then what kills.
-const order = ['test/e2e/graph', 'test/e2e/plan', 'test/e2e/', 'test/browser/', 'test/fault/']
+// The e2e files share one world: the graph as the foundation left it, then the plan, then the browser.
+const order = ['test/e2e/graph', 'test/e2e/plan', 'test/e2e/', 'test/browser/']
 
 class InOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -20,7 +20,8 @@ class InOrder extends BaseSequencer {
 
 /**
  * unit: pure, no process but the test's own · integration (`*.integration.test.ts`): real Postgres, Kafka and sockets ·
- * e2e: the whole community, started as `pnpm start` starts it, one world after another.
+ * e2e: the whole community, started as `pnpm start` starts it, one world for all · fault: worlds of their own, in which
+ * processes are killed, after all others.
  */
 export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
@@ -54,11 +55,22 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/{e2e,browser,fault}/**/*.test.ts'],
+          include: ['test/{e2e,browser}/**/*.test.ts'],
           globalSetup: [resolve(import.meta.dirname, 'e2e/setup.ts')],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'fault',
+          include: ['test/fault/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

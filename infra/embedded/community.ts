@@ -29,6 +29,8 @@ export type CommunityOptions = {
   kafka?: 'preferred' | 'required' | 'never'
   brokers?: 1 | 3
   standbys?: number
+  /** Of Postgres: a commit is acknowledged when a standby has it too. */
+  synchronous?: boolean
   log: Log
   /** What the operator should read. */
   say?: (line: string) => void
@@ -49,7 +51,7 @@ export type Community = {
   kafka: EmbeddedKafka | null
   /** Environment that a process of this community runs with. */
   env: Record<string, string>
-  /** Rejects when a part is broken for good. */
+  /** Rejects when a part is broken for good: what is left of it can't serve. */
   broken: Promise<never>
   stop(): Promise<void>
 }
@@ -107,8 +109,8 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
     const processes = startProcesses(options, addresses, env, undo)
     const broken = Promise.race([
       ...processes.map((each) => each.broken),
-      ...(postgres ? [endOf('PostgreSQL', postgres.exited)] : []),
-      ...(kafka?.nodes.map((node) => endOf(`Kafka's broker ${node.id}`, node.exited)) ?? []),
+      ...(postgres ? [endOf('PostgreSQL', [postgres, ...postgres.standbys], 1)] : []),
+      ...(kafka ? [endOf('Kafka', kafka.nodes, Math.floor(kafka.nodes.length / 2) + 1)] : []),
     ])
     broken.catch(() => undefined)
     await Promise.all(processes.map((each) => each.ready))
@@ -135,13 +137,31 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
 }
 
 // Rejects also at an orderly stop, when nobody listens any more.
-async function endOf(name: string, exited: Promise<unknown>): Promise<never> {
-  await exited
+async function endOf(
+  name: string,
+  servers: readonly { exited: Promise<unknown> }[],
+  needed: number,
+): Promise<never> {
+  let left = servers.length
+  await new Promise<void>((resolve, reject) => {
+    for (const { exited } of servers)
+      exited.then(() => {
+        if (--left < needed) resolve()
+      }, reject)
+  })
   throw new CannotStart(`${name} ended by itself`)
 }
 
 async function startFloor(
-  { config, dataFolder, kafka = 'preferred', brokers = 1, standbys = 0, log }: CommunityOptions,
+  {
+    config,
+    dataFolder,
+    kafka = 'preferred',
+    brokers = 1,
+    standbys = 0,
+    synchronous = false,
+    log,
+  }: CommunityOptions,
   undo: (() => Promise<void>)[],
   say: (line: string) => void,
 ): Promise<[EmbeddedPostgres | null, EmbeddedKafka | null]> {
@@ -153,7 +173,7 @@ async function startFloor(
   }
   const floor = await Promise.allSettled([
     config.databaseUrl === undefined
-      ? startPostgres({ folder: join(dataFolder, 'postgres'), standbys, log })
+      ? startPostgres({ folder: join(dataFolder, 'postgres'), standbys, synchronous, log })
       : null,
     missing === true
       ? startKafka({ folder: join(dataFolder, 'kafka'), cacheFolder: config.cacheDir, brokers, log })

@@ -27,7 +27,7 @@ export type KafkaOptions = {
   log: Log
 }
 
-type Broker = { id: number; address: string; exited: Promise<number | null>; stop(): Promise<void> }
+type Broker = { id: number; address: string } & Pick<Leashed, 'exited' | 'stop' | 'kill'>
 export type EmbeddedKafka = { brokers: string[]; nodes: Broker[]; stop(): Promise<void> }
 
 type Node = { id: number; folder: string; port: number; controllerPort: number }
@@ -80,7 +80,8 @@ async function startBrokers({ folder, jars, brokers, javaOptions }: Brokers): Pr
         id,
         address: `127.0.0.1:${port}`,
         exited: server.exited,
-        stop: () => server.stop(),
+        stop: server.stop,
+        kill: server.kill,
       })),
       stop,
     }

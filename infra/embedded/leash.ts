@@ -29,7 +29,9 @@ export type Leashed = {
   process: ChildProcess
   /** Resolves with the exit status. */
   exited: Promise<number | null>
-  stop(): Promise<void>
+  stop: () => Promise<void>
+  /** At once and without a word, as when the machine fails. */
+  kill: () => Promise<void>
 }
 
 export type LeashOptions = {
@@ -63,6 +65,11 @@ export function leash({ command, args, signal, graceMs, logFile, env }: LeashOpt
     exited,
     async stop() {
       child.stdin?.end()
+      await exited
+    },
+    async kill() {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        process.kill(-child.pid, 'SIGKILL')
       await exited
     },
   }

@@ -6,6 +6,7 @@ import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { childrenOf, isAlive, parentOf } from '../../test/processes.ts'
 import { createLog } from '../log.ts'
+import { createPool } from '../postgres.ts'
 import { startPostgres } from './postgres.ts'
 
 const log = createLog('test', 'error')
@@ -75,6 +76,39 @@ test('a standby follows the primary, and again after a restart', async () => {
       .toEqual([round, true])
     await server.stop()
   }
+})
+
+test('a standby that is promoted has what was acknowledged, and the pool finds it', async () => {
+  const folder = await folderOfItsOwn()
+  const server = await startPostgres({ folder, log, standbys: 1, synchronous: true })
+  const [standby] = server.standbys
+  const password = decodeURIComponent(new URL(server.adminUrl).password)
+  const pool = createPool({
+    url: server.url('postgres', password),
+    role: 'postgres',
+    applicationName: 'test',
+  })
+  await ask(server.adminUrl, 'create table public.kept (n int)')
+  let acknowledged = 0
+  const writing = (async () => {
+    for (;;) {
+      await pool.query('insert into public.kept values ($1)', [acknowledged + 1])
+      acknowledged++
+    }
+  })()
+  const stopped = expect(writing).rejects.toThrow()
+  await expect.poll(() => acknowledged).toBeGreaterThan(20)
+  await server.kill()
+  await stopped
+  await standby?.promote()
+
+  const written = 'select count(*)::int as count from public.kept where n <= $1'
+  await expect
+    .poll(() => pool.query(written, [acknowledged]).then(({ rows }) => rows, String), { timeout: 20_000 })
+    .toEqual([{ count: acknowledged }])
+  await pool.end()
+  await server.stop()
+  await expect(startPostgres({ folder, log, standbys: 1 })).rejects.toThrow('has been the primary')
 })
 
 test('what was begun and not ended does not stand in the way: an empty password, half a copy', async () => {

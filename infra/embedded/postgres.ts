@@ -23,20 +23,23 @@ export type PostgresOptions = {
   log: Log
   /** Streaming standbys beside the primary. */
   standbys?: number
+  /** A commit is acknowledged when a standby has it too; without one that runs, none is. */
+  synchronous?: boolean
 }
 
-type PostgresServer = {
-  port: number
-  pid: number
-  exited: Promise<number | null>
-  stop(): Promise<void>
+type PostgresServer = { port: number; pid: number } & Pick<Leashed, 'exited' | 'stop' | 'kill'>
+
+type Standby = PostgresServer & {
+  /** Makes it the primary. */
+  promote: () => Promise<void>
 }
 
 export type EmbeddedPostgres = PostgresServer & {
-  /** Of the superuser. */
+  /** Of the superuser, at the first primary. */
   adminUrl: string
+  /** Lists the primary and its standbys. */
   url(user: string, password: string): string
-  standbys: PostgresServer[]
+  standbys: Standby[]
 }
 
 type Binaries = { initdb: string; postgres: string }
@@ -46,18 +49,23 @@ export async function startPostgres({
   folder,
   log,
   standbys = 0,
+  synchronous = false,
 }: PostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = await binariesOfThisPlatform()
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const password = await madeOnce(join(folder, 'password'), () => randomBytes(24).toString('base64url'))
   const data = join(folder, 'data')
   await initialise(binaries, folder, data)
-  const url = (port: number, user: string, secret: string) =>
-    `postgres://${user}:${encodeURIComponent(secret)}@127.0.0.1:${port}/${database}`
-  const serve = (server: string) => start(binaries, server, (port) => url(port, superuser, password), log)
-  const primary = await serve(data)
-  const adminUrl = url(primary.port, superuser, password)
-  const followers: PostgresServer[] = []
+  const url = (ports: readonly number[], user: string, secret: string) => {
+    const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',')
+    return `postgres://${user}:${encodeURIComponent(secret)}@${hosts}/${database}`
+  }
+  const adminUrlAt = (port: number) => url([port], superuser, password)
+  const serve = (server: string, settings: readonly string[] = []) =>
+    start(binaries, server, settings, adminUrlAt, log)
+  const primary = await serve(data, synchronous ? ['synchronous_standby_names=*'] : [])
+  const adminUrl = adminUrlAt(primary.port)
+  const followers: Standby[] = []
   const stop = async () => {
     for (const follower of followers) await follower.stop()
     await primary.stop()
@@ -68,7 +76,8 @@ export async function startPostgres({
       const slot = `standby_${n}`
       await cloneStandby(adminUrl, data, standby, slot)
       await follow(standby, { port: primary.port, password, slot })
-      followers.push(await serve(standby))
+      const server = await serve(standby)
+      followers.push({ ...server, promote: () => promote(adminUrlAt(server.port)) })
     }
   } catch (error) {
     await stop()
@@ -77,7 +86,12 @@ export async function startPostgres({
   return {
     ...primary,
     adminUrl,
-    url: (user, secret) => url(primary.port, user, secret),
+    url: (user, secret) =>
+      url(
+        [primary, ...followers].map(({ port }) => port),
+        user,
+        secret,
+      ),
     standbys: followers,
     stop,
   }
@@ -124,6 +138,7 @@ function asOrdinaryUser(command: string, args: string[]): [string, string[]] {
 async function start(
   { postgres }: Binaries,
   data: string,
+  more: readonly string[],
   adminUrl: (port: number) => string,
   log: Log,
 ): Promise<PostgresServer> {
@@ -142,6 +157,7 @@ async function start(
       'max_wal_size=512MB',
       'wal_level=replica',
       'hot_standby=on',
+      ...more,
     ]
     const [command, args] = asOrdinaryUser(postgres, [
       '-D',
@@ -152,7 +168,7 @@ async function start(
     if (await answers(server, adminUrl(port), deadline)) {
       const [pid = ''] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')
       log.info({ port, pid: Number(pid) }, 'PostgreSQL is up')
-      return { port, pid: Number(pid), exited: server.exited, stop: () => server.stop() }
+      return { port, pid: Number(pid), exited: server.exited, stop: server.stop, kill: server.kill }
     }
     await server.stop()
     // The last backends of a killed server may still be ending, or somebody took the port.
@@ -182,9 +198,25 @@ async function answers(server: Leashed, url: string, deadline: number): Promise<
   return false
 }
 
+async function promote(adminUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ promoted: boolean }>('select pg_promote() as promoted')
+    if (!rows[0]?.promoted) throw new Error('the standby did not become the primary within a minute')
+  } finally {
+    await client.end()
+  }
+}
+
 /** A base backup by copying, as pg_basebackup is not among the binaries; recovery makes the copy consistent. */
 async function cloneStandby(adminUrl: string, data: string, standby: string, slot: string): Promise<void> {
-  if (await exists(join(standby, 'PG_VERSION'))) return
+  if (await exists(join(standby, 'PG_VERSION'))) {
+    if (await exists(join(standby, 'standby.signal'))) return
+    throw new Error(
+      `${standby} has been the primary since a failover: stop all, move it to ${data} and start again`,
+    )
+  }
   const client = new pg.Client({ connectionString: adminUrl })
   await client.connect()
   try {
