@@ -61,7 +61,6 @@ export async function* follow(
       })
       for await (const result of results) {
         const [error] = result.errors ?? []
-        // A cursor can be too old to go on from: once without it, then it is the run that is not told.
         if (error && after === null) throw new NotTold(error.message)
         after = stream.safeParse(result.extensions).data?.stream.cursor ?? null
         if (error) break
@@ -73,6 +72,10 @@ export async function* follow(
       }
     } catch (error) {
       if (error instanceof NotTold || Date.now() - heardAt > patienceMs) throw error
+      const refusal = refusals.safeParse(error).data?.[0]
+      // A cursor can be too old to go on from: once without it, then it is the run that is not told.
+      if (refusal && after === null) throw new NotTold(refusal.message)
+      if (refusal) after = null
     } finally {
       await client.dispose()
     }
@@ -87,4 +90,6 @@ type Result = {
   extensions?: unknown
 }
 
+/** What a subscription that is refused throws. */
+const refusals = z.array(z.object({ message: z.string() }))
 const told = z.object({ deploymentStatus: status })
