@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Answer, type Watch, watch } from '../../test/client.ts'
 import { testDatabase } from '../../test/database.ts'
 import { eventLink, startGraph, type TestGraph, type TestSubgraph } from '../testing/graph.ts'
+import { acknowledgedSocket } from '../testing/socket.ts'
 
 const topic = 'ossa.test.events.v1'
 const log = createLog('test', 'error')
@@ -226,4 +227,31 @@ test('more subscriptions than the process takes are refused', async () => {
   const third = await follow(undefined, fields, small)
   expect(kindOf(third.received[0])).toBe('SNAPSHOT')
   await close([third])
+})
+
+test('a token with other scopes, shown on the socket, changes what its subscriptions tell; one alike changes nothing', async () => {
+  const subgraphs = { plans: plans({ secret: '@requiresScopes(scopes: [["org:admin"]])' }) }
+  await using own = await start(subgraphs)
+  const bearer = async (scope: string) => `Bearer ${await token('a', 'ossa', scope)}`
+  using socket = await acknowledgedSocket(own.wsUrl, { authorization: await bearer('') })
+  socket.send({
+    id: 's',
+    type: 'subscribe',
+    payload: { query: 'subscription { moved(planId: "p") { version plan { secret } } }' },
+  })
+  await socket.next(2)
+  socket.send({ type: 'ping', payload: { authorization: await bearer('') } })
+  await socket.next(3)
+  socket.send({ type: 'ping', payload: { authorization: await bearer('org:admin') } })
+  await socket.next(5)
+  await advance()
+  await socket.next(6)
+  const told = socket.received
+    .filter(({ type }) => type === 'next')
+    .map(({ payload }) => payload as Answer<Moved>)
+  expect(told.map((result) => [kindOf(result), result.data?.moved?.plan])).toEqual([
+    ['SNAPSHOT', { secret: null }],
+    ['RESYNC', { secret: 'sesame' }],
+    ['DELTA', { secret: 'sesame' }],
+  ])
 })

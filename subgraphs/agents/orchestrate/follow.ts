@@ -28,7 +28,7 @@ const status = z.object({
 })
 export type Status = z.output<typeof status>
 
-const stream = z.object({ stream: z.object({ cursor: z.string() }) })
+const stream = z.object({ stream: z.object({ kind: z.string(), cursor: z.string() }) })
 
 export const going: readonly string[] = ['PENDING', 'RUNNING', 'PAUSED']
 
@@ -61,18 +61,24 @@ export async function* follow(
       })
       for await (const result of results) {
         const [error] = result.errors ?? []
-        // A cursor can be too old to go on from: once without it, then it is the run that is not told.
         if (error && after === null) throw new NotTold(error.message)
-        after = stream.safeParse(result.extensions).data?.stream.cursor ?? null
+        const { cursor = null, kind } = stream.safeParse(result.extensions).data?.stream ?? {}
+        after = cursor
         if (error) break
         const found = told.safeParse(result.data)
         if (!found.success) throw new NotTold(`there is no run ${planId}`)
         heardAt = Date.now()
+        // An outage of the event log, and its end, are told by what was told before.
+        if (kind === 'PAUSED' || kind === 'RESUMED') continue
         yield found.data.deploymentStatus
         if (!going.includes(found.data.deploymentStatus.plan.status)) return
       }
     } catch (error) {
       if (error instanceof NotTold || Date.now() - heardAt > patienceMs) throw error
+      const refusal = refusals.safeParse(error).data?.[0]
+      // A cursor can be too old to go on from: once without it, then it is the run that is not told.
+      if (refusal && after === null) throw new NotTold(refusal.message)
+      if (refusal) after = null
     } finally {
       await client.dispose()
     }
@@ -87,4 +93,6 @@ type Result = {
   extensions?: unknown
 }
 
+/** What a subscription that is refused throws. */
+const refusals = z.array(z.object({ message: z.string() }))
 const told = z.object({ deploymentStatus: status })
