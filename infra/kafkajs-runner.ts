@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import kafkajs from 'kafkajs'
 
-type Runner = { running: boolean; fetch(this: Runner, nodeId: string): Promise<unknown[]> }
+type Runner = { running: boolean; fetch: (this: Runner, nodeId: string) => Promise<unknown[]> }
 
 const { prototype } = createRequire(import.meta.url)('kafkajs/src/consumer/runner.js') as {
   prototype: Runner

@@ -5,7 +5,7 @@ import { refusal } from '../refusal.ts'
 import { createVersions, eventOf, isWithin, nameOf, namesOf, type Ranges, rangesOf } from './record.ts'
 import type { Address, StreamEvent } from './topics.ts'
 
-export type ReplayRequest = {
+type ReplayRequest = {
   address: Address
   /** By partition. */
   from: Record<string, string>
@@ -27,7 +27,7 @@ const mostWaiting = 10_000
 const mostEvents = 5_000_000
 const stallMs = 30_000
 /** A relay that died between appending and deleting appends as many again. */
-export const repeatedRecords = 500
+const repeatedRecords = 500
 
 type Waiting = ReplayRequest & {
   ranges: Ranges
