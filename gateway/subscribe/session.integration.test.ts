@@ -422,7 +422,7 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
       { env: { KEYS_DIR: keysDir }, eventLog },
     )
     for (const [at, { extensions }] of first.received.entries()) {
-      const { cursor } = extensions?.stream as { cursor: string }
+      const { cursor } = streamOf({ extensions } as Answer)
       await using again = watch<{ moves: { planId: string; version: number } | null }>(
         elsewhere.wsUrl,
         feed,

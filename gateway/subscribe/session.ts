@@ -141,7 +141,11 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
     async function begin(from: 'after' | 'RESYNC'): Promise<void> {
       if (from === 'after' && count > rooms.most) throw tooMany(rooms.most)
       const own = ++turn
-      const found = await join(operation, who, guarded, from, () => isOver || own !== turn)
+      const found = await join(operation, who, guarded, from, () => isOver || own !== turn).catch((error) => {
+        // Who has left need not be told.
+        if (isOver) return null
+        throw error
+      })
       if (found && !isOver && own === turn) joined = found
       else if (found) {
         found.reader.leave()

@@ -224,15 +224,17 @@ test('an outage of the log is told by the last result, once, and so is its end',
   await settled()
   tell('away')
   await settled()
+  advance()
+  await settled()
   stream.join(two.sink, 'SNAPSHOT')
   await settled()
-  expect(one.received.at(-1)?.stream).toEqual({ ...one.received.at(-2)?.stream, kind: 'PAUSED' })
+  expect(one.received.at(2)?.stream).toEqual({ ...one.received.at(1)?.stream, kind: 'PAUSED' })
   tell('back')
   await settled()
   advance()
   await settled()
-  expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'PAUSED 1', 'RESUMED 1', 'DELTA 2'])
-  expect(two.told()).toEqual(['SNAPSHOT 1', 'PAUSED 1', 'RESUMED 1', 'DELTA 2'])
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'PAUSED 1', 'DELTA 2', 'RESUMED 2', 'DELTA 3'])
+  expect(two.told()).toEqual(['SNAPSHOT 2', 'PAUSED 2', 'RESUMED 2', 'DELTA 3'])
 })
 
 test('who comes back with a cursor goes on after it, from the ring or from the log', async () => {
@@ -257,6 +259,21 @@ test('who comes back with a cursor goes on after it, from the ring or from the l
   await settled()
   expect(fromRing.told()).toEqual(['DELTA 5'])
   expect(asked).toHaveLength(1)
+})
+
+test('a hole in the versions is a loss, and the state is told again', async () => {
+  const graph = followed()
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.advance()
+  await settled()
+  graph.jump(4)
+  graph.advance()
+  await settled()
+  graph.advance()
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'RESYNC 5', 'DELTA 6'])
 })
 
 test('a cursor whose events the log has lost begins with the state', async () => {

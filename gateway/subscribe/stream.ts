@@ -92,7 +92,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
   }
 
   /** Follows another source of the same events, of which all before the positions were received. */
-  function moveFrom(read: Positions, goesOn: boolean): void {
+  function moveFrom(read: Positions, goesOn: boolean) {
     const before = seen
     const waiting: (StreamEvent | Notice | Ended)[] = []
     let take = (item: StreamEvent | Notice | Ended): void => void waiting.push(item)
@@ -120,7 +120,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     )
   }
 
-  function receive(item: StreamEvent | Notice | Ended): void {
+  function receive(item: StreamEvent | Notice | Ended) {
     if (item === 'gap') return restart()
     if (item === 'away' || item === 'back') {
       isAway = item === 'away'
@@ -266,7 +266,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     /** The number of the next frame. */
     let next = 0
     let version = unknownVersion
-    /** Until the first event after a cursor proves the contrary, the log may have lost what came between. */
+    /** A hole in the versions is a loss: but right after a state, whose version need not be the log's. */
     let mayMiss = false
     let began = epoch
     let latest: Frame | null = null
@@ -290,7 +290,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     const isOld = (frame: { version: number }) =>
       subject.isKeyed && version !== unknownVersion && frame.version <= version
 
-    function pump(): void {
+    function pump() {
       while (state === 'live') {
         if (began !== epoch || next < ring.first) return begin(() => fromState('RESYNC'))
         const frame = ring.at(next)
@@ -299,10 +299,9 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
         if (misses(frame)) return begin(() => fromState('RESYNC'))
         next++
         if (isOld(frame)) continue
-        mayMiss = false
-        toldAway = false
         send(hasMissed ? repeated('RESYNC', frame) : frame)
         hasMissed = false
+        mayMiss = true
       }
     }
 
@@ -314,7 +313,9 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
 
     function begin(how: () => Promise<void>): void {
       state = 'beginning'
-      how().catch((error: unknown) => end(told(error)))
+      how().catch((error: unknown) => {
+        if (!isLeft()) end(told(error))
+      })
     }
 
     async function roomInSink(): Promise<void> {
@@ -324,7 +325,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       }
     }
 
-    function goLive(from: number): void {
+    function goLive(from: number) {
       if (isLeft()) return
       if (isAway && !latest && subject.topic !== null) return begin(() => fromState('RESYNC'))
       next = from
@@ -379,7 +380,6 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
         await roomInSink()
         if (isLeft()) return
         if (began !== epoch) return fromState('RESYNC')
-        mayMiss = false
         if (frame) send(frame)
       }
       goLive(from)

@@ -28,7 +28,7 @@ const status = z.object({
 })
 export type Status = z.output<typeof status>
 
-const stream = z.object({ stream: z.object({ kind: z.string(), cursor: z.string() }) })
+const stream = z.object({ stream: z.object({ kind: z.string().optional(), cursor: z.string() }) })
 
 export const going: readonly string[] = ['PENDING', 'RUNNING', 'PAUSED']
 
