@@ -265,7 +265,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const stop = async (): Promise<void> => {
     persisted.close()
     const drained = drain.drained(drainMs)
-    await Promise.all([drained.then(streams.close), sockets.close(drained)])
+    await Promise.all([drained.then(() => streams.close()), sockets.close(drained)])
     await closeServer(server)
     await generations.close()
     await tracing?.close()

@@ -61,7 +61,7 @@ export function watch<T = Record<string, unknown>>(
       error(failure) {
         // What the server refuses is its last result.
         if (!Array.isArray(failure)) return fail(failure)
-        take({ errors: failure } as Answer<T>)
+        take({ errors: failure })
         complete()
       },
       complete,

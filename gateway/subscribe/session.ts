@@ -32,8 +32,8 @@ export type Subscriptions = {
     sink: Sink,
   ): {
     subscription: Subscription
-    begin(): Promise<void>
-    fail(errors: readonly GraphQLFormattedError[]): void
+    begin: () => Promise<void>
+    fail: (errors: readonly GraphQLFormattedError[]) => void
   }
   /** All that run go on in the supergraph that is served now, or are told why they can't. */
   replan(): Promise<void>
@@ -43,7 +43,7 @@ type Rooms = {
   /** Throws refusals where it is not valid in there any more. */
   inCurrent(operation: PreparedOperation): CurrentOperation
   callerOf(generation: Generation, identity: Identity, head: Head, signal: AbortSignal): Promise<Caller>
-  told(error: unknown): readonly GraphQLFormattedError[]
+  told: (error: unknown) => readonly GraphQLFormattedError[]
   /** Whether subscribers to the same share an execution. */
   share: boolean
   /** In this process. */
@@ -166,7 +166,11 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
       },
       close: over,
     }
-    return { subscription, begin: () => begin('after'), fail: guarded.end }
+    return {
+      subscription,
+      begin: () => begin('after'),
+      fail: (errors: readonly GraphQLFormattedError[]) => guarded.end(errors),
+    }
   }
 
   return {
@@ -196,7 +200,7 @@ type Audience = {
   /** What its cursors are good for. */
   cursorFor: string
   /** Something has come, or nothing will. */
-  begun(): void
+  begun: () => void
 }
 
 async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): Promise<Held> {

@@ -67,11 +67,11 @@ function followed(changes: Partial<Subject> = {}) {
     },
     tell: (item: Notice | Ended) => listener(item),
     /** So many events, each a version more. */
-    advance(times = 1) {
+    advance: (times = 1) => {
       for (let n = 0; n < times; n++) listener(event(++version))
     },
     /** A change that no event tells of. */
-    jump(to: number) {
+    jump: (to: number) => {
       version = to
     },
   }
@@ -199,7 +199,7 @@ test('a gap is told to all, and what was under way before it is let go', async (
 test('a gap while the first state is read: the state is read again', async () => {
   const read = Promise.withResolvers<void>()
   const graph = followed()
-  const { open } = graph.subject
+  const open = graph.subject.open.bind(graph.subject)
   graph.subject.open = async () => {
     const found = await open()
     await read.promise

@@ -33,9 +33,9 @@ export type Reader = { resume(): void; leave(): void }
 type Rooms = {
   subject: Subject
   /** The cursor for who has seen the version and all before the positions. */
-  seal(subject: Subject, version: number, positions: Positions): Promise<string>
+  seal: (subject: Subject, version: number, positions: Positions) => Promise<string>
   /** What went wrong, as subscribers are told. */
-  told(error: unknown): readonly GraphQLFormattedError[]
+  told: (error: unknown) => readonly GraphQLFormattedError[]
   now?: () => number
 }
 
@@ -143,11 +143,12 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
   }
 
   /** Ends each when it has all that came before. */
-  function finish(error: Error | null): void {
-    last = last.then(() => {
-      over = { errors: error && told(error) }
+  function finish(why: Error | null): void {
+    const end = () => {
+      over = { errors: why && told(why) }
       sweep()
-    })
+    }
+    last = last.then(end)
   }
 
   async function append(event: StreamEvent, body: Body | null, own: number): Promise<void> {

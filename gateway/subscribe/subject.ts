@@ -1,8 +1,8 @@
-import { type GraphQLFormattedError, getArgumentValues } from 'graphql'
+import { type GraphQLFormattedError, getArgumentValues, Kind } from 'graphql'
 import { fieldCollector } from '../execute/collect.ts'
 import type { CompiledPlan } from '../execute/compile.ts'
 import { fetchEntities } from '../execute/execute.ts'
-import { isObject, type JsonObject, own } from '../execute/merge.ts'
+import { type JsonObject, own } from '../execute/merge.ts'
 import type { Answer, Caller, Operations, PreparedOperation } from '../operation.ts'
 import { type EventBinding, entityFetch, entitySource, isMadeOf, versionKey } from '../plan/event.ts'
 import type { Fetch } from '../plan/plan.ts'
@@ -204,10 +204,10 @@ function inTraceOf({ traceparent }: StreamEvent, caller: Caller): Caller {
 function keyedReference(
   supergraph: Supergraph,
   subgraph: string,
-  { type, field, keyFields }: EventBinding,
+  { type, field, ...binding }: EventBinding,
   args: Record<string, unknown>,
 ): JsonObject {
-  const given = keyFields(args)
+  const given = binding.keyFields(args)
   const key = supergraph.keysOf(subgraph, type).find((each) => isMadeOf(each, new Set(Object.keys(given))))
   if (!key) throw new Error(`${subgraph} does not resolve ${type} by the arguments of ${field}`)
   return { __typename: type, ...pick(fieldNames(key), given) }
@@ -237,4 +237,4 @@ function sightFetch(supergraph: Supergraph, subgraph: string, type: string): Fet
 }
 
 const isPlain = (selection: Key['selections'][number]): boolean =>
-  isObject(selection) && selection.kind === 'Field' && !selection.selectionSet
+  selection.kind === Kind.FIELD && !selection.selectionSet

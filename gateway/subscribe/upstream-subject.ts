@@ -46,10 +46,10 @@ async function upstreamAnswer(
 type Rooms = {
   upstreams: Upstreams
   operations: Operations
-  caller(): Promise<Caller>
+  caller: () => Promise<Caller>
   signal: AbortSignal
   /** Called when something comes. */
-  begun(): void
+  begun: () => void
 }
 
 /** A subscription that its subgraph serves: it has no state to begin with, and nothing of it can be had again. */
