@@ -22,7 +22,7 @@ export type LiveRooms = { topics: Topics; cursors: Cursors }
 type Client = Head & { identity: Identity }
 
 /** An operation in the supergraph that is served now. */
-export type CurrentOperation = { generation: Generation; operation: PreparedOperation }
+type CurrentOperation = { generation: Generation; operation: PreparedOperation }
 
 export type Subscriptions = {
   /** `begin` rejects where it is refused or fails; `fail` tells the sink, unless the client has left. */

@@ -12,7 +12,7 @@ import type { Notice, StreamEvent } from './topics.ts'
  * SNAPSHOT is the state, DELTA an event after it, RESYNC the state again, since events in between were not sent. PAUSED
  * says that no event can come for now and RESUMED that they come again; both repeat the result before.
  */
-export type Kind = 'SNAPSHOT' | 'DELTA' | 'RESYNC' | 'PAUSED' | 'RESUMED'
+type Kind = 'SNAPSHOT' | 'DELTA' | 'RESYNC' | 'PAUSED' | 'RESUMED'
 
 /**
  * One execution for all who may share it: a result is made once for an event, kept a while, and taken from there by each
