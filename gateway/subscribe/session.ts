@@ -230,7 +230,7 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
     throw error
   }
 
-  return {
+  const held: Held = {
     stream,
     async replan() {
       try {
@@ -259,6 +259,9 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
       leave()
     },
   }
+  // Another supergraph may have come meanwhile.
+  await held.replan()
+  return held
 }
 
 async function subjectOf(

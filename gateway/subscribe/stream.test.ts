@@ -1,3 +1,4 @@
+import { GraphQLError } from 'graphql'
 import { expect, test } from 'vitest'
 import type { Answer } from '../operation.ts'
 import type { Sink } from './sink.ts'
@@ -286,6 +287,29 @@ test('a cursor whose events the log has lost begins with the state', async () =>
     await settled()
     expect(one.told()).toEqual(['RESYNC 4'])
   }
+})
+
+test('where what was missed can’t be read the state is told, but a refusal is told as one', async () => {
+  const cursor = { topic: 'topic', operation: '', version: 1, positions: { 0: '2' } }
+  const broken = followed({ missed: () => Promise.reject(new Error('no broker')) })
+  const one = subscriber()
+  broken.stream.join(one.sink, cursor)
+  await settled()
+  expect(one.told()).toEqual(['RESYNC 0'])
+  const busy = followed({ missed: () => Promise.reject(new GraphQLError('too many')) })
+  const two = subscriber()
+  busy.stream.join(two.sink, cursor)
+  await settled()
+  expect(two.ended).toEqual([[{ message: 'GraphQLError: too many' }]])
+})
+
+test('who joins what has ended is told so', async () => {
+  const { stream } = followed()
+  const one = subscriber()
+  stream.end([{ message: 'gone' }])
+  stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  expect(one.ended).toEqual([[{ message: 'gone' }]])
 })
 
 test('of many entities, a cursor stands for all that was told before it, however it came', async () => {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { GraphQLFormattedError } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import type { Answer } from '../operation.ts'
 import { createSieve } from '../sieve.ts'
 import type { Cursor } from './cursor.ts'
@@ -367,8 +367,10 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       const events = await subject
         .missed(old.positions, subject.isKeyed ? subject.positions() : { ...seen }, gone.signal)
         .catch((error: unknown) => {
-          if (isAway) return null
-          throw error
+          if (isLeft() || error instanceof GraphQLError) throw error
+          // Told in the log; the state is there all the same.
+          told(error)
+          return null
         })
       if (isLeft()) return
       if (!events || began !== epoch) return fromState('RESYNC')
@@ -459,7 +461,10 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       if (other.name === name) seen = before
       else restart()
     },
-    end: endAll,
+    end(errors) {
+      over = { errors }
+      endAll(errors)
+    },
     close() {
       closed.abort(new Error('the subscription is over'))
       detach()
