@@ -300,7 +300,7 @@ test('where what was missed can’t be read the state is told, but a refusal is 
   const two = subscriber()
   busy.stream.join(two.sink, cursor)
   await settled()
-  expect(two.ended).toEqual([[{ message: 'GraphQLError: too many' }]])
+  expect(two.ended).toEqual([[{ message: 'too many' }]])
 })
 
 test('who joins what has ended is told so', async () => {
