@@ -66,7 +66,7 @@ function followed(changes: Partial<Subject> = {}) {
     pass: (ms: number) => {
       time += ms
     },
-    tell: (item: Notice | Ended) => listener(item),
+    tell: (item: StreamEvent | Notice | Ended) => listener(item),
     /** So many events, each a version more. */
     advance: (times = 1) => {
       for (let n = 0; n < times; n++) listener(event(++version))
@@ -379,6 +379,147 @@ test('another reader of the log takes over where the one before was, with what c
   graph.advance()
   await settled()
   expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'DELTA 2', 'DELTA 3', 'DELTA 4', 'DELTA 5'])
+})
+
+test('what the state has already is not told again, though it is made later', async () => {
+  const slow = Promise.withResolvers<Answer>()
+  const graph = followed({ read: () => slow.promise })
+  const one = subscriber()
+  graph.advance()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  slow.resolve(answer(1))
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 1'])
+})
+
+test('who is told of a gap does not get a state that was begun before it', async () => {
+  const graph = followed()
+  const [one, two] = [subscriber(), subscriber()]
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  const read = Promise.withResolvers<Opening>()
+  const open = graph.subject.open.bind(graph.subject)
+  const before = await open()
+  graph.subject.open = () => read.promise
+  graph.stream.join(two.sink, 'SNAPSHOT')
+  await settled()
+  graph.subject.open = open
+  graph.jump(9)
+  graph.tell('gap')
+  read.resolve(before)
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'RESYNC 9'])
+  expect(two.told()).toEqual(['SNAPSHOT 9'])
+})
+
+test('more events than can be made into results in time are told as one state', async () => {
+  const slow = Promise.withResolvers<Answer>()
+  const graph = followed({ read: () => slow.promise })
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.advance(2_500)
+  slow.resolve(answer(0))
+  for (let turn = 0; turn < 100; turn++) await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'RESYNC 2500'])
+})
+
+test('who is without room while it catches up gets all of it later, and is not read for when it has left', async () => {
+  const signals: AbortSignal[] = []
+  const never = new Promise<StreamEvent[]>(() => undefined)
+  const graph = followed({
+    missed(_from, _until, signal) {
+      signals.push(signal)
+      return signals.length === 1 ? Promise.resolve([2, 3, 4].map(event)) : never
+    },
+  })
+  graph.jump(4)
+  const cursor = { topic: 'topic', operation: '', version: 1, positions: { 0: '2' } }
+  const one = subscriber()
+  one.leaveRoom(1)
+  const reader = graph.stream.join(one.sink, cursor)
+  await settled()
+  expect(one.told()).toEqual(['DELTA 2'])
+  one.leaveRoom(10, reader)
+  await settled()
+  expect(one.told()).toEqual(['DELTA 2', 'DELTA 3', 'DELTA 4'])
+  const leaving = graph.stream.join(subscriber().sink, cursor)
+  await settled()
+  leaving.leave()
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, true])
+})
+
+test('who comes back during an outage is told the state and the outage', async () => {
+  const graph = followed({ missed: () => Promise.resolve([]) })
+  graph.tell('away')
+  graph.jump(3)
+  const one = subscriber()
+  graph.stream.join(one.sink, { topic: 'topic', operation: '', version: 1, positions: { 0: '2' } })
+  await settled()
+  expect(one.told()).toEqual(['RESYNC 3', 'PAUSED 3'])
+})
+
+/** Events of many entities, in two partitions. */
+function feed(changes: Partial<Subject> = {}) {
+  const graph = followed({
+    isKeyed: false,
+    open: () => Promise.resolve({ answer: answer(null), version: -1, positions: {}, isOver: false }),
+    positions: () => ({ 0: '1', 1: '1' }),
+    ...changes,
+  })
+  return { ...graph, tellOf: (partition: string, n: number) => graph.tell({ ...event(n), partition }) }
+}
+
+test('of a feed each cursor holds the positions of all partitions, from the first result on', async () => {
+  const { stream, tellOf } = feed()
+  const one = subscriber()
+  tellOf('1', 4)
+  await settled()
+  stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  tellOf('0', 6)
+  tellOf('1', 5)
+  await settled()
+  expect(one.received.map(({ stream: told }) => told?.cursor)).toEqual([
+    '-1 {"0":"1","1":"5"}',
+    '6 {"0":"7","1":"5"}',
+    '5 {"0":"7","1":"6"}',
+  ])
+})
+
+test('of a feed too, what was under way before a gap is not told after it', async () => {
+  const slow = Promise.withResolvers<Answer>()
+  const graph = feed({
+    read: (each) => (each.version === 1 ? slow.promise : Promise.resolve(answer(each.version))),
+  })
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.tellOf('0', 1)
+  graph.tell('gap')
+  slow.resolve(answer(1))
+  await settled()
+  graph.tellOf('0', 2)
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT null', 'RESYNC null', 'DELTA 2'])
+})
+
+test('of a feed, another reader of the log tells nothing twice; where it can’t know, that something was missed', async () => {
+  const graph = feed({ positions: () => ({ 0: '3', 1: '1' }) })
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.tellOf('0', 2)
+  await settled()
+  const missed = Promise.withResolvers<StreamEvent[]>()
+  graph.stream.replace({ ...graph.subject, source: 'another', missed: () => missed.promise })
+  for (const n of [1, 2, 3]) graph.tellOf('0', n)
+  missed.resolve([])
+  await settled()
+  graph.stream.replace({ ...graph.subject, source: 'a third', missed: () => Promise.resolve(null) })
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT null', 'DELTA 2', 'DELTA 3', 'RESYNC null'])
 })
 
 test('nothing is sent to who has left, and the others go on', async () => {
