@@ -20,8 +20,8 @@ class InOrder extends BaseSequencer {
 
 /**
  * unit: pure, no process but the test's own · integration (`*.integration.test.ts`): real Postgres, Kafka and sockets ·
- * e2e: the whole community, started as `pnpm start` starts it, one world for all · fault: worlds of their own, in which
- * processes are killed, after all others.
+ * e2e: the whole community, started as `pnpm start` starts it, one world for all; once more
+ * with the event log in Postgres · fault: worlds of their own, in which processes are killed, after all others.
  */
 export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
@@ -65,12 +65,24 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'e2e-postgres-log',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: [resolve(import.meta.dirname, 'e2e/setup-postgres-log.ts')],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 300_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

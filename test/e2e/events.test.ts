@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSupergraph } from '@community/gateway/plan/supergraph.ts'
-import type { LogRecord, Positions } from '@community/infra/eventlog.ts'
-import { openKafkaEventLog } from '@community/infra/eventlog-kafka.ts'
-import { createLog } from '@community/infra/log.ts'
+import type { LogRecord } from '@community/infra/eventlog.ts'
 import { batch } from '@community/subgraphs/telemetry/batch.ts'
 import {
   buildASTSchema,
@@ -18,8 +16,8 @@ import {
   Kind,
   parse,
 } from 'graphql'
-import kafkajs from 'kafkajs'
 import { expect, inject, test } from 'vitest'
+import { recordsInTheLog } from './records.ts'
 
 const world = inject('world')
 const schemaFolder = join(import.meta.dirname, '../../schema')
@@ -97,47 +95,13 @@ function tableOf(title: string): string[][] {
 
 /** All that the topics have had so far, in order within a partition; without what was delivered again. */
 async function everything(): Promise<LogRecord[]> {
-  const topics = await topicNames()
-  const eventLog = await openKafkaEventLog({
-    brokers: world.brokers,
-    partitions: 1,
-    replication: 1,
-    log: createLog('test', 'error'),
-  })
-  try {
-    const ends = await eventLog.ends(topics)
-    const behind = new Set(partitionsOf(ends))
-    const records = new Map<string, LogRecord>()
-    const { promise: caughtUp, resolve } = Promise.withResolvers<void>()
-    const tail = await eventLog.tail({ topics, from: 'earliest' }, (record) => {
-      const { topic, partition, offset } = record
-      const end = BigInt(ends[topic]?.[partition] ?? 0)
-      const id = `${topic} ${record.headers.ce_id ?? `${partition} ${offset}`}`
-      if (BigInt(offset) < end && !records.has(id)) records.set(id, record)
-      if (BigInt(offset) + 1n >= end) behind.delete(`${topic} ${partition}`)
-      if (behind.size === 0) resolve()
-    })
-    await Promise.race([caughtUp, tail.done])
-    return [...records.values()]
-  } finally {
-    await eventLog.close()
+  const records = new Map<string, LogRecord>()
+  for (const record of await recordsInTheLog(world)) {
+    const id = `${record.topic} ${record.headers.ce_id ?? `${record.partition} ${record.offset}`}`
+    if (!records.has(id)) records.set(id, record)
   }
+  return [...records.values()]
 }
-
-async function topicNames(): Promise<string[]> {
-  const admin = new kafkajs.Kafka({ brokers: world.brokers, logLevel: kafkajs.logLevel.NOTHING }).admin()
-  await admin.connect()
-  try {
-    return (await admin.listTopics()).filter((name) => !name.startsWith('__'))
-  } finally {
-    await admin.disconnect()
-  }
-}
-
-const partitionsOf = (ends: Positions): string[] =>
-  Object.entries(ends).flatMap(([topic, partitions]) =>
-    Object.entries(partitions).flatMap(([partition, end]) => (end === '0' ? [] : `${topic} ${partition}`)),
-  )
 
 /** Versions of a type and key go from 1 upwards by one. */
 function holes(records: readonly LogRecord[]): string[] {

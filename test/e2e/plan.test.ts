@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import kafkajs from 'kafkajs'
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { type Answer, ask, watch } from '../client.ts'
+import { recordsInTheLog } from './records.ts'
 
 const world = inject('world')
 const planId = 'phase3-150agent-deployment'
@@ -28,12 +27,29 @@ const deploymentStatus = /* GraphQL */ `
   }
 `
 
+type Change = {
+  agentStatus: { status: string; version: number; agent: { id: string; listing: object | null } } | null
+}
+
+/** With a field of another subgraph. */
+const agentStatus = /* GraphQL */ `
+  subscription {
+    agentStatus(filter: { status: [ACTIVE] }) {
+      status
+      version
+      agent { id listing { title } }
+    }
+  }
+`
+
 const versionOf = (result: Answer<Status>) => result.data?.deploymentStatus.version ?? Number.NaN
 const streamOf = (result: Answer<Status>) =>
   result.extensions?.stream as { kind: string; cursor: string; version: number }
 
 test('a subscriber sees every transition of the phase-3 plan once and in order, as Postgres and the event log have them', async () => {
-  const token = world.token
+  const { token } = world
+  await using changes = watch<Change>(world.wsUrl, agentStatus, {}, token)
+  await changes.until(() => true, 30_000)
   const started = await ask<{ startPlan: { id: string } }>(
     world.graphqlUrl,
     'mutation ($definition: String!) { startPlan(definition: $definition) { id } }',
@@ -74,6 +90,16 @@ test('a subscriber sees every transition of the phase-3 plan once and in order, 
     '{ agents(filter: { status: [ACTIVE] }) { totalCount } }',
   )
   expect(agents).toEqual({ data: { agents: { totalCount: 150 } } })
+
+  const activated = () => changes.received.flatMap(({ data }) => data?.agentStatus ?? [])
+  await expect
+    .poll(() => new Set(activated().map(({ agent }) => agent.id)).size, { timeout: 30_000 })
+    .toBe(57)
+  const told = activated().map(({ agent, version }) => `${agent.id} ${version}`)
+  expect(new Set(told).size).toBe(told.length)
+  expect(activated().every(({ status, agent }) => status === 'ACTIVE' && agent.listing !== undefined)).toBe(
+    true,
+  )
 })
 
 test('a client that comes back with a cursor gets exactly what it missed', async () => {
@@ -124,34 +150,10 @@ async function transitionsInPostgres(): Promise<number> {
   }
 }
 
-/** Versions of the run's records in the topic, in their order, read by a consumer of this test's own. */
+/** Versions of the run's records in the topic, in their order. */
 async function transitionsInTheLog(): Promise<number[]> {
-  const kafka = new kafkajs.Kafka({ brokers: world.brokers, logLevel: kafkajs.logLevel.NOTHING })
-  const admin = kafka.admin()
-  const groupId = `test-${randomUUID()}`
-  const consumer = kafka.consumer({ groupId })
-  await Promise.all([admin.connect(), consumer.connect()])
-  try {
-    const ends = new Map(
-      (await admin.fetchTopicOffsets(topic)).map((end) => [end.partition, BigInt(end.high)]),
-    )
-    const versions: number[] = []
-    const read = new Map<number, bigint>()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    await consumer.subscribe({ topic, fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachMessage: async ({ partition, message }) => {
-        read.set(partition, BigInt(message.offset) + 1n)
-        if (message.key?.toString() === planId) versions.push(Number(message.headers?.ce_aggregateversion))
-        if ([...ends].every(([each, end]) => (read.get(each) ?? 0n) >= end || end === 0n)) resolve()
-      },
-    })
-    await promise
-    return versions
-  } finally {
-    await consumer.disconnect()
-    await admin.deleteGroups([groupId])
-    await admin.disconnect()
-  }
+  const records = await recordsInTheLog(world)
+  return records.flatMap((record) =>
+    record.topic === topic && record.key === planId ? Number(record.headers.ce_aggregateversion) : [],
+  )
 }

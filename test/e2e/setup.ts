@@ -20,8 +20,13 @@ declare module 'vitest' {
 }
 
 /** One community for all end-to-end tests: the foundation runs, the phase-3 plan is the tests' to start. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const world = await startWorld()
+export const setup = (project: TestProject) => provideWorld(project, 'required')
+
+export async function provideWorld(
+  project: TestProject,
+  kafka: 'required' | 'never',
+): Promise<() => Promise<void>> {
+  const world = await startWorld({ kafka })
   try {
     await world.deploy('foundation-93agents')
   } catch (error) {
