@@ -213,7 +213,7 @@ test.each([
   const subscriber = await sink
   subscriber.next({ text: '1' })
   await client.response
-  streams.close()
+  await streams.close()
   const closed = close()
   expect(await client.all()).toBe(text)
   expect(told).toEqual(['close'])

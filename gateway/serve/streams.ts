@@ -3,6 +3,7 @@ import type { GraphQLFormattedError } from 'graphql'
 import type { Limits } from '../guard/limits.ts'
 import { refusal } from '../refusal.ts'
 import type { Sink, Subscription } from '../subscribe/sink.ts'
+import { inBatches } from './batches.ts'
 import { events, multipart, partHeaders } from './parts.ts'
 
 /** How a subscription is sent over HTTP: server-sent events (graphql-sse, distinct connections), or Apollo's multipart subscriptions 1.0. */
@@ -27,7 +28,7 @@ export type Streams = {
     refuse: (errors: readonly GraphQLFormattedError[]) => boolean,
   ): void
   /** Ends all that are open, as complete: their clients subscribe elsewhere. */
-  close(): void
+  close(): Promise<void>
 }
 
 /** `gauge` counts connections. Who takes nothing for `slowSeconds` while bytes wait is cut. */
@@ -96,8 +97,10 @@ export function createStreams(
         end: finish,
       })
     },
-    close() {
-      for (const stop of streams) stop()
+    async close() {
+      await inBatches([...streams], (stop) => {
+        if (streams.has(stop)) stop()
+      })
     },
   }
 }

@@ -1,11 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { setTimeout as passed, setImmediate } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { GraphQLError } from 'graphql'
 import { CloseCode, handleProtocols } from 'graphql-ws'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import type { Metrics } from '../metrics.ts'
 import type { Result } from '../subscribe/sink.ts'
+import { inBatches } from './batches.ts'
 import { type Gate, timesGiven } from './http.ts'
 import { converse, type SocketOperations } from './protocol.ts'
 import { openPeer, type Peer } from './socket.ts'
@@ -85,7 +86,7 @@ export function serveSockets(
       // What ended a moment ago is still on its way to its socket.
       await setImmediate()
       clearInterval(everySecond)
-      await closeInBatches([...peers])
+      await closeAll([...peers])
       if (peers.size > 0) await empty
     },
   }
@@ -110,19 +111,11 @@ function refuseUpgrade(duplex: Duplex, head: string): void {
   duplex.end(`HTTP/1.1 ${head}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
-const batchSockets = 100
-const batchesMs = 2_000
 const cutMs = 1_000
 
-// Not all at once, as all of them come back, to other instances. Who does not answer the close is cut off.
-async function closeInBatches(peers: readonly Peer[]): Promise<void> {
-  const pauseMs = batchesMs / Math.ceil(peers.length / batchSockets)
-  for (let from = 0; from < peers.length; from += batchSockets) {
-    if (from > 0) await passed(Math.random() * pauseMs)
-    const batch = peers.slice(from, from + batchSockets)
-    for (const { close } of batch) close(1001, 'going away')
-    setTimeout(() => {
-      for (const { cut } of batch) cut()
-    }, cutMs).unref()
-  }
-}
+// Who does not answer the close is cut off.
+const closeAll = (peers: readonly Peer[]) =>
+  inBatches(peers, ({ close, cut }) => {
+    close(1001, 'going away')
+    setTimeout(cut, cutMs).unref()
+  })

@@ -129,8 +129,7 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
       rooms.gauge.dec()
     }
     const guarded: Sink = {
-      hasRoom: () => sink.hasRoom(),
-      next: (result) => sink.next(result),
+      ...sink,
       end(errors) {
         if (isOver) return
         over()

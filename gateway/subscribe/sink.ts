@@ -10,8 +10,8 @@ export type Result = {
 /** A subscriber's end of a transport. */
 export type Sink = {
   /** Whether it takes a result now. Where it does not, it calls the subscription's `resume` when it does. */
-  hasRoom(): boolean
-  next(result: Result): void
+  hasRoom: () => boolean
+  next: (result: Result) => void
   /** Called once at most, and nothing after it: with errors the subscription failed, without it is complete. */
   end(errors?: readonly GraphQLFormattedError[]): void
 }
