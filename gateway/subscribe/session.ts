@@ -112,7 +112,8 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
   function subscribe(operation: PreparedOperation, client: Client, sink: Sink) {
     let joined: Joined | null = null
     let isOver = false
-    let who = client
+    // A socket's own changes with its token.
+    let who = { ...client }
     /** Grows with each token, so that what is on its way for an older one is let go. */
     let turn = 0
 

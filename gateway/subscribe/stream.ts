@@ -131,6 +131,8 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     underWay++
     const own = epoch
     const body = inTurn(async () => (own === epoch ? await bodyOf(item) : null))
+    // Seen where its turn comes, which may be later.
+    body.catch(() => undefined)
     last = last.then(async () => {
       try {
         await append(item, await body, own)
