@@ -546,6 +546,24 @@ test('a client that takes nothing is told so with 1013, and cut where it does no
   expect(server.connections[1]!.destroyed).toBe(true)
 })
 
+test('a client that says goodbye and takes nothing any more is cut, its subscriptions before', async () => {
+  await using server = await serve()
+  const below = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+  using client = await acknowledgedSocket(server.url, undefined, { createConnection: () => below })
+  client.send(subscription('1'))
+  await client.settled()
+  client.socket.pause()
+  const [connection] = server.connections
+  const [watched] = server.watched
+  await until(() => fill(watched!, large) === 0 && connection!.writableLength > 65_536)
+  below.end()
+  await until(() => watched!.isClosed)
+  expect(server.count()).toBe(1)
+  server.pass(4)
+  await until(() => server.count() === 0)
+  expect(connection!.destroyed).toBe(true)
+})
+
 test('a client that takes one long result bit by bit is not too slow', async () => {
   await using server = await serve()
   const below = connect(server.port, '127.0.0.1')

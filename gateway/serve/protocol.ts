@@ -7,6 +7,7 @@ import type { Identity } from '../guard/verify.ts'
 import { type Answer, answerText, type PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
 import type { Result, Sink, Subscription } from '../subscribe/sink.ts'
+import { at } from './at.ts'
 import { operationRequest } from './http.ts'
 
 /** The gateway as a socket sees it. */
@@ -78,7 +79,7 @@ export function converse(
     () => connection.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
     initMs,
   )
-  let expiryTimer: NodeJS.Timeout | undefined
+  let stopExpiring: (() => void) | null = null
 
   const fault = (error: unknown): void => {
     onFault(error)
@@ -143,16 +144,11 @@ export function converse(
   }
 
   function closeWhenExpired(expiresAt: number | null): void {
-    clearTimeout(expiryTimer)
-    if (expiresAt === null) return
-    // Timers take at most 2^31 ms: a longer-lived token outlives the timer, which then is set again.
-    expiryTimer = setTimeout(
-      () => {
-        if (Date.now() < expiresAt) closeWhenExpired(expiresAt)
-        else connection.close(CloseCode.Forbidden, 'the token has expired')
-      },
-      Math.min(Math.max(expiresAt - Date.now(), 0), 2 ** 31 - 1),
-    )
+    stopExpiring?.()
+    stopExpiring =
+      expiresAt === null
+        ? null
+        : at(expiresAt, () => connection.close(CloseCode.Forbidden, 'the token has expired'))
   }
 
   function answerPing(payload: Record<string, unknown> | undefined) {
@@ -277,7 +273,7 @@ export function converse(
       if (isClosed) return
       isClosed = true
       clearTimeout(initTimer)
-      clearTimeout(expiryTimer)
+      stopExpiring?.()
       for (const id of running.keys()) complete(id)
     },
   }

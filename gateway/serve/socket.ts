@@ -72,12 +72,15 @@ export function openPeer(
     if (isAwaited) socket.ping()
   }
 
-  function closeWhenSlow(): void {
+  function closeWhenSlow() {
     const before = takenBytes
     takenBytes = takenOf(duplex)
     quietSeconds = duplex.writableLength > 0 && takenBytes === before ? quietSeconds + 1 : 0
-    if (quietSeconds >= limits.slowSeconds)
-      close(tryAgainLater, `too slow: nothing of what waits was taken for ${quietSeconds} s`)
+    if (quietSeconds < limits.slowSeconds) return
+    // A client that has said goodbye, or does not answer ours, and takes nothing is cut.
+    if (socket.readyState !== socket.OPEN) return socket.terminate()
+    close(tryAgainLater, `too slow: nothing of what waits was taken for ${quietSeconds} s`)
+    quietSeconds = 0
   }
 
   const conversation = talk({
@@ -106,12 +109,12 @@ export function openPeer(
     // A frame that is none, or too large: `ws` closes with the code that tells it.
     .on('error', () => conversation.closed())
     .once('close', () => conversation.closed())
+  duplex.once('end', () => conversation.closed())
   return {
     close,
     cut: () => socket.terminate(),
     attend() {
-      if (socket.readyState !== socket.OPEN) return
-      if (--secondsToPing === 0) keepAlive()
+      if (socket.readyState === socket.OPEN && --secondsToPing === 0) keepAlive()
       closeWhenSlow()
     },
   }

@@ -3,6 +3,7 @@ import type { GraphQLFormattedError } from 'graphql'
 import type { Limits } from '../guard/limits.ts'
 import { refusal } from '../refusal.ts'
 import type { Sink, Subscription } from '../subscribe/sink.ts'
+import { at } from './at.ts'
 import { inBatches } from './batches.ts'
 import { events, multipart, partHeaders } from './parts.ts'
 
@@ -125,15 +126,3 @@ const formats = {
 }
 
 const expired = () => refusal('UNAUTHENTICATED', 'the token has expired').toJSON()
-
-/** Answers what calls it off. */
-function at(timeMs: number, then: () => void): () => void {
-  // Timers take at most 2^31 ms.
-  const wait = () => setTimeout(due, Math.min(Math.max(timeMs - Date.now(), 0), 2 ** 31 - 1)).unref()
-  const due = () => {
-    if (Date.now() >= timeMs) then()
-    else timer = wait()
-  }
-  let timer = wait()
-  return () => clearTimeout(timer)
-}
