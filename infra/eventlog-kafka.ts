@@ -55,12 +55,13 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
       const positions = startPositions(from, await boundsOf(admin, topics), rewind)
       const tail = await follow(kafka, admin, positions, onRecord, log)
       tails.add(tail)
-      tail.done.then(
-        () => tails.delete(tail),
-        () => tails.delete(tail),
-      )
       const stop = () => void tail.stop()
       signal?.addEventListener('abort', stop, { once: true })
+      const over = () => {
+        tails.delete(tail)
+        signal?.removeEventListener('abort', stop)
+      }
+      tail.done.then(over, over)
       if (signal?.aborted) stop()
       return tail
     },

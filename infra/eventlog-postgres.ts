@@ -45,13 +45,19 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
     async append(topic, events) {
       if (events.length === 0) return
       const count = await partitionCount(topic)
-      await pool.query(appendStatement, [
+      const { rowCount } = await pool.query(appendStatement, [
         topic,
         events.map(({ key }) => partitionOf(key, count)),
         events.map(({ key }) => key),
         events.map(({ headers }) => JSON.stringify(headers)),
         events.map(({ value }) => value),
       ])
+      if (rowCount !== events.length) {
+        counts.delete(topic)
+        throw new Error(
+          `the event log took ${rowCount} of ${events.length} events: ${topic} has lost partitions`,
+        )
+      }
       for (const tail of tails) tail.wake()
     },
 
@@ -59,12 +65,13 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
       const positions = startPositions(from, await boundsOf(pool, topics), rewind)
       const tail = follow(pool, positions, onRecord, log)
       tails.add(tail)
-      tail.done.then(
-        () => tails.delete(tail),
-        () => tails.delete(tail),
-      )
       const stop = () => void tail.stop()
       signal?.addEventListener('abort', stop, { once: true })
+      const over = () => {
+        tails.delete(tail)
+        signal?.removeEventListener('abort', stop)
+      }
+      tail.done.then(over, over)
       if (signal?.aborted) stop()
       return tail
     },

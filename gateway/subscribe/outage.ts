@@ -52,7 +52,7 @@ export async function watchOutage(watched: Watched): Promise<void> {
     lastRound = structuredClone(positions)
     if (hasReached) goal = null
 
-    if (hasReached || (ends && hasMoved && !isAway)) {
+    if (hasReached || (ends !== null && hasMoved && !isAway)) {
       badRounds = 0
       if (isAway) watched.onReadable(true)
       isAway = false
@@ -61,7 +61,7 @@ export async function watchOutage(watched: Watched): Promise<void> {
       watched.onReadable(false)
     }
 
-    shortRounds = ends && !isUpTo(atAsking, ends) ? shortRounds + 1 : 0
+    if (ends !== undefined) shortRounds = ends && !isUpTo(atAsking, ends) ? shortRounds + 1 : 0
     if (shortRounds >= roundsUntilAnew) {
       shortRounds = 0
       goal = null

@@ -63,6 +63,7 @@ export function createReplays(eventLog: EventLog, log: Log): Replays {
     async read(request) {
       const { signal } = request
       signal.throwIfAborted()
+      stopped.signal.throwIfAborted()
       if (waiting.size >= mostWaiting)
         throw refusal(
           'OVERLOADED',

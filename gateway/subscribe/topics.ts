@@ -115,6 +115,8 @@ export async function startTopics(
       if (!isBegunAnew) return await eventLog.tail({ topics, from: positions, signal }, deliver)
     } catch (error) {
       if (!(error instanceof PositionGone)) throw error
+      // Also where beginning anew fails at first.
+      isBegunAnew = true
     }
     log.warn({ topics }, 'the event log no longer has the position: going on at its end')
     const begun = await begin()
@@ -131,6 +133,7 @@ export async function startTopics(
         await tail.done
       } catch (error) {
         log.warn({ err: error }, 'the event log is away')
+        await sleep(retryMs, undefined, { signal }).catch(() => undefined)
       }
       tail = null
       if (!isBegunAnew) await sleep(retryMs, undefined, { signal }).catch(() => undefined)
