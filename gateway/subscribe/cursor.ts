@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Keys } from '@community/infra/keys.ts'
-import { type DocumentNode, print, visit } from 'graphql'
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  Kind,
+  print,
+  type SelectionSetNode,
+  visit,
+} from 'graphql'
 import { z } from 'zod'
 import type { PreparedOperation } from '../operation.ts'
 import { refusal } from '../refusal.ts'
@@ -63,7 +71,10 @@ export function operationHash(
 ): string {
   const { text: selection, used } = normalized(document, rootField)
   const sorted = (names: Iterable<string>, values: Record<string, unknown>) =>
-    [...names].toSorted().map((name) => [name, values[name]])
+    [...names]
+      .filter((name) => Object.hasOwn(values, name))
+      .toSorted()
+      .map((name) => [name, values[name]])
   const text = JSON.stringify([selection, sorted(used, variables), sorted(Object.keys(args), args)])
   return createHash('sha256').update(text).digest('base64url')
 }
@@ -74,13 +85,36 @@ const known = new WeakMap<DocumentNode, Normalized>()
 function normalized(document: DocumentNode, rootField: string): Normalized {
   const found = known.get(document)
   if (found) return found
+  const roots = rootFields(document)
   const bare = visit(document, {
     OperationDefinition: (node) => ({ ...node, name: undefined, variableDefinitions: [] }),
-    Field: (node) => (node.name.value === rootField ? { ...node, arguments: [] } : undefined),
+    Field: (node) =>
+      node.name.value === rootField && roots.has(node) ? { ...node, arguments: [] } : undefined,
   })
   const used = new Set<string>()
   visit(bare, { Variable: (node) => void used.add(node.name.value) })
   const made = { text: print(bare), used }
   known.set(document, made)
   return made
+}
+
+/** Those directly below operations, fragments included; others of their name may have other arguments. */
+function rootFields({ definitions }: DocumentNode): ReadonlySet<FieldNode> {
+  const found = new Set<FieldNode>()
+  const fragments = new Map<string, FragmentDefinitionNode>(
+    definitions.flatMap((each) =>
+      each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each] as const] : [],
+    ),
+  )
+  const add = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections)
+      if (selection.kind === Kind.FIELD) found.add(selection)
+      else {
+        const fragment =
+          selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value)
+        if (fragment) add(fragment.selectionSet)
+      }
+  }
+  for (const each of definitions) if (each.kind === Kind.OPERATION_DEFINITION) add(each.selectionSet)
+  return found
 }

@@ -1,4 +1,12 @@
-import { type FieldNode, getNamedType, Kind, print, type SelectionNode, type SelectionSetNode } from 'graphql'
+import {
+  type FieldNode,
+  getNamedType,
+  isAbstractType,
+  Kind,
+  print,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql'
 import { type Execution, fetchEntities } from '../execute/execute.ts'
 import { isObject, type JsonObject, own, setOwn } from '../execute/merge.ts'
 import type { Path } from '../execute/places.ts'
@@ -21,7 +29,7 @@ export async function readEvent(
   const incomplete: Incomplete[] = []
   const type = String(own(representation, '__typename'))
   const path = [source.responseName]
-  const event = readObject({ supergraph, subgraph, incomplete }, type, source.selections, value, path)
+  const event = readObject({ supergraph, subgraph, incomplete }, type, source.selections, value, path, {})
   if (event.lacks.length > 0)
     incomplete.push({ type, representation, target: event.result, selections: event.lacks, path })
   const alike = Map.groupBy(incomplete, (each) => `${each.type} ${each.selections.map(print).join(' ')}`)
@@ -61,9 +69,10 @@ function readObject(
   selections: readonly SelectionNode[],
   value: JsonObject,
   path: Path,
+  into: JsonObject,
 ): ReadObject {
-  const result: JsonObject = { __typename: type }
-  return { result, lacks: readSelections(reading, type, selections, value, path, result) }
+  into.__typename = type
+  return { result: into, lacks: readSelections(reading, type, selections, value, path, into) }
 }
 
 function readSelections(
@@ -100,7 +109,11 @@ function readField(
   const found = own(value, field.name.value)
   // What a field answers to arguments, an event can't know.
   if (found === undefined || field.arguments?.length) return [field]
-  const read = readValue(reading, fieldTypeName(reading, type, field), field, found, [...path, key])
+  const declared = fieldTypeName(reading, type, field)
+  // Which of the types it is only its subgraph knows.
+  if (isUnnamed(reading, declared, found)) return [field]
+  // A field may be selected more than once, and have more of its object each time.
+  const read = readValue(reading, declared, field, found, [...path, key], own(result, key))
   // Elements of a list that are no entities can't be told apart in another answer: the list is asked for as a whole.
   if (Array.isArray(found) && read.lacks.length > 0) return [field]
   setOwn(result, key, read.result)
@@ -113,22 +126,38 @@ function readValue(
   field: FieldNode,
   value: unknown,
   path: Path,
+  before: unknown,
 ): { result: unknown; lacks: SelectionNode[] } {
   if (Array.isArray(value)) {
     const read = value.map((element, index) =>
-      readValue(reading, declaredType, field, element, [...path, index]),
+      readValue(
+        reading,
+        declaredType,
+        field,
+        element,
+        [...path, index],
+        Array.isArray(before) ? before[index] : undefined,
+      ),
     )
     return { result: read.map(({ result }) => result), lacks: read.flatMap(({ lacks }) => lacks) }
   }
   if (!isObject(value) || !field.selectionSet) return { result: value, lacks: [] }
   const typename = own(value, '__typename')
   const type = typeof typename === 'string' ? typename : declaredType
-  const { result, lacks } = readObject(reading, type, field.selectionSet.selections, value, path)
+  const into = isObject(before) ? before : {}
+  const { result, lacks } = readObject(reading, type, field.selectionSet.selections, value, path, into)
   if (lacks.length === 0) return { result, lacks }
   const representation = representationOf(reading, type, value)
   if (!representation) return { result, lacks }
   reading.incomplete.push({ type, representation, target: result, selections: lacks, path })
   return { result, lacks: [] }
+}
+
+/** Whether there is an object of which neither the schema nor the event says what it is. */
+function isUnnamed(reading: Reading, declared: string, value: unknown): boolean {
+  if (Array.isArray(value)) return value.some((each) => isUnnamed(reading, declared, each))
+  if (!isObject(value) || typeof own(value, '__typename') === 'string') return false
+  return isAbstractType(reading.supergraph.full.getType(declared))
 }
 
 function fieldTypeName({ supergraph }: Reading, parent: string, field: FieldNode): string {
