@@ -142,8 +142,8 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
       if (from === 'after' && count > rooms.most) throw tooMany(rooms.most)
       const own = ++turn
       const found = await join(operation, who, guarded, from, () => isOver || own !== turn).catch((error) => {
-        // Who has left need not be told.
-        if (isOver) return null
+        // Who has left, or has shown another token since, need not be told.
+        if (isOver || own !== turn) return null
         throw error
       })
       if (found && !isOver && own === turn) joined = found
@@ -230,27 +230,34 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
     throw error
   }
 
+  async function replanOnce(): Promise<void> {
+    try {
+      const next = rooms.inCurrent(current.operation)
+      if (next.generation === current.generation || closed.signal.aborted) return
+      const entered = next.generation.enter()
+      try {
+        const subject = await subjectNow(next)
+        if (closed.signal.aborted) return entered()
+        stream.replace(subject)
+      } catch (error) {
+        entered()
+        throw error
+      }
+      leave()
+      leave = entered
+      current = next
+    } catch (error) {
+      stream.end(rooms.told(error).map(schemaChanged))
+    }
+  }
+
+  let replanned: Promise<void> = Promise.resolve()
   const held: Held = {
     stream,
-    async replan() {
-      try {
-        const next = rooms.inCurrent(current.operation)
-        if (next.generation === current.generation || closed.signal.aborted) return
-        const entered = next.generation.enter()
-        try {
-          const subject = await subjectNow(next)
-          if (closed.signal.aborted) return entered()
-          stream.replace(subject)
-        } catch (error) {
-          entered()
-          throw error
-        }
-        leave()
-        leave = entered
-        current = next
-      } catch (error) {
-        stream.end(rooms.told(error).map(schemaChanged))
-      }
+    // One after the other: of two at once, the older could end last.
+    replan() {
+      replanned = replanned.then(replanOnce)
+      return replanned
     },
     close() {
       audience.begun()
@@ -285,7 +292,11 @@ async function subjectOf(
   const planned = { operation, plan: { ...plan, primary }, denials: permitted.errors }
   if (field.binding && live) {
     const { topics } = live
-    return eventSubject({ supergraph, operations, topics, caller, ...planned }, field, field.binding)
+    return eventSubject(
+      { supergraph, operations, topics, caller, fault: rooms.told, ...planned },
+      field,
+      field.binding,
+    )
   }
   return upstreamSubject({ upstreams, operations, caller, signal, begun }, planned)
 }

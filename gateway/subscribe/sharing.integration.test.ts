@@ -241,8 +241,8 @@ test('a token with other scopes, shown on the socket, changes what its subscript
     payload: { query: 'subscription { moved(planId: "p") { version plan { secret } } }' },
   })
   await socket.next(1)
-  socket.send({ type: 'ping', payload: { authorization: await bearer('') } })
-  await socket.next(2)
+  socket.send({ type: 'ping', payload: { authorization: await bearer('org:admin') } })
+  await socket.next(3)
   socket.send({ type: 'ping', payload: { authorization: await bearer('org:admin') } })
   await socket.next(4)
   await advance()

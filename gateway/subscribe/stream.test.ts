@@ -21,7 +21,7 @@ const event = (version: number): StreamEvent => ({
 const answer = (version: number | null): Answer => ({ data: { version } })
 
 /** An entity whose state is what was told last, and the stream of it. */
-function followed(changes: Partial<Subject> = {}) {
+function followed(changes: Partial<Subject> = {}, sealing = () => Promise.resolve()) {
   let listener: (item: StreamEvent | Notice | Ended) => void = () => undefined
   let version = 0
   let time = 0
@@ -55,7 +55,10 @@ function followed(changes: Partial<Subject> = {}) {
   }
   const stream = openStream({
     subject,
-    seal: (_, at, positions) => Promise.resolve(`${at} ${JSON.stringify(positions)}`),
+    async seal(_, at, positions) {
+      await sealing()
+      return `${at} ${JSON.stringify(positions)}`
+    },
     told: (error) => [{ message: String(error) }],
     now: () => time,
   })
@@ -461,13 +464,16 @@ test('who comes back during an outage is told the state and the outage', async (
 })
 
 /** Events of many entities, in two partitions. */
-function feed(changes: Partial<Subject> = {}) {
-  const graph = followed({
-    isKeyed: false,
-    open: () => Promise.resolve({ answer: answer(null), version: -1, positions: {}, isOver: false }),
-    positions: () => ({ 0: '1', 1: '1' }),
-    ...changes,
-  })
+function feed(changes: Partial<Subject> = {}, sealing = () => Promise.resolve()) {
+  const graph = followed(
+    {
+      isKeyed: false,
+      open: () => Promise.resolve({ answer: answer(null), version: -1, positions: {}, isOver: false }),
+      positions: () => ({ 0: '1', 1: '1' }),
+      ...changes,
+    },
+    sealing,
+  )
   return { ...graph, tellOf: (partition: string, n: number) => graph.tell({ ...event(n), partition }) }
 }
 
@@ -486,6 +492,74 @@ test('of a feed each cursor holds the positions of all partitions, from the firs
     '6 {"0":"7","1":"5"}',
     '5 {"0":"7","1":"6"}',
   ])
+})
+
+test('of a feed, who begins while a cursor is sealed neither misses the event nor gets it twice', async () => {
+  const sealing = Promise.withResolvers<void>()
+  const graph = feed({}, () => sealing.promise)
+  graph.subject.missed = (_from, until) =>
+    Promise.resolve(until['0'] === '1' ? [] : [{ ...event(6), partition: '0' }])
+  graph.tellOf('0', 6)
+  await settled()
+  const one = subscriber()
+  graph.stream.join(one.sink, { topic: 'topic', operation: '', version: -1, positions: { 0: '1', 1: '1' } })
+  await settled()
+  sealing.resolve()
+  await settled()
+  expect(one.told()).toEqual(['DELTA 6'])
+})
+
+test('of a feed, who comes from an instance that was further on waits until this one is', async () => {
+  let read = '5'
+  const graph = feed({
+    positions: () => ({ 0: read, 1: '1' }),
+    missed: (_from, until) => Promise.resolve(until['0'] === '8' ? [event(7)] : []),
+  })
+  const one = subscriber()
+  graph.stream.join(one.sink, { topic: 'topic', operation: '', version: -1, positions: { 0: '7', 1: '1' } })
+  await settled()
+  graph.tellOf('0', 5)
+  graph.tellOf('0', 6)
+  read = '7'
+  await settled()
+  expect(one.received).toEqual([])
+  graph.tellOf('0', 7)
+  await expect.poll(one.told, { timeout: 5_000 }).toEqual(['DELTA 7'])
+})
+
+test('another reader of the log has outages of its own; where it can’t tell what was missed, the state is told', async () => {
+  const graph = followed()
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.tell('away')
+  await settled()
+  graph.jump(4)
+  graph.stream.replace({
+    ...graph.subject,
+    source: 'another',
+    missed: () => Promise.reject(new Error('no broker')),
+  })
+  await settled()
+  graph.advance()
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'PAUSED 0', 'RESYNC 4', 'RESUMED 4', 'DELTA 5'])
+})
+
+test('a result that fails while another is made ends the stream, and nothing else', async () => {
+  const slow = Promise.withResolvers<Answer>()
+  const graph = followed({
+    read: (each) => (each.version === 1 ? slow.promise : Promise.reject(new Error('broken'))),
+  })
+  const one = subscriber()
+  graph.stream.join(one.sink, 'SNAPSHOT')
+  await settled()
+  graph.advance(2)
+  await settled()
+  slow.resolve(answer(1))
+  await settled()
+  expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1'])
+  expect(one.ended).toEqual([[{ message: 'Error: broken' }]])
 })
 
 test('of a feed too, what was under way before a gap is not told after it', async () => {

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import type { Answer } from '../operation.ts'
 import { createSieve } from '../sieve.ts'
@@ -57,17 +57,19 @@ type Frame = Result & {
 
 const keptFrames = 1_000
 const keptBytes = 512 * 1024
-const keptReplayed = 1_000
 const concurrency = 16
 const mostUnderWay = 2_000
 const readersInOneTurn = 256
 const visibleForMs = 30_000
+const behindMs = 50
+const mostBehindMs = 30_000
 
 export function openStream({ subject: first, seal, told, now = Date.now }: Rooms): Stream {
   let subject = first
-  const ring = createRing<Frame>(keptFrames, keptBytes, ({ text }) => text.length)
+  const ring = createRing<Frame>(keptFrames, keptBytes, sizeOf)
   const repetitions = new WeakMap<Frame, Map<Kind, Frame>>()
-  const replayed = createSieve<Promise<Frame | null>>(keptReplayed)
+  const replayed = createSieve<Frame>(keptBytes, Number.POSITIVE_INFINITY, sizeOf)
+  const replaying = new Map<string, Promise<Frame | null>>()
   const readers = new Set<LiveReader>()
   const closed = new AbortController()
   const inTurn = atMost(concurrency)
@@ -93,6 +95,8 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
 
   /** Follows another source of the same events, of which all before the positions were received. */
   function moveFrom(read: Positions, goesOn: boolean) {
+    // It tells of its own outage, if there is one.
+    isAway = false
     const before = seen
     const waiting: (StreamEvent | Notice | Ended)[] = []
     let take = (item: StreamEvent | Notice | Ended): void => void waiting.push(item)
@@ -105,19 +109,19 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     }
     seen = before
     const own = epoch
-    subject.missed(read, subject.positions(), closed.signal).then(
-      (events) => {
-        take = receive
-        if (closed.signal.aborted) return
-        const goesOnStill = own === epoch
-        if (goesOnStill && !events) restart()
-        const missed = goesOnStill && events ? events : []
-        for (const item of [...missed, ...waiting]) if (isNew(item)) receive(item)
-      },
-      (error: unknown) => {
-        if (!closed.signal.aborted) endAll(told(error))
-      },
-    )
+    const goOn = (events: StreamEvent[] | null) => {
+      take = receive
+      if (closed.signal.aborted) return
+      const goesOnStill = own === epoch
+      if (goesOnStill && !events) restart()
+      const missed = goesOnStill && events ? events : []
+      for (const item of [...missed, ...waiting]) if (isNew(item)) receive(item)
+    }
+    subject.missed(read, subject.positions(), closed.signal).then(goOn, (error: unknown) => {
+      // Told in the log; the state is there all the same.
+      if (!closed.signal.aborted) told(error)
+      goOn(null)
+    })
   }
 
   function receive(item: StreamEvent | Notice | Ended) {
@@ -155,13 +159,16 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
 
   async function append(event: StreamEvent, body: Body | null, own: number): Promise<void> {
     if (own !== epoch) return
-    seen[event.partition] = event.next
-    if (!body) return
-    if (subject.isKeyed && now() - visibleSince > visibleForMs && (await hidden())) return
-    const frame = await sealed('DELTA', body, event.version, subject.isKeyed ? after(event) : { ...seen })
-    if (own !== epoch) return
-    ring.push(frame)
-    sweep()
+    const positions = { ...seen, ...after(event) }
+    if (body) {
+      if (subject.isKeyed && now() - visibleSince > visibleForMs && (await hidden())) return
+      const frame = await sealed('DELTA', body, event.version, subject.isKeyed ? after(event) : positions)
+      if (own !== epoch) return
+      ring.push(frame)
+    }
+    // In one turn with the frame: who begins in between would miss the event, or get it twice.
+    seen = positions
+    if (body) sweep()
   }
 
   /** Whether it may not be seen any more, which is told to all. */
@@ -279,6 +286,8 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     let room: PromiseWithResolvers<void> | null = null
     let gone: AbortController | null = null
 
+    const joinedAt = ring.end
+
     const isLeft = () => state === 'left'
 
     function send(frame: Frame): void {
@@ -350,7 +359,8 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
         version = found.version
         hasMissed = !frame && kind === 'RESYNC'
         if (frame) send(frame)
-        return goLive(found.next)
+        // Without a state nothing is in it of what came while there was no room.
+        return goLive(subject.topic === null && kind === 'SNAPSHOT' ? joinedAt : found.next)
       }
     }
 
@@ -364,8 +374,10 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       mayMiss = true
       const at = subject.isKeyed ? numberAfter(version) : null
       if (at !== null) return goLive(at)
-      const from = ring.end
       gone = new AbortController()
+      if (!subject.isKeyed && !(await isRead(old.positions))) return fromState('RESYNC')
+      if (isLeft()) return
+      const from = ring.end
       const events = await subject
         .missed(old.positions, subject.isKeyed ? subject.positions() : { ...seen }, gone.signal)
         .catch((error: unknown) => {
@@ -388,6 +400,17 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
         if (frame) send(frame)
       }
       goLive(from)
+    }
+
+    /** Where the cursor is of an instance that was further on: false where the log is not so long. */
+    async function isRead(positions: Positions): Promise<boolean> {
+      for (let waitedMs = 0; !reaches(subject.positions(), positions); waitedMs += behindMs) {
+        if (isLeft() || waitedMs >= mostBehindMs) return false
+        await sleep(behindMs)
+      }
+      // What was read is made into results first.
+      await last
+      return true
     }
 
     function finish(result: Result): void {
@@ -446,9 +469,13 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     }
     if (!subject.isKeyed) return await make()
     const name = `${epoch} ${event.partition} ${event.offset}`
-    const frame = replayed.get(name) ?? make()
-    replayed.set(name, frame)
-    return await frame
+    const known = replayed.get(name)
+    if (known) return known
+    const making = replaying.get(name) ?? make().finally(() => replaying.delete(name))
+    replaying.set(name, making)
+    const frame = await making
+    if (frame) replayed.set(name, frame)
+    return frame
   }
 
   return {
@@ -475,12 +502,20 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
   }
 }
 
+/** Of partitions that only one of them knows nothing is said. */
+const reaches = (positions: Positions, goal: Positions): boolean =>
+  Object.entries(goal).every(
+    ([partition, offset]) => BigInt(positions[partition] ?? offset) >= BigInt(offset),
+  )
+
 const after = ({ partition, next }: StreamEvent): Positions => ({ [partition]: next })
 
 function bodyIn({ text, data, errors, extensions = {} }: Answer): Body {
   const more = errors ? `,"errors":${JSON.stringify(errors)}` : ''
   return { begun: `{"data":${text ?? JSON.stringify(data ?? null)}${more}`, extensions }
 }
+
+const sizeOf = ({ text, body }: Frame): number => text.length + body.begun.length
 
 /** Without a place in a stream. */
 const resultOf = (body: Body): Result => ({ text: textOf(body, body.extensions) })

@@ -86,6 +86,8 @@ type Rooms = {
   topics: Topics
   /** Asked for again and again, as its headers grow old. */
   caller(): Promise<Caller>
+  /** Tells the log of an event that can't be read, and is passed over. */
+  fault: (error: Error) => void
 }
 
 const mostReplayed = 10_000
@@ -178,6 +180,12 @@ export function eventSubject(rooms: Rooms, { args }: SubscriptionField, binding:
     async read(event) {
       const caller = inTraceOf(event, await rooms.caller())
       const reference = keyed ?? referenceIn(supergraph, subgraph, type, event.value)
+      if (!reference) {
+        rooms.fault(
+          new Error(`${topic} ${event.partition}:${event.offset}: ${type} without a key of ${subgraph}`),
+        )
+        return null
+      }
       // Whether it may be seen is judged by the snapshot where there is one, and else for each event.
       if (!keyed) {
         const { found, errors } = await entity(sight, reference, caller)
@@ -213,12 +221,16 @@ function keyedReference(
   return { __typename: type, ...pick(fieldNames(key), given) }
 }
 
-/** The entity that an event tells of. */
-function referenceIn(supergraph: Supergraph, subgraph: string, type: string, value: JsonObject): JsonObject {
+/** The entity that an event tells of; null where it does not. */
+function referenceIn(
+  supergraph: Supergraph,
+  subgraph: string,
+  type: string,
+  value: JsonObject,
+): JsonObject | null {
   const names = new Set(Object.keys(value))
   const key = supergraph.keysOf(subgraph, type).find((each) => isMadeOf(each, names))
-  if (!key) throw new Error(`an event of ${type} without a key that ${subgraph} resolves`)
-  return { __typename: type, ...pick(fieldNames(key), value) }
+  return key ? { __typename: type, ...pick(fieldNames(key), value) } : null
 }
 
 type Key = ReturnType<Supergraph['keysOf']>[number]

@@ -72,7 +72,10 @@ export function upstreamSubject(
             listener(resultEvent({ data, errors }))
           },
           gap: () => listener('gap'),
-          end: (ended) => listener({ ended }),
+          end(ended) {
+            begun()
+            listener({ ended })
+          },
         },
       ),
     positions: () => ({}),
