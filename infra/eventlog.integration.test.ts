@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../test/database.ts'
 import { readConfig } from './config.ts'
@@ -227,3 +228,19 @@ for (const { kind, begin, skipped } of kinds)
       await tail.stop()
     })
   })
+
+test('an append of which Postgres stores nothing is no success', async () => {
+  await using database = await testDatabase()
+  const eventLog = openPostgresEventLog({ url: database.url('eventlog'), partitions, log })
+  await eventLog.ensureTopics(['lost'])
+  await eventLog.append('lost', [event('a', 1)])
+  const client = new pg.Client({ connectionString: database.adminUrl })
+  await client.connect()
+  await client.query('delete from eventlog.record')
+  await client.query('delete from eventlog.partition')
+  await client.end()
+  await expect(eventLog.append('lost', [event('a', 2)])).rejects.toThrow('has lost partitions')
+  await eventLog.ensureTopics(['lost'])
+  await eventLog.append('lost', [event('a', 2)])
+  await eventLog.close()
+})

@@ -398,6 +398,8 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
       extensions: { stream: { kind: 'SNAPSHOT', version: null } },
     })
     await advance(hidden)
+    // Of nobody knows whom.
+    await eventLog.append(topic, [event('none', 1, { version: 1, transition: 'T1' })])
     plans.delete(hidden)
     await eventLog.append(topic, [
       event(hidden, 3, { planId: hidden, version: 3, transition: 'T3', plan: { id: hidden } }),
