@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import kafkajs from 'kafkajs'
 import { expect, onTestFinished, test } from 'vitest'
 import { readConfig } from './config.ts'
 import { startKafka } from './embedded/kafka.ts'
 import { kafkaAvailable } from './embedded/kafka-jars.ts'
 import { openKafkaEventLog } from './eventlog-kafka.ts'
+import { Kafka, logLevel } from './kafkajs-mended.ts'
 import { createLog } from './log.ts'
 
 const log = createLog('test', 'error')
@@ -35,7 +35,7 @@ test.skipIf(missing !== true && !config.ci)(
     stack.defer(() => rm(folder, { recursive: true, force: true }))
     const kafka = await startKafka({ folder, cacheFolder: config.cacheDir, log })
     stack.defer(() => kafka.stop())
-    const admin = new kafkajs.Kafka({ brokers: kafka.brokers, logLevel: kafkajs.logLevel.NOTHING }).admin()
+    const admin = new Kafka({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     stack.defer(() => admin.disconnect())
     const groups = async () => {

@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, {
-  type Admin,
-  type Consumer,
-  type EachBatchPayload,
-  type Kafka as KafkaClient,
-  type KafkaMessage,
-  type logCreator,
+import type {
+  Admin,
+  Consumer,
+  EachBatchPayload,
+  Kafka as KafkaClient,
+  KafkaMessage,
+  logCreator,
 } from 'kafkajs'
 import type { EventLog, LogRecord, OutgoingEvent, Positions, Tail } from './eventlog.ts'
 import { startPositions } from './eventlog-positions.ts'
-import { endStoppedFetchers } from './kafkajs-runner.ts'
+import { Kafka, KafkaJSError, logLevel } from './kafkajs-mended.ts'
 import type { Log } from './log.ts'
-
-const { Kafka, logLevel } = kafkajs
 
 export type KafkaEventLogOptions = {
   brokers: readonly string[]
@@ -31,7 +29,6 @@ const reopenMs = 500
 
 export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<EventLog> {
   const { brokers, partitions, replication, log } = options
-  endStoppedFetchers()
   const kafka = new Kafka({
     clientId: 'community',
     brokers: [...brokers],
@@ -355,7 +352,7 @@ async function onceElected<T>(topic: string, ask: () => Promise<T>): Promise<T> 
       return await ask()
     } catch (error) {
       // One of several brokers that does not know the topic yet makes kafkajs fail with a TypeError.
-      const passing = error instanceof kafkajs.KafkaJSError ? error.retriable : error instanceof TypeError
+      const passing = error instanceof KafkaJSError ? error.retriable : error instanceof TypeError
       if (!passing || Date.now() > deadline) throw new Error(`${topic} has no leader`, { cause: error })
       await sleep(100)
     }

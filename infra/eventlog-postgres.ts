@@ -4,20 +4,31 @@ import { createBell } from './bell.ts'
 import type { EventLog, LogRecord, Positions, Tail } from './eventlog.ts'
 import { startPositions } from './eventlog-positions.ts'
 import type { Log } from './log.ts'
+import { createNotifications } from './notifications.ts'
 import { createPool, isConnectionError, type Pool } from './postgres.ts'
 
 export type PostgresEventLogOptions = { url: string; partitions: number; log: Log }
 
 const pageSize = 500
-const pollMs = 25
-const idlePollMs = 50
+const pollMs = 50
+const notifiedPollMs = 1_000
+/** What is appended shortly after another is read with it. */
+const gatherMs = 10
 const pruneEveryMs = 3_600_000
 
 /** Kafka's shape on one table: same order, same cursors, seven days of records. */
 export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogOptions): EventLog {
   const pool = createPool({ url, role: 'eventlog', applicationName: 'eventlog' })
   const counts = new Map<string, number>()
-  const tails = new Set<{ wake: () => void; stop: () => Promise<void> }>()
+  const tails = new Set<{ wake: (topic: string | null) => void; stop: () => Promise<void> }>()
+  const notifications = createNotifications({
+    url,
+    pool,
+    log,
+    onTopic(topic) {
+      for (const tail of tails) tail.wake(topic)
+    },
+  })
 
   const partitionCount = async (topic: string): Promise<number> => {
     const known = counts.get(topic)
@@ -58,13 +69,14 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
           `the event log took ${rowCount} of ${events.length} events: ${topic} has lost partitions`,
         )
       }
-      for (const tail of tails) tail.wake()
+      notifications.send(topic)
     },
 
     async tail({ topics, from, rewind, signal }, onRecord) {
       const positions = startPositions(from, await boundsOf(pool, topics), rewind)
-      const tail = follow(pool, positions, onRecord, log)
+      const tail = follow(pool, positions, onRecord, log, () => notifications.isListening())
       tails.add(tail)
+      notifications.listen()
       const stop = () => void tail.stop()
       signal?.addEventListener('abort', stop, { once: true })
       const over = () => {
@@ -93,7 +105,7 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
 
     async close() {
       clearInterval(pruning)
-      await Promise.all([...tails].map((tail) => tail.stop()))
+      await Promise.all([notifications.close(), ...[...tails].map((tail) => tail.stop())])
       await pool.end()
     },
   }
@@ -141,10 +153,13 @@ function follow(
   positions: Positions,
   onRecord: (record: LogRecord) => Promise<void> | void,
   log: Log,
-): Tail & { wake: () => void } {
+  isNotified: () => boolean,
+): Tail & { wake: (topic: string | null) => void } {
   const stopping = new AbortController()
   const bell = createBell()
   let unreachable = false
+  /** Records came of which no notification did, as through a pooler that drops them. */
+  let isDeaf = false
 
   const nextPage = async (): Promise<LogRecord[]> => {
     try {
@@ -162,16 +177,20 @@ function follow(
   }
 
   const run = async () => {
+    let isCalled = true
     while (!stopping.signal.aborted) {
       const records = await nextPage()
+      if (isCalled) isDeaf = false
+      else if (records.length > 0) isDeaf = true
       for (const record of records) {
         if (stopping.signal.aborted) return
         await onRecord(record)
         positions[record.topic] ??= {}
         positions[record.topic]![record.partition] = String(BigInt(record.offset) + 1n)
       }
-      if (records.length < pageSize)
-        await bell.wait(records.length > 0 ? pollMs : idlePollMs, stopping.signal)
+      if (records.length === pageSize) continue
+      if (records.length > 0) await sleep(gatherMs)
+      isCalled = await bell.wait(isNotified() && !isDeaf ? notifiedPollMs : pollMs, stopping.signal)
     }
   }
   const done = run()
@@ -180,7 +199,9 @@ function follow(
   return {
     done,
     isReading: () => !unreachable,
-    wake: bell.ring,
+    wake(topic) {
+      if (topic === null || topic in positions) bell.ring()
+    },
     async stop() {
       stopping.abort()
       await done.catch(() => undefined)

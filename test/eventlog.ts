@@ -11,8 +11,8 @@ import { type Leashed, leash } from '@community/infra/embedded/leash.ts'
 import type { EventLog } from '@community/infra/eventlog.ts'
 import { openKafkaEventLog } from '@community/infra/eventlog-kafka.ts'
 import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
+import { Kafka, logLevel } from '@community/infra/kafkajs-mended.ts'
 import { createLog } from '@community/infra/log.ts'
-import kafkajs from 'kafkajs'
 import { Client } from 'pg'
 import { expect } from 'vitest'
 import { testDatabase } from './database.ts'
@@ -92,7 +92,7 @@ export async function breakableKafka(): Promise<BreakableLog> {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-kafka-'))
   const kafka = await startKafka({ folder, cacheFolder: config.cacheDir, log })
   const settings = join(folder, 'broker-1', 'server.properties')
-  const admin = new kafkajs.Kafka({ brokers: kafka.brokers, logLevel: kafkajs.logLevel.NOTHING }).admin()
+  const admin = new Kafka({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   let again: Leashed | null = null
   return {

@@ -397,12 +397,11 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
       data: { moves: null },
       extensions: { stream: { kind: 'SNAPSHOT', version: null } },
     })
-    await advance(hidden)
-    // Of nobody knows whom.
+    // Of nobody knows whom, and of one that is not to be seen.
     await eventLog.append(topic, [event('none', 1, { version: 1, transition: 'T1' })])
     plans.delete(hidden)
     await eventLog.append(topic, [
-      event(hidden, 3, { planId: hidden, version: 3, transition: 'T3', plan: { id: hidden } }),
+      event(hidden, 1, { planId: hidden, version: 1, transition: 'T1', plan: { id: hidden } }),
     ])
     await advance(one, 3)
     await advance(two)
@@ -411,10 +410,7 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
         .flatMap(({ data }) => (data?.moves ? [`${data.moves.planId} ${data.moves.version}`] : []))
         .toSorted()
     const expected = [`${one} 1`, `${one} 3`, `${two} 1`]
-    await expect
-      .poll(() => told(first.received).filter((each) => !each.startsWith(hidden)), { timeout: 10_000 })
-      .toEqual(expected)
-    expect(told(first.received)).not.toContain(`${hidden} 3`)
+    await expect.poll(() => told(first.received), { timeout: 10_000 }).toEqual(expected)
     expect(first.received.at(-1)?.data?.moves).toMatchObject({
       plan: { name: expect.stringMatching(/^plan p/) },
     })

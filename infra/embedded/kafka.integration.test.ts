@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import kafkajs from 'kafkajs'
+import type { Admin } from 'kafkajs'
 import { expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../config.ts'
+import { Kafka, logLevel } from '../kafkajs-mended.ts'
 import { createLog } from '../log.ts'
 import { startKafka } from './kafka.ts'
 import { kafkaAvailable } from './kafka-jars.ts'
@@ -37,9 +38,9 @@ kafkaTest('a broker keeps its records over a restart, on other ports', async () 
   ])
 })
 
-const clientOf = (brokers: string[]) => new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING })
+const clientOf = (brokers: string[]) => new Kafka({ brokers, logLevel: logLevel.NOTHING })
 
-async function withAdmin<T>(brokers: string[], task: (admin: kafkajs.Admin) => Promise<T>): Promise<T> {
+async function withAdmin<T>(brokers: string[], task: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = clientOf(brokers).admin()
   await admin.connect()
   try {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import kafkajs from 'kafkajs'
+import { Kafka, logLevel } from '../kafkajs-mended.ts'
 import type { Log } from '../log.ts'
 import { kafkaJars, kafkaVersion } from './kafka-jars.ts'
 import { type Leashed, leash } from './leash.ts'
@@ -187,9 +187,9 @@ function propertiesOf(node: Node, nodes: readonly Node[]): string {
 // An open port proves nothing: another process may have taken it. All brokers must be in the cluster's own list.
 async function untilUp(addresses: string[], servers: readonly (Node & { server: Leashed })[]): Promise<void> {
   const deadline = Date.now() + startDeadlineMs
-  const kafka = new kafkajs.Kafka({
+  const kafka = new Kafka({
     brokers: addresses,
-    logLevel: kafkajs.logLevel.NOTHING,
+    logLevel: logLevel.NOTHING,
     connectionTimeout: 1_000,
     requestTimeout: 3_000,
     retry: { retries: 0 },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { LogRecord } from '@community/infra/eventlog.ts'
-import kafkajs from 'kafkajs'
+import { Kafka, logLevel } from '@community/infra/kafkajs-mended.ts'
 import pg from 'pg'
 
 type Place = { brokers: readonly string[]; adminUrl: string }
@@ -10,7 +10,7 @@ export const recordsInTheLog = ({ brokers, adminUrl }: Place): Promise<LogRecord
   brokers.length > 0 ? recordsInKafka(brokers) : recordsInPostgres(adminUrl)
 
 async function recordsInKafka(brokers: readonly string[]): Promise<LogRecord[]> {
-  const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING })
+  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   const groupId = `test-${randomUUID()}`
   const consumer = kafka.consumer({ groupId })

@@ -1,15 +1,24 @@
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { endStoppedFetchers } from './kafkajs-runner.ts'
+import { KafkaJSError } from './kafkajs-mended.ts'
 
-type RunnerClass = new (options: object) => { start(): Promise<void>; stop(): Promise<void> }
-const Runner = createRequire(import.meta.url)('kafkajs/src/consumer/runner.js') as RunnerClass
+type Runner = { start(): Promise<void>; stop(): Promise<void>; fetch(nodeId: string): Promise<unknown[]> }
+type RunnerClass = new (options: object) => Runner
+type Queue = {
+  throttledUntil: number
+  throttleCheckTimeoutId: unknown
+  push(request: { entry: object; expectResponse: boolean; sendRequest(): void }): void
+  checkPendingRequests(): void
+}
+type QueueClass = new (options: object) => Queue
+const require = createRequire(import.meta.url)
+const Runner = require('kafkajs/src/consumer/runner.js') as RunnerClass
+const RequestQueue = require('kafkajs/src/network/requestQueue/index.js') as QueueClass
 
 const silent = { namespace: () => silent, debug() {}, info() {}, warn() {}, error() {} }
 
 test('a consumer that is stopped while a broker goes ends', async () => {
-  endStoppedFetchers()
   let nodes = ['1', '2']
   let fetched = 0
   // Before it is mended the fetchers would never let anything else run: they are ended by hand then.
@@ -50,4 +59,18 @@ test('a consumer that is stopped while a broker goes ends', async () => {
   await sleep(200)
   expect(fetched).toBe(after)
   expect(forEver).toBe(false)
+  await expect(runner.fetch('2')).rejects.toBeInstanceOf(KafkaJSError)
+})
+
+test('a connection without requests that wait has no timer for them; those that wait are sent', async () => {
+  const queue = new RequestQueue({ logger: silent, clientId: 'test', broker: 'test', requestTimeout: 1_000 })
+  queue.checkPendingRequests()
+  expect(queue.throttleCheckTimeoutId).toBeNull()
+  queue.throttledUntil = Date.now() + 50
+  let sent = 0
+  const entry = { correlationId: 1, resolve() {}, reject() {} }
+  queue.push({ entry, expectResponse: false, sendRequest: () => void sent++ })
+  expect(sent).toBe(0)
+  await expect.poll(() => sent).toBe(1)
+  expect(queue.throttleCheckTimeoutId).toBeNull()
 })
