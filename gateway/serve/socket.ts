@@ -18,6 +18,7 @@ export type Peer = {
 
 const pingSeconds = 12
 const tryAgainLater = 1013
+const nothing = Buffer.alloc(0)
 
 /** `duplex` is the socket below; `bytesOf` a result are those of its text and a closing brace. */
 export function openPeer(
@@ -38,14 +39,16 @@ export function openPeer(
 
   const hasRoom = (): boolean => {
     if (duplex.writableLength <= limits.socketBufferBytes) return true
+    // A callback for each message would be a tenth of what a message costs.
+    if (!isAwaitingRoom) duplex.write(nothing, taken)
     isAwaitingRoom = true
     return false
   }
 
-  // With an error too, after which the socket closes.
-  const written = (): void => {
-    if (!isAwaitingRoom || duplex.writableLength > limits.socketBufferBytes) return
+  // All that waited. After an error the socket closes, and nothing more can be sent.
+  const taken = (error?: Error | null): void => {
     isAwaitingRoom = false
+    if (error) return
     socket.resume()
     conversation.drained()
   }
@@ -86,11 +89,11 @@ export function openPeer(
   const conversation = talk({
     send(message) {
       if (socket.readyState !== socket.OPEN) return
-      socket.send(message, written)
+      socket.send(message)
       if (!hasRoom()) socket.pause()
     },
     sendResult(head, result) {
-      if (socket.readyState === socket.OPEN) writeText(duplex, head, bytesOf(result), written)
+      if (socket.readyState === socket.OPEN) writeText(duplex, head, bytesOf(result))
     },
     hasRoom,
     close,
