@@ -33,6 +33,7 @@ import { createStreams, type Watchable } from './serve/streams.ts'
 import { serveSockets } from './serve/websocket.ts'
 import { createLivePool } from './subscribe/live.ts'
 import { createSubscriptions } from './subscribe/session.ts'
+import { createKept } from './subscribe/stream.ts'
 import { createTelemetry, type OperationTrace } from './telemetry.ts'
 import { startTracing } from './trace.ts'
 import { createSubgraphPools } from './traffic/subgraphs.ts'
@@ -190,6 +191,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     told,
     share: config.shareSubscriptions,
     most: config.limits.subscriptions,
+    kept: createKept(config.limits.subscriptionBytes),
     gauge: metrics.subscriptions,
   })
 

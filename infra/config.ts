@@ -131,6 +131,7 @@ const environment = z.object({
   LIMIT_BATCH: whole(0, 1_000, 0),
   LIMIT_SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000, 100),
   LIMIT_SUBSCRIPTIONS: whole(1, million, 50_000),
+  LIMIT_SUBSCRIPTION_BYTES: whole(million, 100_000 * million, 128 * million),
   LIMIT_SOCKETS: whole(1, million, 10_000),
   LIMIT_SOCKET_MESSAGES_PER_SECOND: whole(1, million, 100),
   LIMIT_SOCKET_BUFFER_BYTES: whole(16 * 1024, 100 * million, 64 * 1024),
@@ -276,6 +277,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       subscriptionsPerSocket: e.LIMIT_SUBSCRIPTIONS_PER_SOCKET,
       /** In the process. */
       subscriptions: e.LIMIT_SUBSCRIPTIONS,
+      /** Results kept for subscribers who lag, of all streams together. */
+      subscriptionBytes: e.LIMIT_SUBSCRIPTION_BYTES,
       /** Of the process. */
       sockets: e.LIMIT_SOCKETS,
       /** Of a client's; twice as many at once. */

@@ -14,9 +14,11 @@ export async function sendParts(
 ): Promise<void> {
   const { contentType, begin, part, end } = formats[format]
   response.writeHead(200, partHeaders(contentType)).write(begin)
+  // Also with an error.
+  const closed = once(response, 'close').catch(() => undefined)
   for await (const text of parts) {
     if (response.destroyed) return
-    if (!response.write(part(text))) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    if (!response.write(part(text))) await Promise.race([once(response, 'drain'), closed])
   }
   response.end(end)
 }

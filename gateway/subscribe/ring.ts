@@ -1,4 +1,7 @@
-/** The latest of a sequence, each found by its number: at most `count` items and `bytes` together, one always. */
+/** What rings may have together, in bytes. */
+export type Budget = { leftBytes: number }
+
+/** The latest of a sequence, each found by its number: at most `count` items and `bytes`, one always. */
 export type Ring<T> = {
   push(item: T): void
   /** Undefined where it is not there any more, or not yet. */
@@ -11,23 +14,34 @@ export type Ring<T> = {
   clear(): void
 }
 
-export function createRing<T>(count: number, bytes: number, sizeOf: (item: T) => number): Ring<T> {
+/** Where the budget is used up by others it keeps less, its latest at least. */
+export function createRing<T>(
+  most: { count: number; bytes: number; budget: Budget },
+  sizeOf: (item: T) => number,
+): Ring<T> {
   const items = new Map<number, T>()
   let first = 0
   let end = 0
   let size = 0
 
+  function grow(bytes: number): void {
+    size += bytes
+    most.budget.leftBytes -= bytes
+  }
+
   function drop(): void {
     const item = items.get(first)
-    if (item !== undefined) size -= sizeOf(item)
+    if (item !== undefined) grow(-sizeOf(item))
     items.delete(first++)
   }
+
+  const isTooMuch = () => items.size > most.count || size > most.bytes || most.budget.leftBytes < 0
 
   return {
     push(item) {
       items.set(end++, item)
-      size += sizeOf(item)
-      while (items.size > 1 && (items.size > count || size > bytes)) drop()
+      grow(sizeOf(item))
+      while (items.size > 1 && isTooMuch()) drop()
     },
     at: (number) => items.get(number),
     get first() {
@@ -39,7 +53,7 @@ export function createRing<T>(count: number, bytes: number, sizeOf: (item: T) =>
     clear() {
       items.clear()
       first = end
-      size = 0
+      grow(-size)
     },
   }
 }

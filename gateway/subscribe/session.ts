@@ -10,7 +10,7 @@ import type { Head } from '../serve/http.ts'
 import { createShared } from '../shared.ts'
 import { type Cursor, type Cursors, operationHash } from './cursor.ts'
 import type { Sink, Subscription } from './sink.ts'
-import { openStream, type Reader, type Stream } from './stream.ts'
+import { type Kept, openStream, type Reader, type Stream } from './stream.ts'
 import { eventSubject, type Subject, subscriptionField } from './subject.ts'
 import type { Topics } from './topics.ts'
 import { upstreamSubject } from './upstream-subject.ts'
@@ -48,6 +48,7 @@ type Rooms = {
   share: boolean
   /** In this process. */
   most: number
+  kept: Kept
   /** Of open subscriptions. */
   gauge: { inc(): void; dec(): void }
 }
@@ -95,7 +96,7 @@ export function createSubscriptions(rooms: Rooms): Subscriptions {
       if (joinable.get(shared) === name) joinable.delete(shared)
     }
     const { value, release } = held.take(name, () =>
-      hold(rooms, current, { identity, head: client, labels, cursorFor: `${hash} ${scope}`, begun }),
+      hold(rooms, current, { identity, isOwn, head: client, labels, cursorFor: `${hash} ${scope}`, begun }),
     )
     try {
       const { stream } = await value
@@ -195,6 +196,8 @@ type Held = { stream: Stream; replan(): Promise<void>; close(): void }
 /** Those for whom a stream is executed. */
 type Audience = {
   identity: Identity
+  /** One subscriber's alone. */
+  isOwn: boolean
   head: Head
   labels: ReadonlySet<string>
   /** What its cursors are good for. */
@@ -213,6 +216,7 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
     stream = openStream({
       subject: await subjectNow(current),
       told: rooms.told,
+      kept: rooms.kept,
       seal(subject, version, positions) {
         const { live } = current.generation
         if (!live || subject.topic === null) throw new Error('a cursor without an event log')
@@ -274,7 +278,7 @@ async function hold(rooms: Rooms, begun: CurrentOperation, audience: Audience): 
 async function subjectOf(
   rooms: Rooms,
   { generation, operation }: CurrentOperation,
-  { identity, head, labels, begun }: Audience,
+  { identity, isOwn, head, labels, begun }: Audience,
   signal: AbortSignal,
 ): Promise<Subject> {
   const { supergraph, operations, live, upstreams } = generation
@@ -289,6 +293,8 @@ async function subjectOf(
   const plan = await permitted.plan()
   const { primary } = plan
   if (!primary) throw new AggregateError(permitted.errors.map(unauthorized))
+  if (!isOwn && isPersonal(supergraph, plan))
+    throw refusal('BAD_USER_INPUT', 'its results are for one subscriber alone: subscribe again')
   const planned = { operation, plan: { ...plan, primary }, denials: permitted.errors }
   if (field.binding && live) {
     const { topics } = live

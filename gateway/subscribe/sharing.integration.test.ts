@@ -199,6 +199,32 @@ test('under another supergraph what is still valid goes on in place, the rest is
   await close([kept, lost])
 })
 
+test('what a new supergraph says to be one subscriber’s own ends where several share it', async () => {
+  await using own = await start()
+  const shared = await follow(await token('a'), fields, own)
+  const alone = await follow(
+    await token('a'),
+    'subscription { moved(planId: "p") { version mine plan { name } } }',
+    own,
+  )
+  const { plans: before } = { plans: plans() }
+  const typeDefs = before.typeDefs.replace('name: String', 'name: String @cacheControl(scope: PRIVATE)')
+  expect(await own.reload(own.sdlOf({ plans: { ...before, typeDefs } }))).toBe('swapped')
+  await shared.done.catch(() => undefined)
+  expect(shared.received.at(-1)).toMatchObject({
+    errors: [
+      {
+        message: expect.stringMatching(/^the schema has changed: .* subscribe again$/),
+        extensions: { code: 'SCHEMA_CHANGED' },
+      },
+    ],
+  })
+  await reaches(alone, await advance())
+  const again = await follow(await token('a'), fields, own)
+  expect(kindOf(again.received[0])).toBe('SNAPSHOT')
+  await close([shared, alone, again])
+})
+
 test('a policy that a new supergraph brings holds for what runs: the state is told again without the field', async () => {
   await using own = await start()
   const document = 'subscription { moved(planId: "p") { version plan { id secret } } }'

@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql'
 import { expect, test } from 'vitest'
 import type { Answer } from '../operation.ts'
 import type { Sink } from './sink.ts'
-import { openStream, type Reader } from './stream.ts'
+import { createKept, openStream, type Reader } from './stream.ts'
 import type { Ended, Opening, Subject } from './subject.ts'
 import type { Notice, StreamEvent } from './topics.ts'
 
@@ -21,7 +21,11 @@ const event = (version: number): StreamEvent => ({
 const answer = (version: number | null): Answer => ({ data: { version } })
 
 /** An entity whose state is what was told last, and the stream of it. */
-function followed(changes: Partial<Subject> = {}, sealing = () => Promise.resolve()) {
+function followed(
+  changes: Partial<Subject> = {},
+  sealing = () => Promise.resolve(),
+  kept = createKept(10_000_000),
+) {
   let listener: (item: StreamEvent | Notice | Ended) => void = () => undefined
   let version = 0
   let time = 0
@@ -30,6 +34,7 @@ function followed(changes: Partial<Subject> = {}, sealing = () => Promise.resolv
     name: 'subject',
     source: 'log',
     isKeyed: true,
+    hasEachVersion: true,
     topic: 'topic',
     attach(each) {
       listener = each
@@ -60,6 +65,7 @@ function followed(changes: Partial<Subject> = {}, sealing = () => Promise.resolv
       return `${at} ${JSON.stringify(positions)}`
     },
     told: (error) => [{ message: String(error) }],
+    kept,
     now: () => time,
   })
   return {
@@ -280,6 +286,44 @@ test('a hole in the versions is a loss, and the state is told again', async () =
   expect(one.told()).toEqual(['SNAPSHOT 0', 'DELTA 1', 'RESYNC 5', 'DELTA 6'])
 })
 
+test('where only some events match, a hole in the versions is none', async () => {
+  const graph = followed({ hasEachVersion: false, missed: () => Promise.resolve([4, 6].map(event)) })
+  graph.jump(6)
+  const one = subscriber()
+  graph.stream.join(one.sink, { topic: 'topic', operation: '', version: 1, positions: { 0: '2' } })
+  await settled()
+  graph.jump(8)
+  graph.advance()
+  await settled()
+  expect(one.told()).toEqual(['DELTA 4', 'DELTA 6', 'DELTA 9'])
+})
+
+test('streams that together keep too much keep less each, their latest result at least', async () => {
+  const kept = createKept(600)
+  const [large, small] = [followed({}, undefined, kept), followed({}, undefined, kept)]
+  const [fast, slow] = [subscriber(), subscriber()]
+  small.stream.join(fast.sink, 'SNAPSHOT')
+  const reader = small.stream.join(slow.sink, 'SNAPSHOT')
+  large.advance(4)
+  await settled()
+  const lagBehind = async (events: number) => {
+    slow.leaveRoom(0)
+    small.advance(events)
+    await settled()
+    slow.leaveRoom(10, reader)
+    await settled()
+  }
+  await lagBehind(3)
+  large.stream.close()
+  await lagBehind(2)
+  expect(slow.told()).toEqual(['SNAPSHOT 0', 'RESYNC 3', 'DELTA 4', 'DELTA 5'])
+  expect(fast.told()).toEqual(['SNAPSHOT 0', ...[1, 2, 3, 4, 5].map((version) => `DELTA ${version}`)])
+  small.advance()
+  small.stream.close()
+  await settled()
+  expect(kept.budget.leftBytes).toBe(600)
+})
+
 test('a cursor whose events the log has lost begins with the state', async () => {
   const holes = followed({ missed: () => Promise.resolve([3, 4].map(event)) })
   const lost = followed()
@@ -318,6 +362,7 @@ test('who joins what has ended is told so', async () => {
 test('of many entities, a cursor stands for all that was told before it, however it came', async () => {
   const feed = followed({
     isKeyed: false,
+    hasEachVersion: false,
     open: () => Promise.resolve({ answer: answer(null), version: -1, positions: {}, isOver: false }),
     missed: () => Promise.resolve([{ ...event(1), partition: '1', next: '8' }, event(5)]),
   })
@@ -468,6 +513,7 @@ function feed(changes: Partial<Subject> = {}, sealing = () => Promise.resolve())
   const graph = followed(
     {
       isKeyed: false,
+      hasEachVersion: false,
       open: () => Promise.resolve({ answer: answer(null), version: -1, positions: {}, isOver: false }),
       positions: () => ({ 0: '1', 1: '1' }),
       ...changes,
@@ -632,6 +678,7 @@ test('what fails or ends at its source is told and ended', async () => {
 test('a source without a state tells a gap with its next event', async () => {
   const graph = followed({
     isKeyed: false,
+    hasEachVersion: false,
     topic: null,
     open: () => Promise.resolve({ answer: null, version: -1, positions: {}, isOver: false }),
   })

@@ -1,9 +1,9 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import type { Answer } from '../operation.ts'
-import { createSieve } from '../sieve.ts'
+import { createSieve, type Sieve } from '../sieve.ts'
 import type { Cursor } from './cursor.ts'
-import { createRing } from './ring.ts'
+import { type Budget, createRing } from './ring.ts'
 import type { Result, Sink } from './sink.ts'
 import { type Ended, type Opening, type Positions, type Subject, unknownVersion } from './subject.ts'
 import type { Notice, StreamEvent } from './topics.ts'
@@ -36,8 +36,18 @@ type Rooms = {
   seal: (subject: Subject, version: number, positions: Positions) => Promise<string>
   /** What went wrong, as subscribers are told. */
   told: (error: unknown) => readonly GraphQLFormattedError[]
+  kept: Kept
   now?: () => number
 }
+
+/** What all streams of a process keep together: for readers who lag, and for those who come back. */
+export type Kept = { budget: Budget; replayed: Sieve<Frame>; streams: number }
+
+export const createKept = (bytes: number): Kept => ({
+  budget: { leftBytes: bytes },
+  replayed: createSieve<Frame>(bytes / 8, Number.POSITIVE_INFINITY, sizeOf),
+  streams: 0,
+})
 
 /** The state as it was read: events that it does not have are in the ring from there on. */
 type State = Opening & { next: number; frames: Map<Kind, Promise<Frame>> }
@@ -64,11 +74,11 @@ const visibleForMs = 30_000
 const behindMs = 50
 const mostBehindMs = 30_000
 
-export function openStream({ subject: first, seal, told, now = Date.now }: Rooms): Stream {
+export function openStream({ subject: first, seal, told, kept, now = Date.now }: Rooms): Stream {
   let subject = first
-  const ring = createRing<Frame>(keptFrames, keptBytes, sizeOf)
+  const ring = createRing<Frame>({ count: keptFrames, bytes: keptBytes, budget: kept.budget }, sizeOf)
   const repetitions = new WeakMap<Frame, Map<Kind, Frame>>()
-  const replayed = createSieve<Frame>(keptBytes, Number.POSITIVE_INFINITY, sizeOf)
+  const own = ++kept.streams
   const replaying = new Map<string, Promise<Frame | null>>()
   const readers = new Set<LiveReader>()
   const closed = new AbortController()
@@ -297,7 +307,7 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
     }
 
     const misses = (frame: { version: number }) =>
-      subject.isKeyed && mayMiss && version !== unknownVersion && frame.version > version + 1
+      subject.hasEachVersion && mayMiss && version !== unknownVersion && frame.version > version + 1
 
     const isOld = (frame: { version: number }) =>
       subject.isKeyed && version !== unknownVersion && frame.version <= version
@@ -468,13 +478,13 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       return body && (await sealed('DELTA', body, event.version, subject.isKeyed ? after(event) : positions))
     }
     if (!subject.isKeyed) return await make()
-    const name = `${epoch} ${event.partition} ${event.offset}`
-    const known = replayed.get(name)
+    const name = `${own} ${epoch} ${event.partition} ${event.offset}`
+    const known = kept.replayed.get(name)
     if (known) return known
     const making = replaying.get(name) ?? make().finally(() => replaying.delete(name))
     replaying.set(name, making)
     const frame = await making
-    if (frame) replayed.set(name, frame)
+    if (frame) kept.replayed.set(name, frame)
     return frame
   }
 
@@ -498,6 +508,9 @@ export function openStream({ subject: first, seal, told, now = Date.now }: Rooms
       closed.abort(new Error('the subscription is over'))
       detach()
       endAll(null)
+      // What is being made comes too late.
+      epoch++
+      ring.clear()
     },
   }
 }

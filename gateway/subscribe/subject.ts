@@ -38,6 +38,8 @@ export type Subject = {
   source: unknown
   /** Versions are those of one entity. Else they are those of many, and positions alone tell what was missed. */
   isKeyed: boolean
+  /** Each version is told, so that one which does not come was missed. */
+  hasEachVersion: boolean
   /** Its results carry cursors; null where nothing could be resumed. */
   topic: string | null
   /** Every event from now on. */
@@ -159,6 +161,7 @@ export function eventSubject(rooms: Rooms, { args }: SubscriptionField, binding:
     name: JSON.stringify([address, keyed, denials]),
     source: topics,
     isKeyed: keyed !== null,
+    hasEachVersion: keyed !== null && matches === null,
     topic,
     attach: (listener) =>
       topics.attach(address, (item) => {

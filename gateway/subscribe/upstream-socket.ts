@@ -5,7 +5,7 @@ import {
   parseMessage,
   stringifyMessage,
 } from 'graphql-ws'
-import { WebSocket } from 'ws'
+import { type ClientOptions, WebSocket } from 'ws'
 import {
   type ForwardedHeaders,
   reasonOf,
@@ -66,11 +66,15 @@ export function openSocket(options: Options): UpstreamSocket {
   let acknowledged = false
   let over = false
   let answered = true
-  const socket = new WebSocket(url, GRAPHQL_TRANSPORT_WS_PROTOCOL, {
+  // The types do not know it yet.
+  const settings: ClientOptions & { closeTimeout: number } = {
     headers,
     maxPayload: maxResultBytes,
     perMessageDeflate: false,
-  })
+    // For a subgraph that has said goodbye and does not hang up: until then others would join.
+    closeTimeout: closeMs,
+  }
+  const socket = new WebSocket(url, GRAPHQL_TRANSPORT_WS_PROTOCOL, settings)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   const acknowledgement = setTimeout(
     () => fail('TIMEOUT', `it did not acknowledge the connection within ${connectMs} ms`),
@@ -122,8 +126,6 @@ export function openSocket(options: Options): UpstreamSocket {
       end()
       followers.clear()
       socket.close(1000)
-      const timer = setTimeout(() => socket.terminate(), closeMs)
-      socket.once('close', () => clearTimeout(timer))
     }
     await closed
   }

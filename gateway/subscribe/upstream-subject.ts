@@ -62,6 +62,7 @@ export function upstreamSubject(
     name: JSON.stringify(request),
     source: upstreams,
     isKeyed: false,
+    hasEachVersion: false,
     topic: null,
     attach: (listener) =>
       upstreams.subscribe(
