@@ -27,7 +27,7 @@ type Figures = {
   fetches: number
   /** Of each round. */
   rounds: { deliveries: number; cpuMs: number; p50Ms: number; p99Ms: number }[]
-  /** Without events: the log is polled, sockets are pinged. */
+  /** Without events: sockets are pinged, the log is looked after. */
   idleMsPerSecond: number
   before: Memory
   after: Memory

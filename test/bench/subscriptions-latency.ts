@@ -49,7 +49,7 @@ export async function measureLatency(stage: LiveStage, counts: number[], events:
 async function moved(stage: LiveStage, events: number): Promise<Appended[]> {
   const appended: Appended[] = []
   for (let n = 0; n < events; n++) {
-    // Spread over the time between two polls of the log.
+    // Not in step with anything that happens at intervals.
     await sleep(100 + (n % 50) * 2)
     const event = await stage.move(group, 0)
     await stage.clients.ask('reached', { group, version: event.version })
