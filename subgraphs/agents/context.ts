@@ -23,6 +23,8 @@ import {
   manifestsOf,
   type PoolRow,
   poolsByName,
+  type ReadingRow,
+  readingsOf,
   type SubtypeRow,
   subtypesOf,
 } from './store.ts'
@@ -34,6 +36,7 @@ type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 export type Context = RequestContext & {
   agents: DataLoader<string, AgentRow | null>
   manifests: DataLoader<string, Record<string, unknown> | null>
+  readings: DataLoader<string, ReadingRow | null>
   capabilities: DataLoader<string, Capability[]>
   pools: DataLoader<string, PoolRow | null>
   agentsOfPools: PageLoader<AgentFilter, AgentRow>
@@ -55,6 +58,7 @@ export function createContext(base: RequestContext, { config, keys, log }: Floor
     ...base,
     agents: new DataLoader((ids) => agentsById(db, ids)),
     manifests: new DataLoader((ids) => manifestsOf(db, ids)),
+    readings: new DataLoader((ids) => readingsOf(db, ids)),
     capabilities: new DataLoader((ids) => capabilitiesOf(db, ids)),
     pools: new DataLoader((names) => poolsByName(db, names)),
     agentsOfPools: pageLoader((ids, filter, page) => agentPagesOfPools(db, ids, filter, page)),

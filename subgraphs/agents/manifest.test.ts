@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { ClientError } from '../kit/errors.ts'
-import { manifestReader } from './manifest.ts'
+import { documentReader } from './formats/read.ts'
 
-const read = manifestReader()
+const { one: read } = documentReader()
 
 const source = `apiVersion: ossa/v0.5
 kind: Agent
@@ -40,7 +40,14 @@ const refusal = (text: string) => {
 }
 
 test('a manifest is read, the alias of a type written out, what is not known kept', () => {
-  const { document, ...rest } = read(source)
+  const { document, source: kept, reading, ...rest } = read(source)
+  expect(kept).toBe(source)
+  expect(reading).toEqual({
+    format: 'ossa/v0.5',
+    profile: null,
+    remarks: [],
+    notUnderstood: ['/metadata/identity', '/security'],
+  })
   expect(rest).toEqual({
     name: 'reader',
     version: '1.2.3',
@@ -106,7 +113,7 @@ test.each([
 test.each([
   ['no YAML', 'a: [1', 'line 1'],
   ['too much', `# ${'x'.repeat(256 * 1024)}`, '256 KiB'],
-  ['nesting without end', '['.repeat(50_000), 'the manifest'],
+  ['nesting without end', '['.repeat(50_000), 'the source'],
   ['aliases that multiply', aliases(12), 'aliases'],
   ['a NUL', source.replace('Reads.', '"\\0"'), 'NUL'],
 ])('%s is refused in words', (_, text, word) => {

@@ -2,14 +2,28 @@ import { runInNewContext } from 'node:vm'
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { valid } from 'semver'
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
-import { badInput } from '../kit/errors.ts'
+import { compileSchema } from './formats/json-schema.ts'
+import {
+  anything,
+  type Fields,
+  list,
+  map,
+  notUnderstoodIn,
+  number,
+  object,
+  record,
+  text,
+} from './formats/shape.ts'
+import { refusalOf, type Source, type Violation } from './formats/source.ts'
 import manifestSchema from './manifest.schema.json' with { type: 'json' }
 import type { AgentType, Visibility } from './schema.generated.ts'
 
 export type Manifest = {
-  /** As it came, read as JSON. */
+  /** As it came. */
+  source: string
+  /** That, read as JSON. */
   document: Record<string, unknown>
+  reading: Reading
   name: string
   version: string
   description: string
@@ -26,6 +40,18 @@ export type Manifest = {
   capabilities: Capability[]
 }
 
+/** How a document was read. */
+export type Reading = {
+  /** As `ossa/v0.4.6`, `a2a/1.0`, `mcp/server.json`, `mcp/tools`. */
+  format: string
+  /** All of a foreign document that has a place in our reading, by the source's own names; null for our own format. */
+  profile: Fields | null
+  /** What was taken for granted, written otherwise or left out. */
+  remarks: string[]
+  /** JSON pointers of what was not understood. */
+  notUnderstood: string[]
+}
+
 export type Capability = {
   name: string
   description: string
@@ -36,28 +62,28 @@ export type Capability = {
 
 type JsonSchema = Record<string, unknown>
 
-const maxSourceBytes = 256 * 1024
 // A declared pattern may backtrack without end on an example; a manifest that needs longer is refused.
 const examplesWithinMs = 1_000
-const maxErrorsTold = 5
 
 /** Throws ClientError that names the JSON pointer, the line and what was expected there. */
-export type ReadManifest = (source: string) => Manifest
+export type ReadManifest = (source: Source) => Manifest
 
+export const ownFormat = 'ossa/v0.5'
+
+/** Reads our own format. */
 export function manifestReader(): ReadManifest {
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false })
   formats.default(ajv)
-  ajv.addFormat('semver', (text) => /^\d/.test(text) && valid(text) !== null)
+  ajv.addFormat('semver', (version) => /^\d/.test(version) && valid(version) !== null)
   const fits = ajv.compile<ManifestDocument>(manifestSchema)
   return (source) => {
-    const text = readSource(source)
-    const value: unknown = text.value
-    if (!fits(value)) throw refusal(text, (fits.errors ?? []).map(violation))
-    const manifest = manifestOf(value)
+    const { value } = source
+    if (!fits(value)) throw refusalOf(source, (fits.errors ?? []).map(violation))
+    const manifest = manifestOf(source.text, value)
     const own = ownRules(value, manifest)
-    if (own.length > 0) throw refusal(text, own)
+    if (own.length > 0) throw refusalOf(source, own)
     const examples = withinMs(examplesWithinMs, () => checkCapabilities(manifest.capabilities))
-    if (examples.length > 0) throw refusal(text, examples)
+    if (examples.length > 0) throw refusalOf(source, examples)
     return manifest
   }
 }
@@ -81,11 +107,13 @@ type ManifestDocument = Record<string, unknown> & {
   }
 }
 
-function manifestOf(document: ManifestDocument): Manifest {
+function manifestOf(source: string, document: ManifestDocument): Manifest {
   const { metadata, spec } = document
   const type = spec.type === 'monitor' ? 'telemetry' : spec.type
   return {
+    source,
     document,
+    reading: readingOf(document),
     name: metadata.name,
     version: metadata.version,
     description: metadata.description.trim(),
@@ -107,7 +135,47 @@ function manifestOf(document: ManifestDocument): Manifest {
   }
 }
 
-type Violation = { path: string[]; expected: string }
+const texts = list(text)
+
+/** What has a meaning here; other fields are kept, and named. */
+const meaning = record({
+  apiVersion: text,
+  kind: text,
+  metadata: record({ name: text, version: text, description: text, namespace: text, labels: map(text) }),
+  spec: record({
+    type: text,
+    subtype: text,
+    role: text,
+    visibility: text,
+    endpoint: text,
+    capabilities: list(
+      record({
+        name: text,
+        description: text,
+        skill: text,
+        configuration: object,
+        input: object,
+        output: object,
+        examples: list(record({ description: text, input: anything })),
+      }),
+    ),
+    protocols: object,
+    budgets: record({ tokensPerCall: number }),
+    performance: record({ p95LatencyMs: number, throughputPerSecond: number }),
+    dependencies: texts,
+  }),
+})
+
+function readingOf(document: ManifestDocument): Reading {
+  const understood = new Set<string>()
+  meaning(document, '', understood)
+  return {
+    format: ownFormat,
+    profile: null,
+    remarks: [],
+    notUnderstood: notUnderstoodIn(document, understood),
+  }
+}
 
 /** What JSON Schema can't say. */
 function ownRules({ spec }: ManifestDocument, { type, subtype, capabilities }: Manifest): Violation[] {
@@ -147,10 +215,8 @@ function checkCapabilities(capabilities: readonly Capability[]): Violation[] {
 }
 
 function compile(schema: JsonSchema, path: string[], found: Violation[]) {
-  const ajv = new Ajv2020({ strict: false, addUsedSchema: false, logger: false })
-  formats.default(ajv)
   try {
-    return ajv.compile(schema)
+    return compileSchema(schema)
   } catch (error) {
     found.push({
       path,
@@ -176,86 +242,6 @@ function withinMs(timeout: number, check: () => Violation[]): Violation[] {
   }
 }
 
-type Source = { value: unknown; lineOf: (path: readonly string[]) => number }
-
-function readSource(source: string): Source {
-  if (Buffer.byteLength(source) > maxSourceBytes)
-    throw badInput(`the manifest has more than ${maxSourceBytes} bytes`, 'source', 'at most 256 KiB')
-  const lines = new LineCounter()
-  const document = parsed(source, lines)
-  const [error] = document.errors
-  if (error)
-    throw badInput(
-      `the manifest is neither YAML nor JSON, line ${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`,
-      'source',
-      'a YAML or JSON document',
-    )
-  const value = contentOf(document)
-  const lineOf = (path: readonly string[]) => lineAt(document, lines, path)
-  const text = JSON.stringify(value) ?? ''
-  // Postgres stores neither NUL nor half a surrogate pair.
-  if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text))
-    throw badInput('the manifest has a character that is none of text', 'source', 'Unicode text without NUL')
-  return { value, lineOf }
-}
-
-function parsed(source: string, lineCounter: LineCounter): Document.Parsed {
-  try {
-    return parseDocument(source, { lineCounter, version: '1.2', schema: 'core', prettyErrors: false })
-  } catch (error) {
-    if (error instanceof RangeError) throw tooDeep()
-    throw error
-  }
-}
-
-// Aliases that multiply, or nest without end, are refused by the parser at this point.
-function contentOf(document: Document.Parsed): unknown {
-  try {
-    return JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 })) ?? 'null') as unknown
-  } catch (error) {
-    if (error instanceof RangeError) throw tooDeep()
-    if (error instanceof ReferenceError || error instanceof TypeError)
-      throw badInput(
-        `the manifest can't be read: ${error.message}`,
-        'source',
-        'no excess of aliases, no cycle',
-      )
-    throw error
-  }
-}
-
-const tooDeep = () =>
-  badInput('the manifest is nested too deeply', 'source', 'a document of reasonable depth')
-
-/** Of the deepest part of the path that is there. */
-function lineAt(document: Document.Parsed, lines: LineCounter, path: readonly string[]): number {
-  for (let depth = path.length; depth > 0; depth--) {
-    const steps = path.slice(0, depth)
-    const parent: unknown = document.getIn(steps.slice(0, -1), true) ?? document.contents
-    const last = steps.at(-1)
-    // A value may stand on a later line than its name.
-    const pair = isMap(parent)
-      ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === last)
-      : undefined
-    const node: unknown = pair?.key ?? document.getIn(steps, true)
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line
-  }
-  return 1
-}
-
-function refusal({ lineOf }: Source, violations: readonly Violation[]) {
-  const told = violations
-    .slice(0, maxErrorsTold)
-    .map(({ path, expected }) => `${pointer(path)} (line ${lineOf(path)}): expected ${expected}`)
-  const more = violations.length - told.length
-  const [first] = violations
-  return badInput(
-    `the manifest is not valid: ${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
-    `source#${pointer(first?.path ?? [])}`,
-    first?.expected,
-  )
-}
-
 function violation({ instancePath, keyword, params, message, parentSchema }: ErrorObject): Violation {
   const path = stepsOf(instancePath)
   const described = (parentSchema as { description?: string } | undefined)?.description
@@ -275,8 +261,3 @@ const stepsOf = (instancePath: string) =>
     .split('/')
     .slice(1)
     .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
-
-const pointer = (path: readonly string[]) =>
-  path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-
-const firstLine = (text: string) => text.split('\n', 1)[0] ?? text

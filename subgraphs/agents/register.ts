@@ -1,9 +1,11 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { compare } from 'semver'
+import { checkEndpoint, hasAddress } from '../kit/endpoint.ts'
 import { badInput, conflict, forbidden } from '../kit/errors.ts'
-import { administratorScope, isAdministrator, type Principal } from '../kit/principal.ts'
+import { administratorScope, isAdministrator, type Principal, requireOrganization } from '../kit/principal.ts'
+import type { RequestContext } from '../kit/subgraph.ts'
 import { announceAgent } from './events.ts'
-import type { Manifest } from './manifest.ts'
+import type { Manifest, Reading } from './manifest.ts'
 import type { Visibility } from './schema.generated.ts'
 import {
   agentExists,
@@ -15,7 +17,7 @@ import {
   upsertAgent,
 } from './store.ts'
 
-export type Registration = {
+type Registration = {
   manifest: Manifest
   organizationId: string
   homeOrganization: string
@@ -24,8 +26,31 @@ export type Registration = {
   traceparent?: string | undefined
 }
 
+/** Registers for the caller's organization what they may register; the agent's id. */
+export async function register(context: Registrar, manifest: Manifest): Promise<string> {
+  const { principal, mutate, home: homeOrganization, traceparent, endpointAllow } = context
+  const organizationId = requireOrganization(principal)
+  requireVisible(principal, manifest.visibility)
+  const read = await withKnownHost(manifest)
+  if (read.endpoint !== null) requireEndpoint(await checkEndpoint(read.endpoint, endpointAllow), read.reading)
+  const mayAdmit = isAdministrator(principal)
+  return await mutate((tx) =>
+    registerAgent(tx, { manifest: read, organizationId, homeOrganization, mayAdmit, traceparent }),
+  )
+}
+
+export type Registrar = RequestContext & { home: string; endpointAllow: readonly string[] }
+
+/** A foreign document may name a host that is known only where it comes from: it is an agent without an endpoint here. */
+async function withKnownHost(manifest: Manifest): Promise<Manifest> {
+  const { endpoint, reading } = manifest
+  if (endpoint === null || reading.profile === null || (await hasAddress(endpoint))) return manifest
+  const remark = `endpoint: none, since the host of ${endpoint} has no address`
+  return { ...manifest, endpoint: null, reading: { ...reading, remarks: [...reading.remarks, remark] } }
+}
+
 /** The agent's id. The same manifest again changes nothing; a changed one needs a higher version. */
-export async function registerAgent(tx: Transaction, registration: Registration): Promise<string> {
+async function registerAgent(tx: Transaction, registration: Registration): Promise<string> {
   const { manifest, organizationId, homeOrganization, mayAdmit, traceparent } = registration
   const id = agentId(organizationId, manifest.name, homeOrganization)
   await lockId(tx, id)
@@ -72,11 +97,11 @@ function describeSubtype({ subtype, description, visibility }: Manifest): string
 }
 
 /** Refuses an endpoint that the installation does not let agents live at. */
-export function requireEndpoint(reason: string | null): void {
+function requireEndpoint(reason: string | null, { profile }: Reading): void {
   if (reason !== null)
     throw badInput(
       `the endpoint is refused: ${reason}`,
-      'source#/spec/endpoint',
+      profile === null ? 'source#/spec/endpoint' : 'source',
       'a public http or https URL, or one in a range that the operator allows',
     )
 }

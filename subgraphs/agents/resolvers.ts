@@ -1,17 +1,18 @@
-import { checkEndpoint } from '../kit/endpoint.ts'
 import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
-import { isAdministrator, requireOrganization, requireScope } from '../kit/principal.ts'
+import { requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByText, requireFilter, requireText } from './arguments.ts'
 import { discoverAgents } from './discover.ts'
-import { manifestReader } from './manifest.ts'
+import { documentReader } from './formats/read.ts'
+import { importAgents } from './import.ts'
+import { notInvocable } from './invocable.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent } from './placement.ts'
-import { registerAgent, requireEndpoint, requireVisible } from './register.ts'
+import { register } from './register.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
 
-const readManifest = manifestReader()
+const readDocuments = documentReader()
 
 export const resolvers: Resolvers = {
   Query: {
@@ -53,18 +54,14 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...orchestrate.Mutation,
     async registerAgent(_, { source }, context) {
-      const { principal, mutate, agents, home, traceparent } = context
-      requireScope(principal, 'agents:write')
-      const organizationId = requireOrganization(principal)
-      const manifest = readManifest(source)
-      requireVisible(principal, manifest.visibility)
-      if (manifest.endpoint !== null)
-        requireEndpoint(await checkEndpoint(manifest.endpoint, context.endpointAllow))
-      const mayAdmit = isAdministrator(principal)
-      const id = await mutate((tx) =>
-        registerAgent(tx, { manifest, organizationId, homeOrganization: home, mayAdmit, traceparent }),
-      )
-      return await requiredAgent(agents, id)
+      requireScope(context.principal, 'agents:write')
+      const id = await register(context, readDocuments.one(source))
+      return await requiredAgent(context.agents, id)
+    },
+    async importAgents(_, { source }, context) {
+      requireScope(context.principal, 'agents:write')
+      requireOrganization(context.principal)
+      return await importAgents(context, readDocuments, source)
     },
     async deployAgent(_, { agentId }, context) {
       await deployAgent(context, context.runtime, requireText(agentId, 'agentId'))
@@ -87,6 +84,12 @@ export const resolvers: Resolvers = {
     endpoint: ({ id, deployedPool, deployedEndpoint }, _, { endpointInPool }) =>
       deployedEndpoint ?? (deployedPool === null ? null : endpointInPool(deployedPool, id)),
     manifest: async ({ id }, _, { manifests }) => await manifests.load(id),
+    async reading({ id }, _, { readings }) {
+      const reading = await readings.load(id)
+      if (!reading) throw notFound('agent', id)
+      return { ...reading, isWhole: reading.notUnderstood.length === 0 }
+    },
+    notInvocable: async (agent, _, context) => await notInvocable(agent, context),
   },
 
   AgentPool: {

@@ -1,7 +1,7 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
 import { internally } from '../kit/subgraph.ts'
-import type { Capability, Manifest } from './manifest.ts'
+import type { Capability, Manifest, Reading } from './manifest.ts'
 import type { AgentHealth, AgentStatus, AgentType, Visibility } from './schema.generated.ts'
 
 export type AgentRow = {
@@ -167,6 +167,18 @@ export async function manifestsOf(
   return ids.map((id) => byId.get(id) ?? null)
 }
 
+export type ReadingRow = Reading & { source: string | null }
+
+/** In the order of `ids`; null where there is none. */
+export async function readingsOf(db: Db, ids: readonly string[]): Promise<(ReadingRow | null)[]> {
+  const { rows } = await db.query<{ id: string; reading: Reading; source: string | null }>(
+    'select id, reading, source from agent where id = any($1)',
+    [ids],
+  )
+  const byId = new Map(rows.map(({ id, reading, source }) => [id, { ...reading, source }]))
+  return ids.map((id) => byId.get(id) ?? null)
+}
+
 export type PoolRow = { name: string; description: string; capacity: number }
 
 export async function allPools(db: Db): Promise<PoolRow[]> {
@@ -267,18 +279,19 @@ export async function upsertAgent(
   manifest: Manifest,
 ): Promise<void> {
   const { document, name, description, type, subtype, version, pool, endpoint, visibility } = manifest
-  const { capabilities } = manifest
+  const { capabilities, source, reading } = manifest
   const said = capabilities.map((each) => `${each.name.replaceAll(/[-_]/g, ' ')}. ${each.description}`)
   const asked = capabilities.flatMap(({ examples }) => examples.map((example) => example.description))
   await tx.query(
     `insert into agent (
        id, organization_id, name, description, type, subtype, version, pool, remote_endpoint, visibility, search,
-       manifest, status
-     ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${searchVector}, $13, 'REGISTERED')
+       manifest, source, reading, status
+     ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${searchVector}, $13, $14, $15, 'REGISTERED')
      on conflict (id) do update set
        description = excluded.description, type = excluded.type, subtype = excluded.subtype,
        version = excluded.version, pool = excluded.pool, remote_endpoint = excluded.remote_endpoint,
-       visibility = excluded.visibility, search = excluded.search, manifest = excluded.manifest, ${changed}`,
+       visibility = excluded.visibility, search = excluded.search, manifest = excluded.manifest, source = excluded.source,
+       reading = excluded.reading, ${changed}`,
     [
       id,
       organizationId,
@@ -293,12 +306,15 @@ export async function upsertAgent(
       said.join('\n'),
       asked.join('\n'),
       JSON.stringify(document),
+      source,
+      JSON.stringify(reading),
     ],
   )
-  await tx.query('insert into agent_version (agent_id, version, manifest) values ($1, $2, $3)', [
+  await tx.query('insert into agent_version (agent_id, version, manifest, source) values ($1, $2, $3, $4)', [
     id,
     version,
     JSON.stringify(document),
+    source,
   ])
   await tx.query('delete from capability where agent_id = $1', [id])
   await tx.query(

@@ -27,6 +27,10 @@ export async function checkEndpoint(endpoint: string, allow: readonly string[]):
   return `${refused.toString()}${where} is not a public address (${refused.range()}) and in no range that the operator allows`
 }
 
+/** Whether its host is an address, or a name that has one. */
+export const hasAddress = async (endpoint: string): Promise<boolean> =>
+  URL.canParse(endpoint) && (await addressesOf(new URL(endpoint).hostname)).length > 0
+
 async function addressesOf(hostname: string): Promise<Address[]> {
   const host = bare(hostname)
   if (ipaddr.isValid(host)) return [ipaddr.process(host)]
