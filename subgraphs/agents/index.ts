@@ -5,6 +5,7 @@ import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
 import { localRuntime } from './runtime/local.ts'
+import { probeRemote } from './runtime/remote.ts'
 import { organizationExists } from './store.ts'
 import { tendPools } from './tend.ts'
 
@@ -19,10 +20,11 @@ export const subgraph: Subgraph = {
     const { config, keys, log } = floor
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
     const tending = tendPools(floor, runtime)
+    const probing = probeRemote(floor)
     const orchestrator = startOrchestrator(floor)
     return {
       async stop() {
-        await Promise.all([tending.stop(), orchestrator.stop()])
+        await Promise.all([tending.stop(), probing.stop(), orchestrator.stop()])
       },
     }
   },

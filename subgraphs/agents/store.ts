@@ -30,8 +30,8 @@ export type AgentRow = {
   health: AgentHealth
 }
 
-/** Without a heartbeat for longer than this, what runs is UNHEALTHY. */
-const staleAfter = '10 seconds'
+/** Without a heartbeat for longer than this, what runs is UNHEALTHY; what runs elsewhere is looked at more seldom. */
+const staleAfter = `case when deployment.pool is null then interval '30 seconds' else interval '10 seconds' end`
 
 const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
   agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
@@ -39,8 +39,9 @@ const columns = `agent.id, agent.organization_id as "organizationId", agent.name
   deployment.version as "deployedVersion", deployment.pool as "deployedPool",
   deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case
-    when heartbeat.at is null or deployment.pool is null then 'UNKNOWN'
-    when heartbeat.at < now() - interval '${staleAfter}' then 'UNHEALTHY'
+    when deployment.version is null then 'UNKNOWN'
+    when coalesce(heartbeat.at, deployment.placed_at) < now() - (${staleAfter}) then 'UNHEALTHY'
+    when heartbeat.at is null then 'UNKNOWN'
     else 'HEALTHY'
   end as health`
 
@@ -347,25 +348,36 @@ export async function upsertDeployment(
        placed_at = now()`,
     [agentId, deploymentId, version, pool, endpoint],
   )
-  if (pool !== null) await insertHeartbeats(tx, pool, [agentId], new Date())
+  // A heartbeat is of where it ran before.
+  if (pool === null) await tx.query('delete from heartbeat where agent_id = $1', [agentId])
+  else await insertHeartbeats(tx, pool, [agentId], new Date())
 }
 
 export async function deleteDeployment(tx: Transaction, agentId: string): Promise<void> {
   await tx.query('delete from deployment where agent_id = $1', [agentId])
 }
 
-/** An older look than the last one changes nothing; an agent that is not deployed in the pool is passed over. */
+/** An older look than the last one changes nothing; an agent that is not deployed in the pool (null: elsewhere) is passed over. */
 export async function insertHeartbeats(
   tx: Transaction,
-  pool: string,
+  pool: string | null,
   agentIds: readonly string[],
   at: Date,
 ): Promise<void> {
   await tx.query(
-    `insert into heartbeat (agent_id, at) select agent_id, $2 from deployment where agent_id = any($1) and pool = $3
+    `insert into heartbeat (agent_id, at) select agent_id, $2 from deployment
+     where agent_id = any($1) and pool is not distinct from $3
      on conflict (agent_id) do update set at = excluded.at where heartbeat.at < excluded.at`,
     [agentIds, at, pool],
   )
+}
+
+/** Those that run outside of all pools. */
+export async function remoteDeployments(tx: Transaction): Promise<{ agentId: string; endpoint: string }[]> {
+  const { rows } = await tx.query<{ agentId: string; endpoint: string }>(
+    `select agent_id as "agentId", endpoint from deployment where pool is null and endpoint is not null order by agent_id`,
+  )
+  return rows
 }
 
 export type Placed = DeploymentRow & {
