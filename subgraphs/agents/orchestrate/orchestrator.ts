@@ -26,7 +26,8 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
 
   const claimNext = async (): Promise<boolean> => {
     if (executing.size >= maxRuns) return false
-    const owner = randomUUID()
+    // Who looks into the database finds the process.
+    const owner = `${process.pid}:${randomUUID()}`
     const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
     if (!claim) return false
     const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }

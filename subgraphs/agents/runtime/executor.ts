@@ -26,7 +26,8 @@ export function openExecutor(options: ExecutorOptions): AgentExecutor {
   const { onEnd, log } = options
   const running = new Map<string, AbortController>()
   return {
-    async execute({ taskId, contextId, userMessage }, events) {
+    async execute({ taskId, contextId, userMessage, context }, events) {
+      log.debug({ taskId, caller: context.user?.userName }, 'works on a message')
       const cancelling = new AbortController()
       running.set(taskId, cancelling)
       const publish = (state: TaskState, details: { reason?: string; artifacts?: Artifact[] } = {}) =>
