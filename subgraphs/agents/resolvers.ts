@@ -3,7 +3,7 @@ import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { isAdministrator, requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByText, requireFilter, requireText } from './arguments.ts'
-import { discoverAgents } from './discover.ts'
+import { discoverAgents } from './discovery/discover.ts'
 import { manifestReader } from './manifest.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent } from './placement.ts'
@@ -23,10 +23,11 @@ export const resolvers: Resolvers = {
       for (const row of rows) agents.prime(row.id, row)
       return agentConnection(rows, totalCount, page)
     },
-    async discoverAgents(_, { query, filter, first }, { db }) {
+    async discoverAgents(_, { query, filter, first }, { db, catalogue }) {
       const page = pageArgs({ first }, { max: 100, default: 10 })
       const { found, totalCount } = await discoverAgents(
         db,
+        catalogue,
         requireText(query, 'query', 1_000),
         requireFilter(filter),
         page.first,
