@@ -16,7 +16,9 @@ export type Embeddings = { provider: EmbeddingProvider } | { provider: null; lac
 
 /** The same, of length 1. */
 export function normalised(vector: ArrayLike<number>): Float32Array {
-  const unit = Float32Array.from(vector)
-  const length = Math.hypot(...unit)
+  const unit = new Float32Array(vector)
+  let squares = 0
+  for (const number of unit) squares += number * number
+  const length = Math.sqrt(squares)
   return length === 0 ? unit : unit.map((number) => number / length)
 }

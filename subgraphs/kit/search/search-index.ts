@@ -1,7 +1,13 @@
 import { createWordIndex, type Field, type FoundWord, placesOf } from './bm25.ts'
-import { fuse } from './fuse.ts'
+import { type Fused, fuse } from './fuse.ts'
 import { hasWords, termsOf } from './terms.ts'
-import { createVectorIndex, type Likeness, type PackedVector, type VectorIndex } from './vectors.ts'
+import {
+  type Compared,
+  createVectorIndex,
+  type Likeness,
+  type PackedVector,
+  type VectorIndex,
+} from './vectors.ts'
 
 export type Entry<Facts> = {
   id: string
@@ -46,7 +52,7 @@ type Options = {
 }
 
 // Of estimates so many are compared exactly.
-const compared = 1_000
+const mostCompared = 1_000
 const compactAbove = 1_000
 
 /** Documents of one kind in memory, found by their words and by their meaning. */
@@ -110,16 +116,16 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
   }
 
   /** Estimates told apart exactly, where they are among the best. */
-  function rank(scores: Float32Array, vector: Float32Array | null, fitting: Uint8Array, first: number) {
-    if (vector === null || vectors === null) return fuse(scores, null, first)
-    const { likeness, isExact } = vectors.compare(vector, fitting)
+  function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
+    if (compared === null) return fuse(scores, null, first)
+    const { likeness, isExact } = compared.all(fitting)
     if (isExact) return fuse(scores, likeness, first)
-    const { best, count } = fuse(scores, likeness, Math.max(compared, first))
+    const { best, count } = fuse(scores, likeness, Math.max(mostCompared, first))
     const bestWords = new Float32Array(scores.length)
     const bestLikeness = new Float32Array(scores.length)
     for (const slot of best) {
       bestWords[slot] = scores[slot]!
-      bestLikeness[slot] = vectors.likenessOf(vector, slot)?.whole ?? 0
+      bestLikeness[slot] = compared.one(slot)?.whole ?? 0
     }
     return { ...fuse(bestWords, bestLikeness, first), count }
   }
@@ -151,10 +157,11 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
       const visible = visibleTo(sees)
       const fitting = fits === null ? visible : fittingOf(visible, fits)
       const matches = words.search(query, visible, fitting)
-      const { best, scoreOf, count } = rank(matches.scores, vector, fitting, first)
+      const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
+      const { best, scoreOf, count } = rank(matches.scores, compared, fitting, first)
       const found = best.map((slot): Found => {
         const entry = entries[slot]!
-        const likeness = vector === null ? null : (vectors?.likenessOf(vector, slot) ?? null)
+        const likeness = compared?.one(slot) ?? null
         const reasons = [
           ...reasonsOfWords(matches.words, slot, entry.texts),
           ...(likeness === null ? [] : [reasonOfMeaning(likeness, entry.examples)]),

@@ -12,14 +12,14 @@ test('a packed vector keeps cosines to a hundredth, half of the description and 
   index.set(3, [description!, ...examples].map(packed))
   const query = testVector('scan code for a password')
   const best = Math.max(...examples.map((example) => cosine(query, example)))
-  expect(index.likenessOf(query, 3)).toEqual({
+  expect(index.comparedWith(query).one(3)).toEqual({
     whole: expect.closeTo((cosine(query, description!) + best) / 2, 2),
     description: expect.closeTo(cosine(query, description!), 2),
     example: expect.closeTo(best, 2),
     exampleIndex: examples.findIndex((example) => cosine(query, example) === best),
   })
-  expect(index.likenessOf(query, 2)).toBeNull()
-  const { likeness } = index.compare(query, Uint8Array.from([1, 1, 1, 1]))
+  expect(index.comparedWith(query).one(2)).toBeNull()
+  const { likeness } = index.comparedWith(query).all(Uint8Array.from([1, 1, 1, 1]))
   expect([...likeness]).toEqual([0, 0, 0, expect.closeTo((cosine(query, description!) + best) / 2, 2)])
 })
 

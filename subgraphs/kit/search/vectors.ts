@@ -20,12 +20,17 @@ export type Likeness = { whole: number; description: number; example: number; ex
 export type VectorIndex = {
   /** That of the description, then those of the examples; replaces what the slot had. */
   set(slot: number, vectors: readonly PackedVector[]): void
-  /** By slot, 0 where there is none. Where more than `exactUpTo` vectors fit, an estimate from their signs, ± 0.08. */
-  compare(query: Float32Array, fitting: Uint8Array): { likeness: Float32Array; isExact: boolean }
-  /** Exactly; null where the slot has no vectors. */
-  likenessOf(query: Float32Array, slot: number): Likeness | null
+  /** Of unit length. */
+  comparedWith(query: Float32Array): Compared
   /** Moves documents to other slots; those with -1 are gone. */
   move(slots: Int32Array): void
+}
+
+export type Compared = {
+  /** By slot, 0 where there is none. Where more than `exactUpTo` vectors fit, an estimate from their signs, ± 0.08. */
+  all(fitting: Uint8Array): { likeness: Float32Array; isExact: boolean }
+  /** Exactly; null where the slot has no vectors. */
+  one(slot: number): Likeness | null
 }
 
 type Options = { dimensions: number; exactUpTo?: number }
@@ -35,7 +40,7 @@ const usualExactUpTo = 20_000
 
 /** Compares a query with everything, one after the other. */
 export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Options): VectorIndex {
-  const signWords = Math.ceil(dimensions / 32)
+  const signWords = signWordsOf(dimensions)
   /** Of each slot its first vector, and how many follow each other. */
   let starts = new Int32Array(1024).fill(-1)
   let counts = new Uint16Array(1024)
@@ -74,29 +79,22 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
   }
 
   /** Half of the description, half of the best example; of the description alone where there are no examples. */
-  function whole(slot: number, likenessAt: (vector: number) => number): Likeness {
+  function whole(slot: number, likenessAt: (vector: number) => number): number {
     const start = starts[slot]!
+    const end = start + counts[slot]!
     const description = likenessAt(start)
+    if (end === start + 1) return description
     let example = -1
-    let exampleIndex = -1
-    for (let at = 1; at < counts[slot]!; at++) {
-      const likeness = likenessAt(start + at)
-      if (likeness > example) {
-        example = likeness
-        exampleIndex = at - 1
-      }
+    for (let at = start + 1; at < end; at++) {
+      const found = likenessAt(at)
+      if (found > example) example = found
     }
-    return {
-      whole: exampleIndex < 0 ? description : (description + example) / 2,
-      description,
-      example,
-      exampleIndex,
-    }
+    return (description + example) / 2
   }
 
   /** The cosine of the query with a vector. */
   function exactly(query: Float32Array): (vector: number) => number {
-    const { whole: wholes, scale } = inWholes(query)
+    const { wholes, scale } = inWholes(query)
     return (vector) => {
       const from = vector * dimensions
       let sum = 0
@@ -114,7 +112,12 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
     return (vector) => {
       const from = vector * signWords
       let different = 0
-      for (let at = 0; at < signWords; at++) different += bitsOf(own[at]! ^ signs[from + at]!)
+      for (let at = 0; at < signWords; at += 3)
+        different += bitsOf(
+          own[at]! ^ signs[from + at]!,
+          own[at + 1]! ^ signs[from + at + 1]!,
+          own[at + 2]! ^ signs[from + at + 2]!,
+        )
       return cosines[different]!
     }
   }
@@ -126,28 +129,31 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
       counts[slot] = vectors.length
       for (const vector of vectors) put(size++, vector)
     },
-    compare(query, fitting) {
-      const last = Math.min(fitting.length, starts.length)
-      let vectors = 0
-      for (let slot = 0; slot < last; slot++) if (fitting[slot] === 1) vectors += counts[slot]!
-      const isExact = vectors <= exactUpTo
-      const likenessAt = isExact ? exactly(query) : roughly(query)
-      const likeness = new Float32Array(fitting.length)
-      for (let slot = 0; slot < last; slot++) {
-        if (fitting[slot] === 0 || starts[slot]! < 0) continue
-        const start = starts[slot]!
-        const end = start + counts[slot]!
-        const description = likenessAt(start)
-        let example = -1
-        for (let at = start + 1; at < end; at++) {
-          const found = likenessAt(at)
-          if (found > example) example = found
-        }
-        likeness[slot] = end === start + 1 ? description : (description + example) / 2
+    comparedWith(query) {
+      const exact = exactly(query)
+      return {
+        all(fitting) {
+          const last = Math.min(fitting.length, starts.length)
+          let vectors = 0
+          for (let slot = 0; slot < last; slot++) if (fitting[slot] === 1) vectors += counts[slot]!
+          const isExact = vectors <= exactUpTo
+          const likeness = new Float32Array(fitting.length)
+          const likenessAt = isExact ? exact : roughly(query)
+          for (let slot = 0; slot < last; slot++)
+            if (fitting[slot] === 1 && starts[slot]! >= 0) likeness[slot] = whole(slot, likenessAt)
+          return { likeness, isExact }
+        },
+        one(slot) {
+          const start = starts[slot] ?? -1
+          if (start < 0) return null
+          const [description = 0, ...examples] = Array.from({ length: counts[slot]! }, (_, at) =>
+            exact(start + at),
+          )
+          const example = Math.max(...examples)
+          return { whole: whole(slot, exact), description, example, exampleIndex: examples.indexOf(example) }
+        },
       }
-      return { likeness, isExact }
     },
-    likenessOf: (query, slot) => ((starts[slot] ?? -1) < 0 ? null : whole(slot, exactly(query))),
     move(slots) {
       const kept = Array.from(slots, (to, from) => ({
         to,
@@ -179,22 +185,33 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
 // Times a byte and summed up over 512 numbers this stays within 31 bits.
 const wholeMost = 32_000
 
-function inWholes(query: Float32Array): { whole: Int32Array; scale: number } {
+function inWholes(query: Float32Array): { wholes: Int32Array; scale: number } {
   let largest = 0
   for (const number of query) largest = Math.max(largest, Math.abs(number))
   const most = Math.min(wholeMost, Math.floor((2 ** 31 - 1) / 127 / query.length))
   const scale = largest === 0 ? 0 : largest / most
-  return { whole: Int32Array.from(query, (number) => (scale === 0 ? 0 : Math.round(number / scale))), scale }
+  const wholes = new Int32Array(query.length)
+  if (scale > 0) for (let at = 0; at < query.length; at++) wholes[at] = Math.round(query[at]! / scale)
+  return { wholes, scale }
 }
 
 function signsOf(numbers: Int8Array | Float32Array, from: number, dimensions: number): Uint32Array {
-  const signs = new Uint32Array(Math.ceil(dimensions / 32))
+  const signs = new Uint32Array(signWordsOf(dimensions))
   for (let at = 0; at < dimensions; at++) if (numbers[from + at]! > 0) signs[at >>> 5]! |= 1 << (at & 31)
   return signs
 }
 
-function bitsOf(word: number): number {
-  let bits = word - ((word >>> 1) & 0x55555555)
-  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333)
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+/** A multiple of three: bits of three words are counted at a time. */
+const signWordsOf = (dimensions: number) => 3 * Math.ceil(dimensions / 96)
+
+// Each four bits of a word come to hold how many of them are set; those of three words are at most 12 together.
+function bitsOf(a: number, b: number, c: number): number {
+  const fours = (bitsByFour(a) + bitsByFour(b) + bitsByFour(c)) | 0
+  const eights = (fours & 0x0f0f0f0f) + ((fours >>> 4) & 0x0f0f0f0f)
+  return Math.imul(eights, 0x01010101) >>> 24
+}
+
+function bitsByFour(word: number): number {
+  const twos = word - ((word >>> 1) & 0x55555555)
+  return ((twos & 0x33333333) + ((twos >>> 2) & 0x33333333)) | 0
 }
