@@ -30,3 +30,17 @@ test('every variable that is wrong is named', () => {
     /HOME_ORGANIZATION: expected lower-case.*\nDATABASE_URL: .*\nKAFKA_PARTITIONS: .*\nAGENT_POOLS: expected JSON/,
   )
 })
+
+test('embeddings are made here, by an endpoint that is named, or not at all', () => {
+  expect(readConfig({}).embeddings).toEqual({ kind: 'local' })
+  expect(readConfig({ EMBEDDINGS: 'none' }).embeddings).toEqual({ kind: 'none' })
+  const EMBEDDINGS_URL = 'https://api.example/v1'
+  expect(readConfig({ EMBEDDINGS: 'openai', EMBEDDINGS_URL }).embeddings).toEqual({
+    kind: 'openai',
+    url: EMBEDDINGS_URL,
+    model: 'text-embedding-3-small',
+    dimensions: 1_536,
+    apiKey: undefined,
+  })
+  expect(() => readConfig({ EMBEDDINGS: 'openai' })).toThrow('EMBEDDINGS_URL: expected the endpoint')
+})

@@ -92,6 +92,11 @@ const environment = z.object({
   SUBGRAPH_SUBSCRIPTION_URLS: json(z.record(z.string(), z.url({ protocol: /^(ws|http)s?$/ }))),
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
+  EMBEDDINGS: z.enum(['local', 'openai', 'none']).default('local'),
+  EMBEDDINGS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  EMBEDDINGS_MODEL: z.string().default('text-embedding-3-small'),
+  EMBEDDINGS_DIMENSIONS: whole(1, 4_096, 1_536),
+  EMBEDDINGS_API_KEY: z.string().optional(),
   JWKS_URL: optionalUrl,
   JWT_ISSUER: z.string().default('community'),
   JWT_AUDIENCE: z.string().default('community'),
@@ -147,6 +152,24 @@ const environment = z.object({
 })
 
 export type Config = ReturnType<typeof readConfig>
+
+/** What makes vectors of texts for search. */
+export type EmbeddingsConfig =
+  | { kind: 'local' | 'none' }
+  | { kind: 'openai'; url: string; model: string; dimensions: number; apiKey: string | undefined }
+
+function embeddingsOf(e: z.infer<typeof environment>): EmbeddingsConfig {
+  if (e.EMBEDDINGS !== 'openai') return { kind: e.EMBEDDINGS }
+  if (e.EMBEDDINGS_URL === undefined)
+    throw new Error('EMBEDDINGS_URL: expected the endpoint, as https://api.example/v1')
+  return {
+    kind: 'openai',
+    url: e.EMBEDDINGS_URL,
+    model: e.EMBEDDINGS_MODEL,
+    dimensions: e.EMBEDDINGS_DIMENSIONS,
+    apiKey: e.EMBEDDINGS_API_KEY,
+  }
+}
 
 /** What Node and the tools it calls need of this process's environment; settings of ours are passed on one by one. */
 export const inheritedEnvironment = (env: Record<string, string | undefined> = process.env) =>
@@ -204,6 +227,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentPools: e.AGENT_POOLS ?? {},
     /** CIDR ranges inside the machine's own networks that agents may live in. */
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
+    embeddings: embeddingsOf(e),
     jwksUrl: e.JWKS_URL,
     jwtIssuer: e.JWT_ISSUER,
     jwtAudience: e.JWT_AUDIENCE,

@@ -49,8 +49,12 @@ export type TestSubgraph = AsyncDisposable & {
   eventually<T>(ask: () => Promise<T>, fits: (value: T) => boolean): Promise<T>
 }
 
-/** A subgraph on a database of its own, the Postgres event log, and a graph that knows agents only. */
-export async function testSubgraph(subgraph: Subgraph, topics: readonly string[]): Promise<TestSubgraph> {
+/** A subgraph on a database of its own, the Postgres event log, and a graph that knows agents only; `env` is set beside. */
+export async function testSubgraph(
+  subgraph: Subgraph,
+  topics: readonly string[],
+  env: Record<string, string> = {},
+): Promise<TestSubgraph> {
   const stack = new AsyncDisposableStack()
   const database = stack.use(await testDatabase())
   const folder = await mkdtemp(join(tmpdir(), 'subgraph-'))
@@ -67,6 +71,9 @@ export async function testSubgraph(subgraph: Subgraph, topics: readonly string[]
     KAFKA_PARTITIONS: '2',
     GATEWAY_URL: graph.url,
     AGENT_ENDPOINT_ALLOW: '127.0.0.0/8',
+    // Without the embedding model, whatever this machine has.
+    CACHE_DIR: folder,
+    ...env,
   })
   const log = createLog('test', 'fatal')
   const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 2, log })

@@ -8,6 +8,7 @@ import { lockFolder } from './folder-lock.ts'
 import { type EmbeddedKafka, startKafka } from './kafka.ts'
 import { kafkaAvailable, kafkaJars } from './kafka-jars.ts'
 import { madeOnce } from './made-once.ts'
+import { modelFiles } from './model-files.ts'
 import { freePort, isFree, reachableHost } from './ports.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres.ts'
 import { runToEnd } from './run.ts'
@@ -95,6 +96,8 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       GATEWAY_URL: graphqlUrl,
       AGENT_POOLS: JSON.stringify(addresses.pools),
       AGENT_ENDPOINT_ALLOW: ['127.0.0.0/8', ...config.agentEndpointAllow].join(','),
+      CACHE_DIR: config.cacheDir,
+      ...embeddingsEnv(config),
       JWT_ISSUER: config.jwtIssuer,
       JWT_AUDIENCE: config.jwtAudience,
       ...(config.jwksUrl === undefined ? {} : { JWKS_URL: config.jwksUrl }),
@@ -171,6 +174,9 @@ async function startFloor(
     if (kafka === 'required') throw new CannotStart(`Kafka can't run here: ${missing}`)
     say(`Kafka can't run here (${missing}): the event log is kept in Postgres.`)
   }
+  // After Kafka's: two Mavens at once may get in each other's way.
+  const model = config.embeddings.kind === 'local' ? await modelFiles(config.cacheDir, log) : true
+  if (model !== true) say(`Agents are found by words alone, not by meaning (${model}).`)
   const floor = await Promise.allSettled([
     config.databaseUrl === undefined
       ? startPostgres({ folder: join(dataFolder, 'postgres'), standbys, synchronous, log })
@@ -268,6 +274,18 @@ async function rolePasswords(dataFolder: string): Promise<Record<string, string>
     ),
   )
   return JSON.parse(made) as Record<string, string>
+}
+
+function embeddingsEnv({ embeddings }: Config): Record<string, string> {
+  if (embeddings.kind !== 'openai') return { EMBEDDINGS: embeddings.kind }
+  const { kind, url, model, dimensions, apiKey } = embeddings
+  return {
+    EMBEDDINGS: kind,
+    EMBEDDINGS_URL: url,
+    EMBEDDINGS_MODEL: model,
+    EMBEDDINGS_DIMENSIONS: `${dimensions}`,
+    ...(apiKey === undefined ? {} : { EMBEDDINGS_API_KEY: apiKey }),
+  }
 }
 
 function databaseUrls(

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import type { Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { type Catalogue, startCatalogue } from './discovery/catalogue.ts'
 import type { Capability } from './manifest.ts'
 import {
   type PhaseRow,
@@ -33,7 +34,16 @@ type Slice<Row> = { rows: Row[]; totalCount: number }
 type PageKey<Filter> = { id: string; filter: Filter; page: Page }
 type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 
+export type AgentsFloor = Floor & { catalogue: Catalogue }
+
+export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
+  const catalogue = startCatalogue(floor)
+  undo(() => catalogue.stop())
+  return { ...floor, catalogue }
+}
+
 export type Context = RequestContext & {
+  catalogue: Catalogue
   agents: DataLoader<string, AgentRow | null>
   manifests: DataLoader<string, Record<string, unknown> | null>
   readings: DataLoader<string, ReadingRow | null>
@@ -52,10 +62,11 @@ export type Context = RequestContext & {
   home: string
 }
 
-export function createContext(base: RequestContext, { config, keys, log }: Floor): Context {
+export function createContext(base: RequestContext, { config, keys, log, catalogue }: AgentsFloor): Context {
   const { db } = base
   return {
     ...base,
+    catalogue,
     agents: new DataLoader((ids) => agentsById(db, ids)),
     manifests: new DataLoader((ids) => manifestsOf(db, ids)),
     readings: new DataLoader((ids) => readingsOf(db, ids)),

@@ -1,6 +1,6 @@
 import { inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
-import { createContext } from './context.ts'
+import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
 import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
@@ -9,9 +9,10 @@ import { probeRemote } from './runtime/remote.ts'
 import { organizationExists } from './store.ts'
 import { tendPools } from './tend.ts'
 
-export const subgraph: Subgraph = {
+export const subgraph: Subgraph<AgentsFloor> = {
   name: 'agents',
   resolvers,
+  prepare: prepareFloor,
   context: createContext,
   topics: [topic, usageTopic],
   inbox: { topics: inboxTopics, apply: applyEvent },

@@ -2,7 +2,7 @@ import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByText, requireFilter, requireText } from './arguments.ts'
-import { discoverAgents } from './discover.ts'
+import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
 import { notInvocable } from './invocable.ts'
@@ -24,10 +24,11 @@ export const resolvers: Resolvers = {
       for (const row of rows) agents.prime(row.id, row)
       return agentConnection(rows, totalCount, page)
     },
-    async discoverAgents(_, { query, filter, first }, { db }) {
+    async discoverAgents(_, { query, filter, first }, { db, catalogue }) {
       const page = pageArgs({ first }, { max: 100, default: 10 })
       const { found, totalCount } = await discoverAgents(
         db,
+        catalogue,
         requireText(query, 'query', 1_000),
         requireFilter(filter),
         page.first,

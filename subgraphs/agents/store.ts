@@ -81,7 +81,7 @@ export type AgentFilter = {
 }
 
 /** As conditions on `agent`; values are pushed to `params`. */
-export function conditions(filter: AgentFilter, params: unknown[]): string {
+function conditions(filter: AgentFilter, params: unknown[]): string {
   const bind = (value: unknown) => `$${params.push(value)}`
   const found: string[] = []
   if (filter.pool != null) found.push(`agent.pool = ${bind(filter.pool)}`)

@@ -39,7 +39,9 @@ export async function serveSubgraph(
     for (const step of steps.splice(0).toReversed()) await step()
   }
   try {
-    const floor = await openFloor(subgraph, config, log, (step) => steps.push(step))
+    const undo: Undo = (step) => void steps.push(step)
+    const opened = await openFloor(subgraph, config, log, undo)
+    const floor = subgraph.prepare?.(opened, undo) ?? opened
     const apollo = new ApolloServer<RequestContext>({
       schema: await executableSchema(subgraph),
       introspection: true,

@@ -32,14 +32,17 @@ export type RequestContext = {
   mutate: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
 }
 
-export type Subgraph = {
+/** `F`: its floor, with what it adds in `prepare`. */
+export type Subgraph<F extends Floor = Floor> = {
   name: string
   /** Instead of `schema/<name>.graphql`. */
   typeDefs?: string
   /** A map of types to their fields' resolvers; `DateTime` and `JSON` are there by themselves. */
   resolvers: object
+  /** Adds what lives as long as the subgraph and requests need; `undo` takes what ends it. */
+  prepare?(floor: Floor, undo: (step: () => Promise<void>) => void): F
   /** Adds what lives as long as a request, as dataloaders. */
-  context?: (base: RequestContext, floor: Floor) => RequestContext
+  context?(base: RequestContext, floor: F): RequestContext
   /** Topics that it writes, `ossa.<name>.events.v1` among them. */
   topics: readonly string[]
   inbox?: {
@@ -48,7 +51,7 @@ export type Subgraph = {
     apply: (tx: Transaction, record: LogRecord) => Promise<void>
   }
   /** What it runs beside answering requests. */
-  start?: (floor: Floor) => Promise<{ stop: () => Promise<void> }>
+  start?(floor: F): Promise<{ stop: () => Promise<void> }>
 }
 
 /** The row-level settings that a principal's transactions run with. */

@@ -1,0 +1,106 @@
+import type { Db, Transaction } from '@community/infra/postgres.ts'
+import type { AgentStatus, AgentType, Visibility } from '../schema.generated.ts'
+
+export type EntryRow = {
+  id: string
+  organizationId: string
+  name: string
+  description: string
+  type: AgentType
+  subtype: string
+  pool: string | null
+  status: AgentStatus
+  visibility: Visibility
+  revision: number
+  capabilities: { name: string; description: string; examples: string[] }[]
+}
+
+/** In no order; agents that are not there are left out. */
+export async function entriesOf(db: Db, ids: readonly string[]): Promise<EntryRow[]> {
+  const { rows } = await db.query<EntryRow>(
+    `select agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
+       agent.subtype, agent.pool, agent.status, agent.visibility, agent.revision::int, coalesce(said.capabilities, '[]') as capabilities
+     from agent left join lateral (
+       select jsonb_agg(jsonb_build_object(
+         'name', c.name, 'description', c.description,
+         'examples', jsonb_path_query_array(c.examples, '$[*].description')
+       ) order by c.ordinal) as capabilities
+       from capability as c where c.agent_id = agent.id
+     ) as said on true
+     where agent.id = any($1)`,
+    [ids],
+  )
+  return rows
+}
+
+export async function databaseTime(db: Db): Promise<Date> {
+  const { rows } = await db.query<{ at: Date }>('select now() as at')
+  return rows[0]?.at ?? new Date(0)
+}
+
+/** All that changed at `since` or later; null: all. */
+export async function revisionsSince(
+  db: Db,
+  since: Date | null,
+): Promise<{ id: string; revision: number }[]> {
+  const { rows } = await db.query<{ id: string; revision: number }>(
+    `select id, revision::int from agent where updated_at >= coalesce($1::timestamptz, '-infinity')`,
+    [since],
+  )
+  return rows
+}
+
+/** The audiences that the caller may see, as `audienceOf` names them. */
+export async function audiencesSeen(db: Db): Promise<Set<string>> {
+  const { rows } = await db.query<{ organizationId: string; visibility: Visibility }>(
+    'select organization_id as "organizationId", visibility from audience',
+  )
+  return new Set(rows.map(audienceOf))
+}
+
+export const audienceOf = ({
+  organizationId,
+  visibility,
+}: {
+  organizationId: string
+  visibility: Visibility
+}) => `${visibility} ${organizationId}`
+
+/** Packed vectors by the digest of their text; those that are not there are left out. */
+export async function vectorsOf(
+  db: Db,
+  model: string,
+  digests: readonly string[],
+): Promise<Map<string, Uint8Array>> {
+  const { rows } = await db.query<{ digest: string; vector: Buffer }>(
+    'select digest, vector from embedding where model = $1 and digest = any($2)',
+    [model, digests],
+  )
+  return new Map(rows.map(({ digest, vector }) => [digest, vector]))
+}
+
+export async function insertVectors(
+  tx: Transaction,
+  model: string,
+  vectors: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  await tx.query(
+    `insert into embedding (model, digest, vector)
+     select $1, digest, decode(vector, 'hex') from unnest($2::text[], $3::text[]) as made (digest, vector)
+     on conflict do nothing`,
+    [
+      model,
+      [...vectors.keys()],
+      Array.from(vectors.values(), (vector) => Buffer.from(vector).toString('hex')),
+    ],
+  )
+}
+
+/** Whether nobody else makes vectors with this model; holds until the transaction ends. */
+export async function claimEmbedding(tx: Transaction, model: string): Promise<boolean> {
+  const { rows } = await tx.query<{ claimed: boolean }>(
+    `select pg_try_advisory_xact_lock(hashtextextended('embedding ' || $1, 0)) as claimed`,
+    [model],
+  )
+  return rows[0]?.claimed ?? false
+}

@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest'
+import { createSearchIndex, type Entry, type Search, type SearchIndex } from './search-index.ts'
+import { testDimensions, testVector } from './testing.ts'
+import { packed } from './vectors.ts'
+
+type Facts = { pool: string }
+const fields = [
+  { name: 'name', weight: 2 },
+  { name: 'description', weight: 1 },
+]
+
+const entry = (id: string, description: string, more: Partial<Entry<Facts>> = {}): Entry<Facts> => ({
+  id,
+  texts: [id.replaceAll('-', ' '), description],
+  examples: [],
+  audience: 'public',
+  facts: { pool: 'a' },
+  ...more,
+})
+
+const vectorsOf = ({ texts, examples }: Entry<Facts>) =>
+  [texts.join(' '), ...examples].map((text) => packed(testVector(text)))
+
+function indexOf(entries: readonly Entry<Facts>[], exactUpTo?: number): SearchIndex<Facts> {
+  const index = createSearchIndex<Facts>({
+    fields,
+    dimensions: testDimensions,
+    ...(exactUpTo === undefined ? {} : { exactUpTo }),
+  })
+  for (const each of entries) index.put(each, vectorsOf(each))
+  return index
+}
+
+const byWords = (query: string, more: Partial<Search<Facts>> = {}): Search<Facts> => ({
+  query,
+  vector: null,
+  sees: (audience) => audience === 'public',
+  fits: null,
+  first: 10,
+  ...more,
+})
+const byMeaning = (query: string, more: Partial<Search<Facts>> = {}) =>
+  byWords(query, { vector: testVector(query), ...more })
+
+const agents = [
+  entry('secret-scanner', 'Finds leaked credentials in source code.', {
+    examples: ['Is there a password in this repository?', 'Scan my commit.'],
+  }),
+  entry('forecaster', 'Predicts tomorrow’s load from past days.', { facts: { pool: 'b' } }),
+  entry('translator', 'Turns texts of one language into another.', { examples: ['Put this into French.'] }),
+  entry('code-reviewer', 'Reads code and says what is wrong with it.', { facts: { pool: 'b' } }),
+]
+
+test('the reasons say which word was found where, and what the query is most like', () => {
+  const { found, totalCount } = indexOf(agents).search(byWords('Who scans code for secrets?'))
+  expect(found.map(({ id, reasons }) => [id, reasons])).toEqual([
+    ['secret-scanner', ['code: description', 'secrets: name']],
+    ['code-reviewer', ['code: name, description']],
+  ])
+  expect(totalCount).toBe(2)
+  const [best] = indexOf(agents).search(byMeaning('Put this into French.')).found
+  expect(best).toEqual({
+    id: 'translator',
+    score: expect.closeTo(0.7, 2),
+    reasons: ['like its example “Put this into French.” (1.00)'],
+  })
+})
+
+test('a word that nobody has is read as the nearest one, a word that somebody has is not', () => {
+  const index = indexOf(agents)
+  expect(index.search(byWords('forcaster')).found).toEqual([
+    { id: 'forecaster', score: 1, reasons: ['forcaster (read as forecaster): name'] },
+  ])
+  expect(index.search(byWords('leaked credentails')).found[0]?.reasons).toEqual([
+    'leaked: description',
+    'credentails (read as credentials): description',
+  ])
+  expect(index.search(byWords('load')).found.map(({ id }) => id)).toEqual(['forecaster'])
+  expect(index.search(byWords('xylophone')).totalCount).toBe(0)
+})
+
+test('nothing of what a caller may not see is in the answer: not in counts, order, scores or reasons', () => {
+  const hidden = Array.from({ length: 40 }, (_, n) =>
+    entry(`hidden-${n}`, `Scans credentials and is forecasting code number ${n} of foo bar credentails`, {
+      audience: n % 2 === 0 ? 'secret' : 'other',
+      examples: ['Is there a password in this code?', 'scan credentials'],
+    }),
+  )
+  const [alone, aloneEstimates] = [indexOf(agents), indexOf(agents, 0)]
+  const mixed = indexOf([...hidden.slice(0, 20), ...agents, ...hidden.slice(20)])
+  const mixedEstimates = indexOf([...hidden.slice(0, 20), ...agents, ...hidden.slice(20)], 0)
+  for (const query of ['scan code', 'credentails', 'forcasts of load', 'a password', 'number', 'hiden foo']) {
+    for (const search of [byWords(query), byMeaning(query), byMeaning(query, { first: 1 })]) {
+      expect(mixed.search(search)).toEqual(alone.search(search))
+      expect(mixedEstimates.search(search)).toEqual(aloneEstimates.search(search))
+    }
+    const fits = ({ pool }: Facts) => pool === 'b'
+    expect(mixed.search(byMeaning(query, { fits }))).toEqual(alone.search(byMeaning(query, { fits })))
+  }
+  expect(mixed.search(byWords('hidden', { sees: () => true })).totalCount).toBe(40)
+})
+
+test('a filter leaves out what does not fit, and changes neither what words weigh nor which are known', () => {
+  const fits = ({ pool }: Facts) => pool === 'b'
+  const { found, totalCount } = indexOf(agents).search(byWords('finds code', { fits }))
+  expect(found.map(({ id, reasons }) => [id, reasons])).toEqual([
+    ['code-reviewer', ['code: name, description']],
+  ])
+  expect(totalCount).toBe(1)
+})
+
+test('what is replaced is found as it is now, with its facts, its audience and its vectors', () => {
+  const index = indexOf(agents)
+  index.put(entry('forecaster', 'Predicts the weather.'), null)
+  expect(index.search(byWords('load')).totalCount).toBe(0)
+  expect(index.search(byMeaning('weather')).found[0]).toMatchObject({
+    id: 'forecaster',
+    reasons: ['weather: description'],
+  })
+  index.put(
+    entry('forecaster', 'Predicts the weather.'),
+    vectorsOf(entry('forecaster', 'Predicts the weather.')),
+  )
+  expect(index.search(byMeaning('weather')).found[0]?.reasons).toHaveLength(2)
+  index.put(entry('forecaster', 'Predicts the weather.', { audience: 'secret' }), null)
+  expect(index.search(byMeaning('weather')).found.map(({ id }) => id)).not.toContain('forecaster')
+  expect(index.size()).toBe(4)
+})
+
+test('after many replacements the answers are those of an index made anew', () => {
+  const index = indexOf(agents)
+  for (let n = 0; n < 1_500; n++) {
+    const changing = entry('forecaster', `Version ${n} of something that predicts.`)
+    index.put(changing, vectorsOf(changing))
+  }
+  const last = entry('forecaster', 'Predicts tomorrow’s load from past days.', { facts: { pool: 'b' } })
+  index.put(last, vectorsOf(last))
+  for (const query of ['predict load', 'code', 'version'])
+    expect(index.search(byMeaning(query))).toEqual(indexOf(agents).search(byMeaning(query)))
+})
+
+test('estimated and compared exactly again, the best are the same', () => {
+  const many = Array.from({ length: 3_000 }, (_, n) =>
+    entry(`agent-${n}`, `does ${n % 50} things with part ${n % 77} of ${n % 13}`, { examples: [`do ${n}`] }),
+  )
+  const [exact, estimated] = [indexOf(many), indexOf(many, 100)]
+  for (const query of ['does part', 'things with something', 'do it'])
+    expect(estimated.search(byMeaning(query)).found[0]).toEqual(exact.search(byMeaning(query)).found[0])
+})
+
+test('a query without any word finds nothing', () => {
+  expect(indexOf(agents).search(byMeaning('& | !'))).toEqual({ found: [], totalCount: 0 })
+})

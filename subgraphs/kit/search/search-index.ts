@@ -1,0 +1,194 @@
+import { createWordIndex, type Field, type FoundWord, placesOf } from './bm25.ts'
+import { type Fused, fuse } from './fuse.ts'
+import { hasWords, termsOf } from './terms.ts'
+import {
+  type Compared,
+  createVectorIndex,
+  type Likeness,
+  type PackedVector,
+  type VectorIndex,
+} from './vectors.ts'
+
+export type Entry<Facts> = {
+  id: string
+  /** In the order of the index's fields. */
+  texts: readonly string[]
+  /** Questions that it answers. */
+  examples: readonly string[]
+  /** All entries of an audience may be seen by the same callers. */
+  audience: string
+  /** What filters ask of. */
+  facts: Facts
+}
+
+export type Search<Facts> = {
+  query: string
+  /** Of the query, of unit length; null: by words alone. */
+  vector: Float32Array | null
+  /** Whether the caller may see the entries of an audience. Nothing else has any part in the answer. */
+  sees: (audience: string) => boolean
+  /** Null: all fit. */
+  fits: ((facts: Facts) => boolean) | null
+  first: number
+}
+
+/** `score` is above 0 and at most 1, comparable within one answer; `reasons` say what was found where. */
+type Found = { id: string; score: number; reasons: string[] }
+
+export type SearchIndex<Facts> = {
+  /** With the vectors of its description and its examples, or null while there are none. Replaces what it was. */
+  put(entry: Entry<Facts>, vectors: readonly PackedVector[] | null): void
+  get(id: string): Entry<Facts> | null
+  size(): number
+  /** The best first; `totalCount` is of all that fit at all. */
+  search(search: Search<Facts>): { found: Found[]; totalCount: number }
+}
+
+type Options = {
+  fields: readonly Field[]
+  /** Null: there are no vectors. */
+  dimensions: number | null
+  exactUpTo?: number
+}
+
+// Of estimates so many are compared exactly.
+const mostCompared = 1_000
+const compactAbove = 1_000
+
+/** Documents of one kind in memory, found by their words and by their meaning. */
+export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Options): SearchIndex<Facts> {
+  const words = createWordIndex(fields)
+  const vectors: VectorIndex | null =
+    dimensions === null
+      ? null
+      : createVectorIndex({ dimensions, ...(exactUpTo === undefined ? {} : { exactUpTo }) })
+  /** By slot; null where an entry was replaced. */
+  let entries: (Entry<Facts> | null)[] = []
+  const slots = new Map<string, number>()
+  const audiences = new Map<string, number>()
+  let audienceOf: number[] = []
+  let withVectors = new Set<number>()
+
+  function slotFor(entry: Entry<Facts>): number {
+    const known = slots.get(entry.id)
+    if (known !== undefined && isSameText(entries[known]!, entry)) {
+      entries[known] = entry
+      return known
+    }
+    if (known !== undefined) {
+      entries[known] = null
+      withVectors.delete(known)
+      if (entries.length - slots.size > compactAbove + slots.size) compact()
+    }
+    const slot = entries.push(entry) - 1
+    slots.set(entry.id, slot)
+    words.add(slot, entry.texts)
+    return slot
+  }
+
+  function compact(): void {
+    const moves = new Int32Array(entries.length).fill(-1)
+    let next = 0
+    for (const [from, entry] of entries.entries()) if (entry !== null) moves[from] = next++
+    words.move(moves)
+    vectors?.move(moves)
+    withVectors = new Set(Array.from(withVectors, (from) => moves[from]!))
+    audienceOf = audienceOf.filter((_, from) => moves[from]! >= 0)
+    entries = entries.filter((entry) => entry !== null)
+    slots.clear()
+    for (const [slot, entry] of entries.entries()) slots.set(entry!.id, slot)
+  }
+
+  /** A byte for each slot: 1 where the caller sees the entry. */
+  function visibleTo(sees: (audience: string) => boolean): Uint8Array {
+    const seen = Uint8Array.from(audiences.keys(), (audience) => (sees(audience) ? 1 : 0))
+    const visible = new Uint8Array(entries.length)
+    for (let slot = 0; slot < visible.length; slot++)
+      if (entries[slot] !== null) visible[slot] = seen[audienceOf[slot]!]!
+    return visible
+  }
+
+  function fittingOf(visible: Uint8Array, fits: (facts: Facts) => boolean): Uint8Array {
+    const fitting = new Uint8Array(visible.length)
+    for (let slot = 0; slot < visible.length; slot++)
+      if (visible[slot] === 1 && fits(entries[slot]!.facts)) fitting[slot] = 1
+    return fitting
+  }
+
+  /** Estimates told apart exactly, where they are among the best. */
+  function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
+    if (compared === null) return fuse(scores, null, first)
+    const { likeness, isExact } = compared.all(fitting)
+    if (isExact) return fuse(scores, likeness, first)
+    const { best, count } = fuse(scores, likeness, Math.max(mostCompared, first))
+    const bestWords = new Float32Array(scores.length)
+    const bestLikeness = new Float32Array(scores.length)
+    for (const slot of best) {
+      bestWords[slot] = scores[slot]!
+      bestLikeness[slot] = compared.one(slot)?.whole ?? 0
+    }
+    return { ...fuse(bestWords, bestLikeness, first), count }
+  }
+
+  function reasonsOfWords(found: readonly FoundWord[], slot: number, texts: readonly string[]): string[] {
+    return found.flatMap((each) => {
+      const places = placesOf(each, slot)
+      if (places === 0) return []
+      const names = fields.filter((_, place) => (places & (1 << place)) !== 0).map(({ name }) => name)
+      const readAs = each.isGuess ? ` (read as ${wordsRead(each, texts).join(', ')})` : ''
+      return [`${each.word}${readAs}: ${names.join(', ')}`]
+    })
+  }
+
+  return {
+    put(entry, its) {
+      const slot = slotFor(entry)
+      const audience = audiences.get(entry.audience) ?? audiences.size
+      audiences.set(entry.audience, audience)
+      audienceOf[slot] = audience
+      if (its === null || vectors === null || withVectors.has(slot)) return
+      vectors.set(slot, its)
+      withVectors.add(slot)
+    },
+    get: (id) => entries[slots.get(id) ?? -1] ?? null,
+    size: () => slots.size,
+    search({ query, vector, sees, fits, first }) {
+      if (!hasWords(query)) return { found: [], totalCount: 0 }
+      const visible = visibleTo(sees)
+      const fitting = fits === null ? visible : fittingOf(visible, fits)
+      const matches = words.search(query, visible, fitting)
+      const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
+      const { best, scoreOf, count } = rank(matches.scores, compared, fitting, first)
+      const found = best.map((slot): Found => {
+        const entry = entries[slot]!
+        const likeness = compared?.one(slot) ?? null
+        const reasons = [
+          ...reasonsOfWords(matches.words, slot, entry.texts),
+          ...(likeness === null ? [] : [reasonOfMeaning(likeness, entry.examples)]),
+        ]
+        return { id: entry.id, score: scoreOf(slot), reasons }
+      })
+      return { found, totalCount: count }
+    },
+  }
+}
+
+const isSameText = (a: Entry<unknown>, b: Entry<unknown>) =>
+  a.texts.length === b.texts.length &&
+  a.texts.every((text, at) => text === b.texts[at]) &&
+  a.examples.length === b.examples.length &&
+  a.examples.every((text, at) => text === b.examples[at])
+
+/** As the entry itself spells them: how others do is not for every caller. */
+function wordsRead({ readings }: FoundWord, texts: readonly string[]): string[] {
+  const terms = termsOf(texts.join(' '))
+  return readings.flatMap(({ posting }) => terms.find(({ stem }) => stem === posting.term)?.word ?? [])
+}
+
+function reasonOfMeaning(likeness: Likeness, examples: readonly string[]): string {
+  const { description, example, exampleIndex } = likeness
+  const question = examples[exampleIndex]
+  return question !== undefined && example >= description
+    ? `like its example “${question}” (${example.toFixed(2)})`
+    : `like its description (${description.toFixed(2)})`
+}
