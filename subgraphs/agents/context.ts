@@ -2,6 +2,7 @@ import DataLoader from 'dataloader'
 import type { Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import type { Capability } from './manifest.ts'
+import { outputsOf } from './orchestrate/output.ts'
 import {
   type PhaseRow,
   phasesOf,
@@ -42,6 +43,7 @@ export type Context = RequestContext & {
   phases: DataLoader<string, PhaseRow[]>
   steps: PageLoader<StepFilter, StepRow>
   stepsById: DataLoader<string, StepRow | null>
+  outputs: DataLoader<string, unknown>
   runtime: Runtime
   /** Where an agent of a pool speaks A2A; null where the pool is not part of this installation. */
   endpointInPool: (pool: string, agentId: string) => string | null
@@ -63,6 +65,7 @@ export function createContext(base: RequestContext, { config, keys, log }: Floor
     phases: new DataLoader((ids) => phasesOf(db, ids)),
     steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
+    outputs: new DataLoader((ids) => outputsOf(db, ids)),
     runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
     endpointInPool(pool, agentId) {
       const url = config.agentPools[pool]

@@ -18,7 +18,7 @@ import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
-import { parseDefinition } from './definition.ts'
+import { readPlan } from './definition.ts'
 import { readFleet } from './fleet.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { review } from './review.ts'
@@ -204,6 +204,8 @@ const shown = (agent: Agent) => ({
   status: agent.status,
   version: agent.version,
   deployedVersion: agent.deployed,
+  organizationId: 'ossa',
+  capabilities: [{ name: 'repeat', output: text }],
   visibility: 'PUBLIC',
   endpoint: `${pool.url}/a2a/${agent.id}`,
   pool: { name: 'foundation' },
@@ -232,7 +234,7 @@ const definitionOf = (name: string, settings: Settings = {}) => {
     agents: count = 6,
     tokensPerCall = 500,
   } = settings
-  return parseDefinition(
+  return readPlan(
     stringify({
       name,
       description: 'A plan for tests.',
@@ -255,7 +257,8 @@ const definitionOf = (name: string, settings: Settings = {}) => {
       ],
     }),
     `${name}.yaml`,
-  )
+    'definition',
+  ).plan
 }
 
 const start = (name: string, settings?: Settings) =>
@@ -573,6 +576,8 @@ test('however many reserve at once, spent and reserved never exceed the budget',
         phase: 'small',
         agentId: `a${index}`,
         action: 'HEALTH' as const,
+        name: null,
+        dependsOn: [],
       })),
     )
   })

@@ -6,6 +6,7 @@ import { requireVisible } from '../register.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { definitionNames, definitionsFolder, readDefinition } from './definition.ts'
 import { insertRun, requestCancellation, runPage } from './store.ts'
+import { checkedPlan } from './submission.ts'
 import { tokenBudget } from './transition.ts'
 
 export const resolvers = {
@@ -19,7 +20,7 @@ export const resolvers = {
   },
 
   Mutation: {
-    async startPlan(_, { definition: name }, { principal, mutate, runs, home }) {
+    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       // A run acts for the owners of all the fleet's agents: it is not for everybody to start.
@@ -31,8 +32,9 @@ export const resolvers = {
           'definition',
           names.join(' or '),
         )
-      const definition = await readDefinition(definitionsFolder, name)
-      requireVisible(principal, definition.visibility)
+      const written = await readDefinition(definitionsFolder, name)
+      requireVisible(principal, written.plan.visibility)
+      const { definition } = await checkedPlan(db, home, written)
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )
@@ -68,7 +70,12 @@ export const resolvers = {
 
   PlanStep: {
     __resolveReference: async ({ id }, { stepsById }) => await stepsById.load(id),
-    agent: async ({ agentId }, _, { agents }) => await agents.load(agentId),
+    agent: async ({ agentId }, _, { agents }) => (agentId === null ? null : await agents.load(agentId)),
+    // An agent's answer is for those who asked, also where the run is for everybody to see.
+    async output({ id, runId }, _, { principal, runs, outputs }) {
+      const run = await runs.load(runId)
+      return run?.organizationId === principal.organization ? await outputs.load(id) : null
+    },
   },
 
   DeploymentStatus: {
