@@ -4,6 +4,7 @@ import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { isAdministrator, requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByText, requireFilter, requireText } from './arguments.ts'
 import { discoverAgents } from './discover.ts'
+import { invokeAgent } from './invoke.ts'
 import { manifestReader } from './manifest.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent } from './placement.ts'
@@ -74,6 +75,15 @@ export const resolvers: Resolvers = {
       await activateAgent(context, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
+    async invokeAgent(_, { agentId, capability, input, idempotencyKey }, context) {
+      requireScope(context.principal, 'agents:invoke')
+      return await invokeAgent(context, {
+        agentId: requireText(agentId, 'agentId'),
+        capability: requireText(capability, 'capability'),
+        input,
+        idempotencyKey: idempotencyKey ? requireText(idempotencyKey, 'idempotencyKey') : null,
+      })
+    },
     async retireAgent(_, { agentId }, context) {
       await retireAgent(context, context.runtime, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
@@ -102,6 +112,8 @@ export const resolvers: Resolvers = {
     subtypes: async ({ type }, _, { subtypes }) => await subtypes.load(type),
   },
 
+  Invocation: { agent: async ({ agentId }, _, { agents }) => await agents.load(agentId) },
+
   AgentStatusChange: {
     async __resolveReference({ agentId }, { agents }) {
       const agent = await agents.load(agentId)
@@ -114,6 +126,7 @@ export const resolvers: Resolvers = {
   ExecutionPlan: orchestrate.ExecutionPlan,
   PlanPhase: orchestrate.PlanPhase,
   PlanStep: orchestrate.PlanStep,
+  WorkflowSubmission: orchestrate.WorkflowSubmission,
   DeploymentStatus: orchestrate.DeploymentStatus,
 }
 

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { GraphError } from '../../kit/graph.ts'
-import type { Usage } from '../../kit/invoke.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { type Asked, admit, NotAdmitted, type Policy } from '../admission.ts'
@@ -13,7 +12,6 @@ export type Caller = {
   floor: Floor
   stepId: string
   budget: Budget
-  usage: Usage
   policy: Policy
   /** The step's deadline, and whatever ends the run in this process. */
   signal: AbortSignal
@@ -42,7 +40,7 @@ const maxInputBytes = 256 * 1024
 
 /** What the agent answers, as its declared output says. Throws StepFailed. */
 export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
-  const { floor, stepId, budget, usage, signal, stopping } = caller
+  const { floor, stepId, budget, signal, stopping } = caller
   const { capability, input, tokens } = call
   const agent = await whereItRuns(caller, call)
   const send = admitted(caller, call, agent)
@@ -67,7 +65,7 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
   stopping.throwIfAborted()
   const over = await budget.settle(stepId, invocation.tokensIn + invocation.tokensOut)
   const { pool, visibility, organizationId: organization } = agent
-  usage.record(invocation, { pool: pool?.name ?? null, organization, visibility })
+  floor.usage.record(invocation, { pool: pool?.name ?? null, organization, visibility })
   if (over > 0) throw new BudgetExhausted(`the answer had ${over} tokens more than the token budget had left`)
   if (invocation.outcome !== 'OK') {
     const { outcome, error = 'no reason was given', answered } = invocation

@@ -1,4 +1,5 @@
 import { countTokens } from '../../kit/tokens.ts'
+import type { PlanStepAction } from '../schema.generated.ts'
 import type { PlannedAgent } from './check.ts'
 import type { PlanDefinition, PlanStepDefinition } from './definition.ts'
 import { dependenciesOf, type Placed } from './dependencies.ts'
@@ -12,7 +13,7 @@ export type Planned = {
   phase: string
   /** Null where the phase has actions. */
   name: string | null
-  action: string
+  action: PlanStepAction
   agentId: string | null
   dependsOn: string[]
   /** Whether conditions decide if it runs. */
@@ -69,7 +70,7 @@ function checkStep(
   const dependsOn = dependenciesOf(step)
   const conditional = isConditional(step, placed)
   const row = { phase: plan.phases[phase]?.name ?? '', name: step.name, dependsOn, conditional }
-  const action = step.action.toUpperCase()
+  const action = step.action.toUpperCase() as PlanStepAction
   const attempts = 'retries' in step ? (step.retries?.attempts ?? 1) : 1
   const counted = ({ leastTokens, greatestTokens }: typeof none) => ({
     leastTokens: conditional ? 0 : leastTokens,

@@ -1,4 +1,3 @@
-import type { Usage } from '../../kit/invoke.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import type { Policy } from '../admission.ts'
 import type { Budget } from './budget.ts'
@@ -13,7 +12,6 @@ export type Execution = {
   claim: Claim
   /** All agents of the fleet, by id. */
   fleet: ReadonlyMap<string, FleetAgent>
-  usage: Usage
   policy: Policy
   /** Ends everything at once, without a word: the lease is lost or the process stops. */
   signal: AbortSignal
@@ -31,14 +29,13 @@ export type State = {
 
 /** Of a step's calls. */
 export const callerOf = (
-  { floor, usage, policy, signal }: Execution,
+  { floor, policy, signal }: Execution,
   { budget }: State,
   stepId: string,
 ): Caller => ({
   floor,
   stepId,
   budget,
-  usage,
   policy,
   signal,
   stopping: signal,

@@ -12,6 +12,7 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { testDatabase } from '../../../test/database.ts'
 import { GraphError } from '../../kit/graph.ts'
+import { startUsage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
@@ -82,6 +83,8 @@ beforeAll(async () => {
   const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
   stack.defer(() => eventLog.close())
   await eventLog.ensureTopics([usageTopic])
+  const usage = startUsage({ eventLog, source: 'test', log })
+  stack.defer(() => usage.stop())
   const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
   stack.defer(() => postgres.end())
   pool = await servePool({
@@ -99,6 +102,7 @@ beforeAll(async () => {
     pool: postgres,
     eventLog,
     nudge: () => undefined,
+    usage,
     config: readConfig({ DATABASE_URL: database.adminUrl }),
     keys: { ...keys, certificate: keys.internal },
     graph: { ask: async (query, variables) => (await answer(query, variables)) as never },

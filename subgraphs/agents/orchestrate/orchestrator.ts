@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, isConnectionError } from '@community/infra/postgres.ts'
-import { startUsage, type Usage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { openAgentsOnly } from '../admission.ts'
 import { stepsIn } from './dependencies.ts'
@@ -30,9 +29,8 @@ const forgetEveryMs = 3_600_000
  * when it stops, it gives them back.
  */
 export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet?: string } = {}) {
-  const { pool, log, eventLog } = floor
+  const { pool, log } = floor
   const stopping = new AbortController()
-  const usage = startUsage({ eventLog, source: 'orchestrator', log })
   const executing = new Set<Promise<void>>()
   let failing = false
 
@@ -42,7 +40,7 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
     const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
     if (!claim) return false
     const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }
-    const execution = execute(floor, claim, lease, { fleet, usage, stopping: stopping.signal })
+    const execution = execute(floor, claim, lease, { fleet, stopping: stopping.signal })
     executing.add(execution)
     void execution.finally(() => executing.delete(execution))
     return true
@@ -67,12 +65,11 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
       stopping.abort()
       await claiming
       await Promise.all(executing)
-      await usage.stop()
     },
   }
 }
 
-type Around = { fleet: string; usage: Usage; stopping: AbortSignal }
+type Around = { fleet: string; stopping: AbortSignal }
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
@@ -93,7 +90,6 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       claim,
       fleet,
       signal,
-      usage: around.usage,
       policy: openAgentsOnly,
       held: () => held,
     })

@@ -76,7 +76,7 @@ export function decided(step: PlanStepDefinition, row: StepRow, now: number): Mo
   if (step.action === 'wait') return isOver ? succeeded(row, { note: null }) : null
   const said = `by ${by}${comment ? `: ${comment}` : ''}`
   if (approved === true)
-    return succeeded(row, { note: `approved ${said}`, output: storedOutput({ approved, by, at, comment }) })
+    return succeeded(row, { note: `approved by ${by}`, output: storedOutput({ approved, by, at, comment }) })
   const error = approved === false ? `rejected ${said}` : 'nobody has decided in time'
   if (approved === null && !isOver) return null
   return failed(step, row, { error, answered: false, exhausted: false }, now)

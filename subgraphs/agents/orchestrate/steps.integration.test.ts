@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { testDatabase } from '../../../test/database.ts'
+import { startUsage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
@@ -109,6 +110,8 @@ beforeAll(async () => {
   const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
   stack.defer(() => eventLog.close())
   await eventLog.ensureTopics([usageTopic])
+  const usage = startUsage({ eventLog, source: 'test', log })
+  stack.defer(() => usage.stop())
   const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
   stack.defer(() => postgres.end())
   pool = await servePool({
@@ -133,6 +136,7 @@ beforeAll(async () => {
     pool: postgres,
     eventLog,
     nudge: () => undefined,
+    usage,
     config: readConfig({ DATABASE_URL: database.adminUrl }),
     keys: { ...keys, certificate: keys.internal },
     graph: { ask: async (_query, variables) => answer(variables) as never },

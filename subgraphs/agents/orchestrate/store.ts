@@ -140,13 +140,14 @@ export type StepRow = {
   decidedAt: Date | null
   comment: string | null
   error: string | null
+  note: string | null
   startedAt: Date | null
   finishedAt: Date | null
 }
 
 const stepColumns = `id, run_id as "runId", ordinal, phase, name, action, agent_id as "agentId",
   depends_on as "dependsOn", status, attempts, tokens, reserved, iteration, tries, call, due_at as "dueAt", approved,
-  decided_by as "decidedBy", decided_at as "decidedAt", comment, error, started_at as "startedAt",
+  decided_by as "decidedBy", decided_at as "decidedAt", comment, error, note, started_at as "startedAt",
   finished_at as "finishedAt"`
 
 /** In the order of `ids`; null where there is none. */

@@ -135,6 +135,8 @@ const stepOf = (step: StepRow) => ({
   attempts: step.attempts,
   tokens: step.tokens,
   error: step.error,
+  note: step.note,
+  dueAt: step.dueAt,
   startedAt: step.startedAt,
   finishedAt: step.finishedAt,
 })
