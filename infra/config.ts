@@ -10,6 +10,7 @@ export const poolNames = ['foundation', 'intelligence', 'federation', 'community
 export const scopes = [
   'agents:write',
   'agents:deploy',
+  'agents:invoke',
   'marketplace:write',
   'certification:request',
   'certification:review',

@@ -10,6 +10,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     ExecutionPlan: './orchestrate/store.ts#RunRow',
     PlanPhase: './orchestrate/store.ts#PhaseRow',
     PlanStep: './orchestrate/store.ts#StepRow',
+    WorkflowSubmission: './orchestrate/submission.ts#Submission',
+    Invocation: '../kit/invoke.ts#Invocation',
   },
   marketplace: {
     Agent: './store.ts#Reference',

@@ -9,7 +9,7 @@ import { type Floor, internalSettings, type Subgraph, settingsOf } from '../kit/
 import type { AgentsFloor } from './context.ts'
 import { inboxTopics, topic } from './events.ts'
 import { subgraph } from './index.ts'
-import { parseDefinition } from './orchestrate/definition.ts'
+import { readPlan } from './orchestrate/definition.ts'
 import { insertRun } from './orchestrate/store.ts'
 import { type AgentPoolServer, servePool } from './runtime/edge.ts'
 import { skill } from './skills/skill.ts'
@@ -352,7 +352,7 @@ test('a run shows as far as its visibility goes', async () => {
   const postgres = createPool({ url: graph.databaseUrl, role: 'agents', applicationName: 'test' })
   closing.defer(() => postgres.end())
   const levels = ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'] as const
-  const definition = parseDefinition(
+  const { plan: definition } = readPlan(
     stringify({
       name: 'shown',
       description: 'Is there to be seen.',
@@ -364,6 +364,7 @@ test('a run shows as far as its visibility goes', async () => {
       convergence: [{ name: 'failed-steps', target: 0 }],
     }),
     'shown.yaml',
+    'definition',
   )
   await inTransaction(postgres, internalSettings, async (tx) => {
     for (const visibility of levels)

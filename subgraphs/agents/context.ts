@@ -1,8 +1,12 @@
+import type { Keys } from '@community/infra/keys.ts'
 import DataLoader from 'dataloader'
+import type { Usage } from '../kit/invoke.ts'
 import type { Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { openAgentsOnly, type Policy } from './admission.ts'
 import { type Catalogue, startCatalogue } from './discovery/catalogue.ts'
 import type { Capability } from './manifest.ts'
+import { outputsOf } from './orchestrate/output.ts'
 import {
   type PhaseRow,
   phasesOf,
@@ -55,14 +59,22 @@ export type Context = RequestContext & {
   phases: DataLoader<string, PhaseRow[]>
   steps: PageLoader<StepFilter, StepRow>
   stepsById: DataLoader<string, StepRow | null>
+  outputs: DataLoader<string, unknown>
   runtime: Runtime
+  policy: Policy
+  usage: Usage
+  /** Of the tokens that agents are called with. */
+  keys: Keys
   /** Where an agent of a pool speaks A2A; null where the pool is not part of this installation. */
   endpointInPool: (pool: string, agentId: string) => string | null
   endpointAllow: readonly string[]
   home: string
 }
 
-export function createContext(base: RequestContext, { config, keys, log, catalogue }: AgentsFloor): Context {
+export function createContext(
+  base: RequestContext,
+  { config, keys, usage, log, catalogue }: AgentsFloor,
+): Context {
   const { db } = base
   return {
     ...base,
@@ -78,7 +90,11 @@ export function createContext(base: RequestContext, { config, keys, log, catalog
     phases: new DataLoader((ids) => phasesOf(db, ids)),
     steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
+    outputs: new DataLoader((ids) => outputsOf(db, ids)),
     runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
+    policy: openAgentsOnly,
+    usage,
+    keys: keys.internal,
     endpointInPool(pool, agentId) {
       const url = config.agentPools[pool]
       return url === undefined ? null : `${url}/a2a/${encodeURIComponent(agentId)}`

@@ -6,6 +6,7 @@ import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
 import { notInvocable } from './invocable.ts'
+import { invokeAgent } from './invoke.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent } from './placement.ts'
 import { register } from './register.ts'
@@ -72,6 +73,15 @@ export const resolvers: Resolvers = {
       await activateAgent(context, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
+    async invokeAgent(_, { agentId, capability, input, idempotencyKey }, context) {
+      requireScope(context.principal, 'agents:invoke')
+      return await invokeAgent(context, {
+        agentId: requireText(agentId, 'agentId'),
+        capability: requireText(capability, 'capability'),
+        input,
+        idempotencyKey: idempotencyKey ? requireText(idempotencyKey, 'idempotencyKey') : null,
+      })
+    },
     async retireAgent(_, { agentId }, context) {
       await retireAgent(context, context.runtime, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
@@ -106,6 +116,8 @@ export const resolvers: Resolvers = {
     subtypes: async ({ type }, _, { subtypes }) => await subtypes.load(type),
   },
 
+  Invocation: { agent: async ({ agentId }, _, { agents }) => await agents.load(agentId) },
+
   AgentStatusChange: {
     async __resolveReference({ agentId }, { agents }) {
       const agent = await agents.load(agentId)
@@ -118,6 +130,7 @@ export const resolvers: Resolvers = {
   ExecutionPlan: orchestrate.ExecutionPlan,
   PlanPhase: orchestrate.PlanPhase,
   PlanStep: orchestrate.PlanStep,
+  WorkflowSubmission: orchestrate.WorkflowSubmission,
   DeploymentStatus: orchestrate.DeploymentStatus,
 }
 

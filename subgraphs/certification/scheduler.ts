@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
-import { startUsage } from '../kit/invoke.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
 import { type Claim, claim, expire, LeaseLost, release, renew } from './claims.ts'
 import { type Evaluation, evaluate, reject } from './evaluate.ts'
@@ -22,11 +21,10 @@ const subject = 'service:certification'
  * and when its holder dies another takes it up where it was.
  */
 export function startScheduler(floor: Floor): { stop(): Promise<void> } {
-  const { pool, config, keys, graph, eventLog, log, nudge } = floor
+  const { pool, config, keys, graph, usage, log, nudge } = floor
   const holder = randomUUID()
   const stopping = new AbortController()
   const running = new Map<string, { abort: AbortController; done: Promise<void> }>()
-  const usage = startUsage({ eventLog, source: 'certification', log })
   const mutate = async <T>(fn: (tx: Transaction) => Promise<T>): Promise<T> => {
     const result = await inTransaction(pool, internalSettings, fn)
     nudge()
@@ -116,7 +114,6 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
       await Promise.all(loops)
       for (const { abort } of running.values()) abort.abort(new Error('the scheduler stops'))
       await Promise.all([...running.values()].map(({ done }) => done))
-      await usage.stop()
     },
   }
 }

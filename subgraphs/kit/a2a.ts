@@ -18,12 +18,12 @@ export const textPart = (value: string): Part => ({
   mediaType: 'text/plain',
 })
 
-/** Parameters of a blocking SendMessage. */
-export const sendMessageParams = (part: Part) =>
+/** Parameters of a blocking SendMessage; an agent may answer a message with an id that it knows as it did before. */
+export const sendMessageParams = (part: Part, messageId: string = randomUUID()) =>
   SendMessageRequest.toJSON({
     tenant: '',
     message: {
-      messageId: randomUUID(),
+      messageId,
       contextId: '',
       taskId: '',
       role: Role.ROLE_USER,

@@ -138,6 +138,7 @@ test('a plain message is an answer too, and the call names its version and its c
 const invocation: Invocation = {
   outcome: 'OK',
   output: { secret: true },
+  answered: true,
   latencyMs: 5,
   tokensIn: 1,
   tokensOut: 2,
@@ -172,7 +173,7 @@ test('usage goes out in batches of a hundred, numbered, without what was said', 
     [3, 50],
   ])
   expect(new Set(batches.map(({ source }) => source)).size).toBe(1)
-  const { output: _output, ...measured } = invocation
+  const { output: _output, answered: _answered, ...measured } = invocation
   expect(batches[0]?.samples[0]).toEqual({
     ...measured,
     pool: 'foundation',

@@ -19,6 +19,8 @@ export type InvokeOptions = {
   caller: string
   /** Purpose `internal`: the token is made out to this agent alone. */
   keys: Keys
+  /** The message's id, one of the caller's own: what was sent before with the same one has no second effect. */
+  idempotencyKey?: string
   /** From connecting to the last byte. */
   timeoutMs: number
   /** Of the answer. */
@@ -35,6 +37,8 @@ export type Invocation = {
   output?: unknown
   /** Where it is not. */
   error?: string
+  /** Whether the agent has told how the request ended: then a repetition with the same key tells the same. */
+  answered: boolean
   latencyMs: number
   tokensIn: number
   tokensOut: number
@@ -45,7 +49,7 @@ export type Invocation = {
   at: string
 }
 
-type Unanswered = { error: string; timedOut: boolean }
+type Unanswered = { error: string; timedOut: boolean; answered: boolean }
 
 const tokenTtlSeconds = 60
 
@@ -66,20 +70,21 @@ export async function invoke(options: InvokeOptions): Promise<Invocation> {
     at: at.toISOString(),
   }
   if ('error' in received) {
-    const { error, timedOut } = received
-    return { outcome: timedOut ? 'TIMEOUT' : 'ERROR', error, ...measured, tokensOut: 0 }
+    const { error, timedOut, answered } = received
+    return { outcome: timedOut ? 'TIMEOUT' : 'ERROR', error, answered, ...measured, tokensOut: 0 }
   }
   const { answer, parts } = readAnswer(received.status, received.text)
   // What is no A2A answer was received all the same.
   const tokensOut = parts ? tokensOf(parts) : countTokens(received.text)
-  if ('error' in answer) return { outcome: 'ERROR', error: answer.error, ...measured, tokensOut }
-  return { outcome: 'OK', output: answer.output, ...measured, tokensOut }
+  const answered = parts !== null
+  if ('error' in answer) return { outcome: 'ERROR', error: answer.error, answered, ...measured, tokensOut }
+  return { outcome: 'OK', output: answer.output, answered, ...measured, tokensOut }
 }
 
 const tokensOf = (parts: readonly Part[]) => parts.reduce((sum, part) => sum + countTokens(textOf(part)), 0)
 
 async function send(
-  { endpoint, agentId, caller, keys, timeoutMs, maxBytes, signal }: InvokeOptions,
+  { endpoint, agentId, caller, keys, idempotencyKey, timeoutMs, maxBytes, signal }: InvokeOptions,
   part: Part,
 ): Promise<{ status: number; text: string } | Unanswered> {
   const token = await keys.sign(
@@ -96,16 +101,23 @@ async function send(
         authorization: `Bearer ${token}`,
         [A2A_VERSION_HEADER]: A2A_PROTOCOL_VERSION,
       },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'SendMessage', params: sendMessageParams(part) }),
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'SendMessage',
+        params: sendMessageParams(part, idempotencyKey),
+      }),
       signal: signal ? AbortSignal.any([deadline, signal]) : deadline,
     })
     const text = await readText(response.body, maxBytes)
-    if (text === null) return { error: `the answer is larger than ${maxBytes} bytes`, timedOut: false }
+    if (text === null)
+      return { error: `the answer is larger than ${maxBytes} bytes`, timedOut: false, answered: true }
     return { status: response.statusCode, text }
   } catch (error) {
-    if (deadline.aborted) return { error: `no answer within ${timeoutMs} ms`, timedOut: true }
-    if (signal?.aborted) return { error: 'the call was given up', timedOut: false }
-    return { error: `the agent could not be reached: ${reasonOf(error)}`, timedOut: false }
+    if (deadline.aborted)
+      return { error: `no answer within ${timeoutMs} ms`, timedOut: true, answered: false }
+    if (signal?.aborted) return { error: 'the call was given up', timedOut: false, answered: false }
+    return { error: `the agent could not be reached: ${reasonOf(error)}`, timedOut: false, answered: false }
   }
 }
 
@@ -118,7 +130,7 @@ export type Visibility = 'PRIVATE' | 'ORGANIZATION' | 'PARTNERS' | 'PUBLIC'
 /** What of the agent called decides who may read its usage, until its own events tell. */
 export type Called = { pool: string | null; organization: string; visibility: Visibility }
 
-type Sample = Omit<Invocation, 'output' | 'error'> & {
+type Sample = Omit<Invocation, 'output' | 'error' | 'answered'> & {
   pool: string | null
   organizationId: string
   visibility: Visibility
@@ -197,7 +209,10 @@ export function startUsage({
   })()
 
   return {
-    record({ output: _output, error: _error, ...measured }, { pool, organization, visibility }) {
+    record(
+      { output: _output, error: _error, answered: _answered, ...measured },
+      { pool, organization, visibility },
+    ) {
       if (samples.length >= maxPending) dropped++
       else samples.push({ ...measured, pool, organizationId: organization, visibility })
     },

@@ -16,6 +16,7 @@ import { createEdge, Refusal, type Request } from './edge.ts'
 import { ClientError, formatError } from './errors.ts'
 import { graphClient } from './graph.ts'
 import { deadLetterTopic, startInbox } from './inbox.ts'
+import { startUsage } from './invoke.ts'
 import { principalOf } from './principal.ts'
 import { startRelay } from './relay.ts'
 import { executableSchema } from './schema.ts'
@@ -111,10 +112,13 @@ async function openFloor(subgraph: Subgraph, config: Config, log: Log, undo: Und
   const heard = subgraph.inbox ? [...subgraph.inbox.topics, deadLetterTopic] : []
   await eventLog.ensureTopics([...new Set([topic, ...subgraph.topics, ...heard])])
 
+  const usage = startUsage({ eventLog, source: subgraph.name, log })
+  undo(() => usage.stop())
+
   const relay = startRelay({ pool, eventLog, topic, log })
   undo(() => relay.stop())
   const graph = graphClient({ url: config.gatewayUrl, log })
-  return { config, log, pool, eventLog, keys, nudge: () => relay.nudge(), graph }
+  return { config, log, pool, eventLog, keys, nudge: () => relay.nudge(), graph, usage }
 }
 
 async function openRequest(
@@ -132,6 +136,7 @@ async function openRequest(
   const base: RequestContext = {
     principal,
     db,
+    pause: () => db.pause(),
     ...(typeof traceparent === 'string' && { traceparent }),
     async mutate(fn) {
       // Holding one connection while waiting for another would let requests starve each other.

@@ -4,6 +4,7 @@ import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import type { Db, Pool, Transaction } from '@community/infra/postgres.ts'
 import type { GraphClient } from './graph.ts'
+import type { Usage } from './invoke.ts'
 import { isAdministrator, type Principal } from './principal.ts'
 
 /** Built once for each subgraph. */
@@ -21,6 +22,8 @@ export type Floor = {
   /** The outbox has something: the relay looks at once instead of at its next poll. */
   nudge: () => void
   graph: GraphClient
+  /** Of agents, by this subgraph; what is recorded goes to the usage topic, which has to be among its topics. */
+  usage: Usage
 }
 
 export type RequestContext = {
@@ -30,6 +33,8 @@ export type RequestContext = {
   traceparent?: string
   /** Writes: a transaction of its own with the principal's settings. What it wrote is visible to `db` afterwards. */
   mutate: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
+  /** Gives the connection of `db` back, for as long as something else is waited for. */
+  pause: () => Promise<void>
 }
 
 /** `F`: its floor, with what it adds in `prepare`. */

@@ -28,6 +28,7 @@ const sample = (agentId: string, hour: number, rest: Partial<Invocation> = {}): 
   capability: 'do',
   caller: 'tester',
   outcome: 'OK',
+  answered: true,
   latencyMs: 10,
   tokensIn: 100,
   tokensOut: 50,

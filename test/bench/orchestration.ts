@@ -86,8 +86,12 @@ async function measure(steps: number): Promise<Measured> {
   const calls = worked.get(name) ?? []
   if (status !== 'CONVERGED' || calls.length !== steps)
     throw new Error(`${name}: ${status}, ${calls.length} of ${steps} calls; ${reasons.join('; ')}`)
-  const slowest = (level: number) => Math.max(0, ...calls.filter((call) => call.level === level).map(({ ms }) => ms))
-  return { wallMs, workMs: Array.from({ length: levels }, (_, level) => slowest(level)).reduce((a, b) => a + b) }
+  const slowest = (level: number) =>
+    Math.max(0, ...calls.filter((call) => call.level === level).map(({ ms }) => ms))
+  return {
+    wallMs,
+    workMs: Array.from({ length: levels }, (_, level) => slowest(level)).reduce((a, b) => a + b),
+  }
 }
 
 /** Each step of a level needs all of the level before. */

@@ -1,34 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction } from '@community/infra/postgres.ts'
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import formats from 'ajv-formats'
 import { z } from 'zod'
 import { GraphError } from '../../kit/graph.ts'
-import { invoke, type Usage } from '../../kit/invoke.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { countTokens } from '../../kit/tokens.ts'
-import { askFor, orchestrator } from './ask.ts'
-import type { Budget } from './budget.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import { askFor } from './ask.ts'
+import { type Caller, callAgent } from './call.ts'
 import type { Action } from './definition.ts'
+import { StepFailed } from './failure.ts'
 import type { FleetAgent } from './fleet.ts'
 import { outcomeOf } from './store.ts'
 
-export type Work = {
-  floor: Floor
-  stepId: string
+export type Work = Caller & {
   agent: FleetAgent
-  budget: Budget
-  usage: Usage
   /** Set aside for a message at most. */
   tokensPerCall: number
-  signal: AbortSignal
+  /** The same for a try that another process takes over. */
+  attempt: string
 }
-
-/** Why a try of a step failed; may be told. */
-export class StepFailed extends Error {}
-
-/** The run's tokens are used up. */
-export class BudgetExhausted extends StepFailed {}
 
 /** Each may be done again without a second effect; the note tells what was found done already. */
 export const actions: Record<Action, (work: Work) => Promise<string | null>> = {
@@ -65,64 +53,21 @@ async function deploy(work: Work): Promise<string | null> {
 }
 
 const callWithinMs = 15_000
-// Around an answer's text come its envelope and what is repeated of the request; text has about four bytes a token.
-const envelopeBytes = 16 * 1024
-const bytesPerToken = 4
 
 async function health(work: Work): Promise<string | null> {
-  const { agent, floor, budget, stepId, usage, signal } = work
-  const { endpoint, pool, visibility } = await whereItRuns(work)
-  const reserved = Math.min(work.tokensPerCall, agent.tokensPerCall ?? work.tokensPerCall)
-  const { capability, input } = agent
-  const tokensIn = countTokens(JSON.stringify({ capability, input }))
-  if (tokensIn >= reserved)
-    throw new StepFailed(`its first example alone has ${tokensIn} tokens, a message may have ${reserved}`)
-  if (!(await budget.reserve(stepId, reserved)))
-    throw new BudgetExhausted(`the token budget has less than ${reserved} left`)
-  const invocation = await invoke({
-    endpoint,
-    agentId: agent.id,
+  const { agent, tokensPerCall, stepId, attempt } = work
+  const { id: agentId, organizationId, capability, input } = agent
+  await callAgent(work, {
+    agentId,
+    organizationId,
     capability,
     input,
-    caller: orchestrator,
-    keys: floor.keys.internal,
-    signal,
+    purpose: 'HEALTH',
+    tokens: Math.min(tokensPerCall, agent.tokensPerCall ?? tokensPerCall),
     timeoutMs: callWithinMs,
-    maxBytes: reserved * bytesPerToken + envelopeBytes,
+    idempotencyKey: `${stepId}#${attempt}`,
   })
-  // Given up, and not measured: who takes the run over counts what was set aside.
-  signal.throwIfAborted()
-  const over = await budget.settle(stepId, invocation.tokensIn + invocation.tokensOut)
-  usage.record(invocation, { pool, organization: agent.organizationId, visibility })
-  if (over > 0) throw new BudgetExhausted(`the answer had ${over} tokens more than the token budget had left`)
-  if (invocation.outcome !== 'OK')
-    throw new StepFailed(`${invocation.outcome}: ${invocation.error ?? 'no reason was given'}`)
-  const violation = violationOf(agent.output, invocation.output)
-  if (violation !== null) throw new StepFailed(`the answer does not fit the declared output: ${violation}`)
   return null
-}
-
-async function whereItRuns(work: Work) {
-  const query = 'query ($id: ID!) { agent(id: $id) { endpoint visibility pool { name } } }'
-  const { agent } = z
-    .object({
-      agent: z
-        .object({
-          endpoint: z.string().nullable(),
-          visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
-          pool: z.object({ name: z.string() }).nullable(),
-        })
-        .nullable(),
-    })
-    .parse(await ask(work, query, { id: work.agent.id }))
-  if (!agent?.endpoint) throw new StepFailed('it has no endpoint: nothing runs')
-  return { endpoint: agent.endpoint, pool: agent.pool?.name ?? null, visibility: agent.visibility }
-}
-
-function violationOf(schema: Record<string, unknown>, output: unknown): string | null {
-  const ajv = new Ajv2020({ strict: false, logger: false })
-  formats.default(ajv)
-  return ajv.validate(schema, output) ? null : ajv.errorsText(ajv.errors, { dataVar: 'output' })
 }
 
 const certifyWithinMs = 120_000

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { definitionNames, definitionsFolder, parseDefinition, readDefinition } from './definition.ts'
+import { definitionNames, definitionsFolder, readDefinition, readPlan } from './definition.ts'
 
 test('the definitions of the repository are whole', async () => {
   const names = await definitionNames(definitionsFolder)
   const read = await Promise.all(names.map((name) => readDefinition(definitionsFolder, name)))
   expect(
-    read.map(({ name, tokenBudget, maxIterations, phases }) => ({
+    read.map(({ plan: { name, tokenBudget, maxIterations, phases } }) => ({
       name,
       tokenBudget,
       maxIterations,
@@ -41,7 +41,7 @@ test.each([
   ['name: active-agents', 'name: happy-agents', 'plan.yaml:11: convergence.0.name: '],
   ['phases:', 'phases: [', 'plan.yaml:'],
 ])('%s written as %s is told with its line', (found, replaced, expected) => {
-  const parse = () => parseDefinition(text.replace(found, replaced), 'plan.yaml')
+  const parse = () => readPlan(text.replace(found, replaced), 'plan.yaml', 'definition')
   expect(parse).toThrow(expected)
   expect(parse).toThrow(
     expect.objectContaining({

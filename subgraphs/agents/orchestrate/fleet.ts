@@ -16,6 +16,7 @@ export type FleetAgent = {
   capability: string
   input: unknown
   output: Record<string, unknown>
+  capabilities: { name: string; input: Record<string, unknown> }[]
 }
 
 const manifest = z.object({
@@ -31,6 +32,7 @@ const manifest = z.object({
       .array(
         z.object({
           name: z.string(),
+          input: z.record(z.string(), z.unknown()),
           output: z.record(z.string(), z.unknown()),
           examples: z.array(z.object({ input: z.unknown() })).min(1),
         }),
@@ -78,5 +80,6 @@ function fleetAgent(source: string, path: string, homeOrganization: string): Fle
     capability: first.name,
     input: first.examples[0]?.input,
     output: first.output,
+    capabilities: spec.capabilities.map((each) => ({ name: each.name, input: each.input })),
   }
 }

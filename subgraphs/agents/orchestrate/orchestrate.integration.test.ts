@@ -12,13 +12,14 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { testDatabase } from '../../../test/database.ts'
 import { GraphError } from '../../kit/graph.ts'
+import { startUsage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
-import { parseDefinition } from './definition.ts'
+import { readPlan } from './definition.ts'
 import { readFleet } from './fleet.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { review } from './review.ts'
@@ -82,6 +83,8 @@ beforeAll(async () => {
   const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
   stack.defer(() => eventLog.close())
   await eventLog.ensureTopics([usageTopic])
+  const usage = startUsage({ eventLog, source: 'test', log })
+  stack.defer(() => usage.stop())
   const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
   stack.defer(() => postgres.end())
   pool = await servePool({
@@ -99,6 +102,7 @@ beforeAll(async () => {
     pool: postgres,
     eventLog,
     nudge: () => undefined,
+    usage,
     config: readConfig({ DATABASE_URL: database.adminUrl }),
     keys: { ...keys, certificate: keys.internal },
     graph: { ask: async (query, variables) => (await answer(query, variables)) as never },
@@ -204,6 +208,8 @@ const shown = (agent: Agent) => ({
   status: agent.status,
   version: agent.version,
   deployedVersion: agent.deployed,
+  organizationId: 'ossa',
+  capabilities: [{ name: 'repeat', output: text }],
   visibility: 'PUBLIC',
   endpoint: `${pool.url}/a2a/${agent.id}`,
   pool: { name: 'foundation' },
@@ -232,7 +238,7 @@ const definitionOf = (name: string, settings: Settings = {}) => {
     agents: count = 6,
     tokensPerCall = 500,
   } = settings
-  return parseDefinition(
+  return readPlan(
     stringify({
       name,
       description: 'A plan for tests.',
@@ -255,7 +261,8 @@ const definitionOf = (name: string, settings: Settings = {}) => {
       ],
     }),
     `${name}.yaml`,
-  )
+    'definition',
+  ).plan
 }
 
 const start = (name: string, settings?: Settings) =>
@@ -573,6 +580,8 @@ test('however many reserve at once, spent and reserved never exceed the budget',
         phase: 'small',
         agentId: `a${index}`,
         action: 'HEALTH' as const,
+        name: null,
+        dependsOn: [],
       })),
     )
   })

@@ -1,11 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, isConnectionError } from '@community/infra/postgres.ts'
-import { startUsage, type Usage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import { openAgentsOnly } from '../admission.ts'
+import { stepsIn } from './dependencies.ts'
+import { type Execution, RunFailed } from './execution.ts'
 import { fleetFolder, readFleet } from './fleet.ts'
-import { executeRun, RunFailed } from './run.ts'
-import { type Claim, claimRun, forgetOldOutcomes, releaseLease, renewLease, runsById } from './store.ts'
+import { executeRun } from './run.ts'
+import {
+  type Claim,
+  claimRun,
+  type Ending,
+  forgetOldOutcomes,
+  keepEnding,
+  releaseLease,
+  renewLease,
+  runsById,
+} from './store.ts'
 import { type Lease, LeaseLost, record } from './transition.ts'
 
 const claimEveryMs = 200
@@ -18,9 +29,8 @@ const forgetEveryMs = 3_600_000
  * when it stops, it gives them back.
  */
 export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet?: string } = {}) {
-  const { pool, log, eventLog } = floor
+  const { pool, log } = floor
   const stopping = new AbortController()
-  const usage = startUsage({ eventLog, source: 'orchestrator', log })
   const executing = new Set<Promise<void>>()
   let failing = false
 
@@ -31,7 +41,7 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
     const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
     if (!claim) return false
     const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }
-    const execution = execute(floor, claim, lease, { fleet, usage, stopping: stopping.signal })
+    const execution = execute(floor, claim, lease, { fleet, stopping: stopping.signal })
     executing.add(execution)
     void execution.finally(() => executing.delete(execution))
     return true
@@ -56,25 +66,24 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
       stopping.abort()
       await claiming
       await Promise.all(executing)
-      await usage.stop()
     },
   }
 }
 
-type Around = { fleet: string; usage: Usage; stopping: AbortSignal }
+type Around = { fleet: string; stopping: AbortSignal }
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
   const log = floor.log.child({ run: claim.id })
   const ended = new AbortController()
   const signal = AbortSignal.any([around.stopping, ended.signal])
-  let cancelled = false
+  let held: Held = null
   const renewing = keepLease(lease, signal, (requested) => {
-    cancelled = requested
+    held = requested
   }).catch((error: unknown) => ended.abort(error))
   try {
     log.info('executing')
-    cancelled = await isCancelled(lease)
+    held = await requested(lease)
     const fleet = await readFleet(around.fleet, floor.config.homeOrganization)
     await executeRun({
       floor,
@@ -82,12 +91,12 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       claim,
       fleet,
       signal,
-      usage: around.usage,
-      cancelled: () => cancelled,
+      policy: openAgentsOnly,
+      held: () => held,
     })
     log.info('executed')
   } catch (error) {
-    await giveUp(lease, error, signal, log)
+    await giveUp(lease, claim, error, signal, log)
   } finally {
     ended.abort()
     await renewing
@@ -99,21 +108,30 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
 }
 
 /** What passes is tried again by whoever claims the run next; what does not ends it. */
-async function giveUp(lease: Lease, error: unknown, signal: AbortSignal, log: Floor['log']): Promise<void> {
+async function giveUp(
+  lease: Lease,
+  claim: Claim,
+  error: unknown,
+  signal: AbortSignal,
+  log: Floor['log'],
+): Promise<void> {
   if (signal.aborted || error instanceof LeaseLost || isConnectionError(error))
     return log.warn({ err: error }, 'a run is given back')
   log.error({ err: error }, 'a run failed')
   const reason = error instanceof RunFailed ? error.message : 'the orchestrator failed: its log tells why'
-  await record(lease, { transition: 'PLAN_FAILED', run: { status: 'FAILED', reasons: [reason] } }).catch(
-    (failure: unknown) => log.warn({ err: failure }, 'the failure of a run could not be recorded'),
+  const ending: Ending = { status: 'FAILED', reasons: [reason] }
+  // Whoever claims it next undoes what has succeeded; where that is what failed, it is not tried again.
+  const undoes = stepsIn(claim.definition).some(({ step }) => 'compensate' in step && step.compensate)
+  const recorded =
+    undoes && !claim.ending
+      ? inTransaction(lease.pool, internalSettings, (tx) => keepEnding(tx, lease, ending))
+      : record(lease, { transition: 'PLAN_FAILED', run: ending })
+  await recorded.catch((failure: unknown) =>
+    log.warn({ err: failure }, 'the failure of a run could not be recorded'),
   )
 }
 
-async function keepLease(
-  lease: Lease,
-  signal: AbortSignal,
-  onRenewed: (cancelRequested: boolean) => void,
-): Promise<void> {
+async function keepLease(lease: Lease, signal: AbortSignal, onRenewed: (held: Held) => void): Promise<void> {
   for (;;) {
     await sleep(renewEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
     if (signal.aborted) return
@@ -121,11 +139,14 @@ async function keepLease(
       renewLease(tx, lease.runId, lease.owner),
     )
     if (!kept) throw new LeaseLost(lease.runId)
-    onRenewed(await isCancelled(lease))
+    onRenewed(await requested(lease))
   }
 }
 
-async function isCancelled({ pool, runId }: Lease): Promise<boolean> {
+type Held = ReturnType<Execution['held']>
+
+async function requested({ pool, runId }: Lease): Promise<Held> {
   const [run] = await inTransaction(pool, internalSettings, (tx) => runsById(tx, [runId]))
-  return run?.cancelRequested ?? false
+  if (run?.cancelRequested) return 'CANCELLED'
+  return run?.pauseRequested ? 'PAUSED' : null
 }

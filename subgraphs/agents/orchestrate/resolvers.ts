@@ -2,10 +2,21 @@ import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection } from '../../kit/page.ts'
 import { requireOrganization, requireScope } from '../../kit/principal.ts'
 import { pageByNumber, requireFilter, requireText } from '../arguments.ts'
+import type { Context } from '../context.ts'
 import { requireVisible } from '../register.ts'
 import type { Resolvers } from '../schema.generated.ts'
-import { definitionNames, definitionsFolder, readDefinition } from './definition.ts'
-import { insertRun, requestCancellation, runPage } from './store.ts'
+import { definitionNames, definitionsFolder, readDefinition, readPlan } from './definition.ts'
+import { refusal } from './source.ts'
+import {
+  decideStep,
+  insertRun,
+  type RunRow,
+  requestCancellation,
+  requestPause,
+  runPage,
+  type StepRow,
+} from './store.ts'
+import { checkedPlan, type Submission } from './submission.ts'
 import { tokenBudget } from './transition.ts'
 
 export const resolvers = {
@@ -19,7 +30,7 @@ export const resolvers = {
   },
 
   Mutation: {
-    async startPlan(_, { definition: name }, { principal, mutate, runs, home }) {
+    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       // A run acts for the owners of all the fleet's agents: it is not for everybody to start.
@@ -31,24 +42,75 @@ export const resolvers = {
           'definition',
           names.join(' or '),
         )
-      const definition = await readDefinition(definitionsFolder, name)
-      requireVisible(principal, definition.visibility)
+      const written = await readDefinition(definitionsFolder, name)
+      requireVisible(principal, written.plan.visibility)
+      const { definition } = await checkedPlan(db, home, written)
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )
       if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
       return await requiredRun(runs, started.id)
     },
-    async cancelPlan(_, { id }, { principal, mutate, runs }) {
+    async submitWorkflow(_, { source, dryRun }, { principal, db, mutate, runs, home }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
-      const run = await requiredRun(runs, requireText(id, 'id'))
-      if (run.organizationId !== organizationId) throw forbidden(`${id} was started by another organization`)
-      if (run.finishedAt !== null && run.status !== 'CANCELLED')
-        throw conflict(`${id} has ended: it is ${run.status}`)
-      await mutate((tx) => requestCancellation(tx, id))
-      return await requiredRun(runs.clear(id), id)
+      if (organizationId !== home) throw forbidden(`runs are started by the organization ${home}`)
+      const written = readPlan(source, 'source', 'source')
+      const { name, visibility } = written.plan
+      requireVisible(principal, visibility)
+      if ((await definitionNames(definitionsFolder)).includes(name))
+        throw refusal(written.source, [
+          { path: ['name'], expected: `a name of its own: ${name} is started by startPlan` },
+        ])
+      const { definition, steps } = await checkedPlan(db, home, written)
+      if (dryRun) return { plan: null, steps }
+      const started = await mutate((tx) =>
+        insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
+      )
+      if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
+      return { plan: await requiredRun(runs, started.id), steps }
     },
+    async pausePlan(_, { id }, context) {
+      await goingRun(context, id)
+      await context.mutate((tx) => requestPause(tx, id, true))
+      return await requiredRun(context.runs.clear(id), id)
+    },
+    async resumePlan(_, { id }, context) {
+      await goingRun(context, id)
+      await context.mutate((tx) => requestPause(tx, id, false))
+      return await requiredRun(context.runs.clear(id), id)
+    },
+    async approveStep(_, { stepId, approved, comment }, context) {
+      const { principal, stepsById, mutate } = context
+      const step = await requiredStep(stepsById, requireText(stepId, 'stepId', 500))
+      await ownRun(context, step.runId)
+      if (principal.subject.startsWith('agent:')) throw forbidden('this is for a person to decide')
+      const said = comment ? requireText(comment, 'comment', 1_000) : null
+      const decision = { approved, by: principal.subject, comment: said }
+      const isHeard = await mutate((tx) => decideStep(tx, step, decision))
+      const decided = await requiredStep(stepsById.clear(stepId), stepId)
+      if (!isHeard) throw conflict(`${stepId} is ${decided.status}: it waits for nobody's consent`)
+      return decided
+    },
+    async cancelPlan(_, { id }, context) {
+      const { finishedAt, status } = await ownRun(context, id)
+      if (finishedAt !== null && status !== 'CANCELLED') throw conflict(`${id} has ended: it is ${status}`)
+      await context.mutate((tx) => requestCancellation(tx, id))
+      return await requiredRun(context.runs.clear(id), id)
+    },
+  },
+
+  WorkflowSubmission: {
+    steps({ steps }: Submission, args) {
+      const page = pageByNumber(args, { max: 500, default: 100 })
+      const from = page.after ? Number(page.after[0]) : 0
+      const numbered = steps.map((step, index) => ({ ...step, number: index + 1 }))
+      return connection(numbered.slice(from, from + page.first + 1), steps.length, page, ({ number }) => [
+        number,
+      ])
+    },
+    leastTokens: ({ steps }) => steps.reduce((sum, { leastTokens }) => sum + leastTokens, 0),
+    greatestTokens: ({ steps }) => steps.reduce((sum, { greatestTokens }) => sum + greatestTokens, 0),
   },
 
   ExecutionPlan: {
@@ -68,7 +130,14 @@ export const resolvers = {
 
   PlanStep: {
     __resolveReference: async ({ id }, { stepsById }) => await stepsById.load(id),
-    agent: async ({ agentId }, _, { agents }) => await agents.load(agentId),
+    agent: async ({ agentId }, _, { agents }) => (agentId === null ? null : await agents.load(agentId)),
+    // What was said is for those who asked, also where the run is for everybody to see.
+    output: async ({ id, runId }, _, context) =>
+      (await isOwn(context, runId)) ? await context.outputs.load(id) : null,
+    async decision({ runId, approved, decidedBy: by, decidedAt: at, comment }, _, context) {
+      if (approved === null || by === null || at === null || !(await isOwn(context, runId))) return null
+      return { approved, by, at, comment }
+    },
   },
 
   DeploymentStatus: {
@@ -80,6 +149,34 @@ export const resolvers = {
     },
   },
 } satisfies Resolvers
+
+const going: readonly string[] = ['PENDING', 'RUNNING', 'PAUSED']
+
+const isOwn = async ({ runs, principal }: Context, runId: string): Promise<boolean> =>
+  (await runs.load(runId))?.organizationId === principal.organization
+
+/** Refuses a caller without the scope, runs of others, and those that have ended. */
+async function goingRun(context: Context, id: string): Promise<void> {
+  const { status } = await ownRun(context, id)
+  if (!going.includes(status)) throw conflict(`${id} has ended: it is ${status}`)
+}
+
+async function ownRun({ principal, runs }: Context, id: string): Promise<RunRow> {
+  requireScope(principal, 'agents:deploy')
+  const organizationId = requireOrganization(principal)
+  const run = await requiredRun(runs, requireText(id, 'id'))
+  if (run.organizationId !== organizationId) throw forbidden(`${id} was started by another organization`)
+  return run
+}
+
+async function requiredStep(
+  steps: { load(id: string): Promise<StepRow | null> },
+  id: string,
+): Promise<StepRow> {
+  const step = await steps.load(id)
+  if (!step) throw notFound('step', id)
+  return step
+}
 
 async function requiredRun<Row>(runs: { load(id: string): Promise<Row | null> }, id: string): Promise<Row> {
   const run = await runs.load(id)

@@ -3,32 +3,39 @@ import { GraphError } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { askFor } from './ask.ts'
 import type { Measure } from './definition.ts'
-import type { FleetAgent } from './fleet.ts'
 import type { Criterion, StepRow } from './store.ts'
+
+/** An agent, in the version that is meant. */
+export type Reviewed = { id: string; organizationId: string; version: string }
 
 type Seen = { active: boolean; healthy: boolean; listed: boolean; certified: boolean }
 
 /** Measures a run's criteria: agents through the graph, as anybody would see them, in the versions that the run is for. */
 export async function review(
   floor: Floor,
-  agents: readonly FleetAgent[],
+  agents: readonly Reviewed[],
   steps: readonly StepRow[],
   criteria: readonly Criterion[],
   signal: AbortSignal,
 ): Promise<Criterion[]> {
-  const seen = await look(floor, agents, signal).catch((error: unknown) => {
+  const isAsked = criteria.some(({ name }) => name !== 'failed-steps')
+  const seen = await look(floor, isAsked ? agents : [], signal).catch((error: unknown) => {
     signal.throwIfAborted()
     // What could not be measured is not met.
     if (error instanceof GraphError) return null
     throw error
   })
-  const failed = steps.filter(({ status }) => status !== 'SUCCEEDED').length
+  const failed = steps.filter(({ status }) => status !== 'SUCCEEDED' && status !== 'SKIPPED').length
   return criteria.map(({ name, target }) => {
     const actual = name === 'failed-steps' ? failed : seen && measured(name as Measure, seen, agents.length)
     const met = actual !== null && (name === 'failed-steps' ? actual <= target : actual >= target)
     return { name, target, actual, met }
   })
 }
+
+/** What of a criterion is not met. */
+export const told = ({ name, target, actual }: Criterion) =>
+  `${name}: ${actual ?? 'not measured'}, expected ${name === 'failed-steps' ? 'at most' : 'at least'} ${target}`
 
 function measured(name: Measure, seen: readonly Seen[], expected: number): number {
   const count = (fits: (agent: Seen) => boolean) => seen.filter(fits).length
@@ -63,7 +70,7 @@ const page = z.object({
   }),
 })
 
-async function look(floor: Floor, agents: readonly FleetAgent[], signal: AbortSignal): Promise<Seen[]> {
+async function look(floor: Floor, agents: readonly Reviewed[], signal: AbortSignal): Promise<Seen[]> {
   const versions = new Map(agents.map(({ id, version }) => [id, version]))
   const seen: Seen[] = []
   for (const organizationId of new Set(agents.map((agent) => agent.organizationId))) {

@@ -1,52 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
-import type { Usage } from '../../kit/invoke.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { type Budget, openBudget, settle } from './budget.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import { openBudget, settle } from './budget.ts'
+import { endRun } from './ending.ts'
+import { type Execution, RunFailed, type State } from './execution.ts'
 import type { FleetAgent } from './fleet.ts'
-import { review } from './review.ts'
+import { executeSteps } from './phase-steps.ts'
+import { plannedSteps } from './planned.ts'
+import { type Reviewed, review, told } from './review.ts'
 import { executeAgent } from './step.ts'
-import {
-  type Claim,
-  type Criterion,
-  insertSteps,
-  phasesOf,
-  type RunRow,
-  runsById,
-  type StepRow,
-  stepsOf,
-} from './store.ts'
+import { type Ending, insertSteps, phasesOf, type RunRow, runsById, type StepRow, stepsOf } from './store.ts'
 import { type Change, type Lease, record } from './transition.ts'
-
-export type Execution = {
-  floor: Floor
-  lease: Lease
-  claim: Claim
-  /** All agents of the fleet, by id. */
-  fleet: ReadonlyMap<string, FleetAgent>
-  usage: Usage
-  /** Ends everything at once, without a word: the lease is lost or the process stops. */
-  signal: AbortSignal
-  /** The run is to be cancelled. */
-  cancelled: () => boolean
-}
-
-/** What of a run is in this process. */
-export type State = {
-  budget: Budget
-  steps: Map<string, StepRow>
-  /** Why there are no more tokens. */
-  exhausted: string | null
-}
-
-/** Why a run can't go on; may be told. */
-export class RunFailed extends Error {}
 
 const breathMs = 1_000
 
 /**
  * Takes a run from wherever it stands to its end: plan, execute, review, judge, at most as many times as its definition
- * says. Throws LeaseLost, RunFailed, or what keeps Postgres from being written.
+ * says. Returns before where it is paused, or has to wait with nothing to do: then it is claimed again. Throws LeaseLost,
+ * RunFailed, or what keeps Postgres from being written.
  */
 export async function executeRun(execution: Execution): Promise<void> {
   const { floor, lease, claim, signal } = execution
@@ -60,22 +31,25 @@ export async function executeRun(execution: Execution): Promise<void> {
     steps: new Map(steps.map((step) => [step.id, step])),
     exhausted: null,
   }
+  if (claim.ending) return await endRun(execution, state, claim.ending)
   for (let iteration = Math.max(run.iteration, 1); ; iteration++) {
-    if (execution.cancelled()) return await cancel(execution, state)
+    if (execution.held() !== null) return await hold(execution, state)
     if (run.iteration < iteration)
       run = (await record(lease, { transition: 'ITERATION_STARTED', run: { iteration } })).run
-    await executePhases(execution, agents, state, iteration)
-    if (execution.cancelled()) return await cancel(execution, state)
+    const isParked = await executePhases(execution, agents, state, iteration)
+    if (execution.held() !== null) return await hold(execution, state)
+    if (isParked) return
     const reviewed = await review(
       floor,
-      [...agents.values()].flat(),
+      concerned(execution, agents),
       [...state.steps.values()],
       run.criteria,
       signal,
     )
     run = (await record(lease, { transition: 'ITERATION_REVIEWED', run: { criteria: reviewed } })).run
-    const verdict = judge(run, state)
-    if (verdict) return void (await record(lease, verdict))
+    if (reviewed.every(({ met }) => met)) return await converge(execution, iteration)
+    const ending = judge(run, state)
+    if (ending) return await endRun(execution, state, ending)
     // What is wrong may heal by itself, as a heartbeat that has not come yet.
     await sleep(breathMs * iteration, undefined, { signal })
   }
@@ -84,6 +58,7 @@ export async function executeRun(execution: Execution): Promise<void> {
 /** By phase, in the order of the fleet. */
 function selectAgents({ claim, fleet }: Execution): Map<string, FleetAgent[]> {
   const selected = claim.definition.phases.map(({ name, select }) => {
+    if (!select) return [name, [] as FleetAgent[]] as const
     const labels = Object.entries(select)
     const agents = [...fleet.values()].filter((agent) =>
       labels.every(([label, value]) => agent.labels[label] === value),
@@ -94,29 +69,33 @@ function selectAgents({ claim, fleet }: Execution): Map<string, FleetAgent[]> {
   return new Map(selected)
 }
 
+/** All agents that the run is about, each once. */
+function concerned({ claim }: Execution, agents: ReadonlyMap<string, FleetAgent[]>): Reviewed[] {
+  const all: Reviewed[] = [...agents.values(), ...Object.values(claim.definition.agents ?? {})].flat()
+  return [...new Map(all.map((agent) => [agent.id, agent])).values()]
+}
+
 /** Begins the run, or takes over what its last owner left: steps that were under way are tried again. */
 async function takeUp(execution: Execution, agents: ReadonlyMap<string, FleetAgent[]>): Promise<RunRow> {
   const { lease, claim } = execution
   const [run] = await read(execution, (tx) => runsById(tx, [claim.id]))
   if (!run) throw new RunFailed('the run is gone')
   if (run.status === 'PENDING') {
-    const steps = claim.definition.phases.flatMap((phase) =>
-      (agents.get(phase.name) ?? []).flatMap(({ id }) =>
-        phase.actions.map((action) => ({ phase: phase.name, agentId: id, action })),
-      ),
-    )
     const started = await record(lease, {
       transition: 'PLAN_STARTED',
       run: { status: 'RUNNING' },
-      apply: (tx) => insertSteps(tx, claim.id, steps),
+      apply: (tx) => insertSteps(tx, claim.id, plannedSteps(claim.definition, agents)),
     })
     return started.run
   }
   const steps = await read(execution, (tx) => stepsOf(tx, claim.id))
   const left = steps.filter(({ status }) => status === 'RUNNING')
-  if (left.length === 0) return run
-  const resumed = await record(lease, ...left.map((step) => resumption(lease, step)))
-  return resumed.run
+  const isResumed = run.status === 'PAUSED' && execution.held() === null
+  const changes: Change[] = [
+    ...(isResumed ? [{ transition: 'PLAN_RESUMED', run: { status: 'RUNNING' } } as const] : []),
+    ...left.map((step) => resumption(lease, step)),
+  ]
+  return changes.length === 0 ? run : (await record(lease, ...changes)).run
 }
 
 const resumption = (lease: Lease, { id, phase, reserved }: StepRow): Change => ({
@@ -129,26 +108,30 @@ const resumption = (lease: Lease, { id, phase, reserved }: StepRow): Change => (
   },
 })
 
+/** Whether the run waits for what only time or a person brings. */
 async function executePhases(
   execution: Execution,
   agents: ReadonlyMap<string, FleetAgent[]>,
   state: State,
   iteration: number,
-): Promise<void> {
+): Promise<boolean> {
   const { lease, claim } = execution
   const [phases = []] = await read(execution, (tx) => phasesOf(tx, [claim.id]))
   for (const { name: phase, status, iteration: endedIn } of phases) {
-    if (execution.cancelled() || state.exhausted !== null) return
+    if (execution.held() !== null || state.exhausted !== null) return false
     if (status === 'SUCCEEDED' || (status === 'FAILED' && endedIn === iteration)) continue
     if (status !== 'RUNNING') await record(lease, phaseStarted(claim.id, phase))
+    const isParked = await executeSteps(execution, state, phase, iteration)
+    if (isParked) return true
     await eachAtOnce(claim.definition.concurrency, agents.get(phase) ?? [], (agent) =>
       executeAgent(execution, state, phase, agent, iteration),
     )
-    if (execution.cancelled()) return
+    if (execution.held() !== null) return false
     const steps = [...state.steps.values()].filter((step) => step.phase === phase)
-    const succeeded = steps.every((step) => step.status === 'SUCCEEDED')
+    const succeeded = steps.every(({ status: each }) => each === 'SUCCEEDED' || each === 'SKIPPED')
     await record(lease, phaseEnded(claim.id, phase, iteration, succeeded))
   }
+  return false
 }
 
 const phaseStarted = (runId: string, phase: string): Change => ({
@@ -174,49 +157,27 @@ const phaseEnded = (runId: string, phase: string, iteration: number, succeeded: 
   },
 })
 
-/** How the run ends, or null where another iteration is due. */
-function judge({ criteria, iteration, maxIterations }: RunRow, { exhausted }: State): Change | null {
-  const unmet = criteria.filter(({ met }) => !met).map(told)
-  if (unmet.length === 0)
-    return {
-      transition: 'PLAN_CONVERGED',
-      run: { status: 'CONVERGED', reasons: [`every criterion is met in iteration ${iteration}`] },
-    }
-  const limit =
-    exhausted ?? (iteration >= maxIterations ? `${maxIterations} iterations were not enough` : null)
-  if (limit === null) return null
-  return { transition: 'PLAN_EXHAUSTED', run: { status: 'EXHAUSTED', reasons: [limit, ...unmet] } }
+async function converge({ lease }: Execution, iteration: number): Promise<void> {
+  const reasons = [`every criterion is met in iteration ${iteration}`]
+  await record(lease, { transition: 'PLAN_CONVERGED', run: { status: 'CONVERGED', reasons } })
 }
 
-const told = ({ name, target, actual }: Criterion) =>
-  `${name}: ${actual ?? 'not measured'}, expected ${name === 'failed-steps' ? 'at most' : 'at least'} ${target}`
+/** How a run whose criteria are not met ends, or null where another iteration is due. */
+function judge({ criteria, iteration, maxIterations }: RunRow, { exhausted, steps }: State): Ending | null {
+  const unmet = criteria.filter(({ met }) => !met).map(told)
+  const refused = [...steps.values()].find(({ approved }) => approved === false)
+  if (refused) return { status: 'FAILED', reasons: [`${refused.name} was ${refused.error}`, ...unmet] }
+  const limit =
+    exhausted ?? (iteration >= maxIterations ? `${maxIterations} iterations were not enough` : null)
+  return limit === null ? null : { status: 'EXHAUSTED', reasons: [limit, ...unmet] }
+}
 
-/** What has not succeeded is given up. */
-async function cancel({ lease, claim }: Execution, { steps }: State): Promise<void> {
-  const open = [...steps.values()].filter(({ status }) => status !== 'SUCCEEDED')
-  await record(
-    lease,
-    ...open.map(
-      ({ id, phase }): Change => ({
-        transition: 'STEP_CANCELLED',
-        phase,
-        stepId: id,
-        apply: async (tx) => {
-          await tx.query(`update step set status = 'CANCELLED', finished_at = now() where id = $1`, [id])
-        },
-      }),
-    ),
-    {
-      transition: 'PLAN_CANCELLED',
-      run: { status: 'CANCELLED', reasons: ['it was cancelled by request'] },
-      apply: async (tx) => {
-        await tx.query(
-          `update phase set status = 'CANCELLED', finished_at = now() where run_id = $1 and status <> 'SUCCEEDED'`,
-          [claim.id],
-        )
-      },
-    },
-  )
+/** What it was asked to: to end, or to wait until it is resumed. */
+async function hold(execution: Execution, state: State): Promise<void> {
+  const { lease } = execution
+  if (execution.held() === 'CANCELLED')
+    return await endRun(execution, state, { status: 'CANCELLED', reasons: ['it was cancelled by request'] })
+  await record(lease, { transition: 'PLAN_PAUSED', run: { status: 'PAUSED' } })
 }
 
 const read = <T>({ floor }: Execution, fn: (tx: Transaction) => Promise<T>) =>

@@ -1,11 +1,11 @@
-import { isConnectionError } from '@community/infra/postgres.ts'
-import { z } from 'zod'
 import type { PlanTransition } from '../schema.generated.ts'
-import { actions, BudgetExhausted, StepFailed } from './actions.ts'
+import { actions } from './actions.ts'
+import { attempt } from './attempt.ts'
+import type { Action } from './definition.ts'
+import { callerOf, type Execution, type State } from './execution.ts'
 import type { FleetAgent } from './fleet.ts'
-import type { Execution, State } from './run.ts'
 import type { StepRow } from './store.ts'
-import { LeaseLost, record } from './transition.ts'
+import { record } from './transition.ts'
 
 /** The agent's steps of the phase, one after the other, up to the first that fails. */
 export async function executeAgent(
@@ -19,7 +19,7 @@ export async function executeAgent(
   for (const step of mine) {
     if (step.status === 'SUCCEEDED') continue
     if (step.status === 'FAILED' && step.iteration === iteration) return
-    if (execution.cancelled() || state.exhausted !== null) return
+    if (execution.held() !== null || state.exhausted !== null) return
     if (!(await executeStep(execution, state, step, agent, iteration))) return
   }
 }
@@ -59,9 +59,18 @@ async function executeStep(
       `status = $2, attempts = attempts + 1, error = null, started_at = coalesce(started_at, now()), finished_at = null`,
       'RUNNING',
     )
-  const outcome = await perform(execution, state, step, agent)
+  const { tokensPerCall } = execution.claim.definition
+  const act = actions[step.action as Action]
+  const outcome = await attempt(execution, state, step.id, async () => ({
+    note: await act({
+      ...callerOf(execution, state, step.id),
+      agent,
+      tokensPerCall,
+      attempt: `${iteration}`,
+    }),
+  }))
   if ('error' in outcome) {
-    const error = storable(outcome.error)
+    const { error } = outcome
     await write('STEP_FAILED', `status = 'FAILED', error = $2, finished_at = now()`, error, error)
     return false
   }
@@ -73,28 +82,4 @@ async function executeStep(
     note,
   )
   return true
-}
-
-// An agent says what it likes: neither NUL nor half a surrogate pair is text, or JSON, to Postgres.
-const storable = (text: string) => text.replaceAll('\0', '\u{FFFD}').toWellFormed()
-
-async function perform(
-  { floor, claim, usage, signal }: Execution,
-  state: State,
-  { id: stepId, action }: StepRow,
-  agent: FleetAgent,
-): Promise<{ note: string | null } | { error: string }> {
-  const { budget } = state
-  const { tokensPerCall } = claim.definition
-  try {
-    return { note: await actions[action]({ floor, stepId, agent, budget, usage, tokensPerCall, signal }) }
-  } catch (error) {
-    signal.throwIfAborted()
-    if (error instanceof BudgetExhausted) state.exhausted ??= error.message
-    if (error instanceof StepFailed) return { error: error.message }
-    if (error instanceof z.ZodError) return { error: 'the graph answered otherwise than its schema says' }
-    if (error instanceof LeaseLost || isConnectionError(error)) throw error
-    floor.log.error({ err: error, stepId }, 'a step failed unexpectedly')
-    return { error: 'internal error' }
-  }
 }

@@ -7,7 +7,7 @@ import type {
   PlanStepAction,
   PlanStepStatus,
 } from '../schema.generated.ts'
-import type { PlanDefinition } from './definition.ts'
+import type { RunDefinition } from './check.ts'
 
 export type Criterion = { name: string; target: number; actual: number | null; met: boolean }
 
@@ -28,6 +28,7 @@ export type RunRow = {
   reserved: number
   version: number
   cancelRequested: boolean
+  pauseRequested: boolean
   createdAt: Date
   startedAt: Date | null
   finishedAt: Date | null
@@ -41,11 +42,12 @@ const runColumns = `run.id, run.sequence::int, run.name, run.description, run.or
   run.started_by as "startedBy", run.status, run.reasons, run.criteria, run.iteration,
   run.max_iterations as "maxIterations", run.budget_allocated as allocated, run.budget_spent as spent,
   run.budget_reserved as reserved, run.version::int, run.cancel_requested as "cancelRequested",
+  run.pause_requested as "pauseRequested",
   run.created_at as "createdAt", run.started_at as "startedAt", run.finished_at as "finishedAt",
   run.updated_at as "updatedAt", counted.done, counted.failed, counted.total`
 
 const counted = `cross join lateral (
-  select count(*) filter (where status = 'SUCCEEDED')::int as done,
+  select count(*) filter (where status in ('SUCCEEDED', 'SKIPPED'))::int as done,
     count(*) filter (where status = 'FAILED')::int as failed, count(*)::int as total
   from step where step.run_id = run.id
 ) as counted`
@@ -102,7 +104,7 @@ export async function phasesOf(db: Db, runIds: readonly string[]): Promise<Phase
   const { rows } = await db.query<PhaseRow>(
     `select phase.run_id as "runId", phase.name, phase.description, phase.status, phase.iteration,
        phase.started_at as "startedAt", phase.finished_at as "finishedAt",
-       count(step.id) filter (where step.status = 'SUCCEEDED')::int as done,
+       count(step.id) filter (where step.status in ('SUCCEEDED', 'SKIPPED'))::int as done,
        count(step.id) filter (where step.status = 'FAILED')::int as failed, count(step.id)::int as total
      from phase left join step on step.run_id = phase.run_id and step.phase = phase.name
      where phase.run_id = any($1) group by phase.run_id, phase.name order by phase.ordinal`,
@@ -117,20 +119,36 @@ export type StepRow = {
   runId: string
   ordinal: number
   phase: string
+  /** The definition's; null where the phase has actions. */
+  name: string | null
   action: PlanStepAction
-  agentId: string
+  /** Null of what concerns no agent, or several. */
+  agentId: string | null
+  dependsOn: string[]
   status: PlanStepStatus
   attempts: number
   tokens: number
   reserved: number
   iteration: number
+  /** In that iteration. */
+  tries: number
+  /** Number of the call; the same one is sent again until the agent has answered it. */
+  call: number
+  dueAt: Date | null
+  approved: boolean | null
+  decidedBy: string | null
+  decidedAt: Date | null
+  comment: string | null
   error: string | null
+  note: string | null
   startedAt: Date | null
   finishedAt: Date | null
 }
 
-const stepColumns = `id, run_id as "runId", ordinal, phase, action, agent_id as "agentId", status, attempts,
-  tokens, reserved, iteration, error, started_at as "startedAt", finished_at as "finishedAt"`
+const stepColumns = `id, run_id as "runId", ordinal, phase, name, action, agent_id as "agentId",
+  depends_on as "dependsOn", status, attempts, tokens, reserved, iteration, tries, call, due_at as "dueAt", approved,
+  decided_by as "decidedBy", decided_at as "decidedAt", comment, error, note, started_at as "startedAt",
+  finished_at as "finishedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function stepsById(db: Db, ids: readonly string[]): Promise<(StepRow | null)[]> {
@@ -180,7 +198,7 @@ export async function stepPages(
   return runIds.map((id) => ({ rows: rowsByRun.get(id) ?? [], totalCount: countByRun.get(id) ?? 0 }))
 }
 
-export type NewRun = { definition: PlanDefinition; organizationId: string; startedBy: string }
+export type NewRun = { definition: RunDefinition; organizationId: string; startedBy: string }
 
 /** The new run's id, or that of the run of the same definition that is going. */
 export async function insertRun(
@@ -198,7 +216,7 @@ export async function insertRun(
   )
   const going = rows.find((row) => row.going)
   if (going) return { going: going.id }
-  const id = rows.length === 0 ? name : `${name}-${rows.length + 1}`
+  const id = await freeId(tx, name, rows.length)
   const criteria: Criterion[] = convergence.map((each) => ({ ...each, actual: null, met: false }))
   await tx.query(
     `insert into run (
@@ -227,6 +245,18 @@ export async function insertRun(
   return { id }
 }
 
+/** The name, or the name with the first number above those of its runs that no other plan's run has. */
+async function freeId(tx: Transaction, name: string, runs: number): Promise<string> {
+  if (runs === 0 && !(await isTaken(tx, name))) return name
+  for (let number = runs + 1; ; number++)
+    if (!(await isTaken(tx, `${name}-${number}`))) return `${name}-${number}`
+}
+
+async function isTaken(tx: Transaction, id: string): Promise<boolean> {
+  const { rowCount } = await internally(tx, () => tx.query('select from run where id = $1', [id]))
+  return rowCount === 1
+}
+
 /** Takes effect when the orchestrator next looks; nothing happens to a run that has ended. */
 export async function requestCancellation(tx: Transaction, id: string): Promise<void> {
   await tx.query(
@@ -235,20 +265,40 @@ export async function requestCancellation(tx: Transaction, id: string): Promise<
   )
 }
 
-export type Claim = { id: string; organizationId: string; definition: PlanDefinition }
+/** As with cancellation; what is under way ends first. */
+export async function requestPause(tx: Transaction, id: string, paused: boolean): Promise<void> {
+  await tx.query(
+    `update run set pause_requested = $2 where id = $1 and status in ('PENDING', 'RUNNING', 'PAUSED')`,
+    [id, paused],
+  )
+}
+
+/** How a run ends; kept while what has succeeded is undone. */
+export type Ending = { status: 'EXHAUSTED' | 'FAILED' | 'CANCELLED'; reasons: string[] }
+
+export type Claim = {
+  id: string
+  organizationId: string
+  definition: RunDefinition
+  ending: Ending | null
+}
 
 const leaseFor = '5 seconds'
 
 /** A run that nobody works on, now leased to `owner`; null where there is none. */
 export async function claimRun(tx: Transaction, owner: string): Promise<Claim | null> {
   const { rows } = await tx.query<Claim>(
-    `update run set lease_owner = $1, lease_until = clock_timestamp() + interval '${leaseFor}'
+    `update run set lease_owner = $1, lease_until = clock_timestamp() + interval '${leaseFor}', asleep_until = null
      where id = (
        select id from run
-       where status in ('PENDING', 'RUNNING') and (lease_until is null or lease_until < clock_timestamp())
+       where (
+         status in ('PENDING', 'RUNNING')
+           and (asleep_until is null or asleep_until <= clock_timestamp() or cancel_requested or pause_requested)
+         or status = 'PAUSED' and (cancel_requested or not pause_requested)
+       ) and (lease_until is null or lease_until < clock_timestamp())
        order by sequence limit 1 for update skip locked
      )
-     returning id, organization_id as "organizationId", definition`,
+     returning id, organization_id as "organizationId", definition, ending`,
     [owner],
   )
   return rows[0] ?? null
@@ -270,19 +320,90 @@ export async function releaseLease(tx: Transaction, id: string, owner: string): 
   ])
 }
 
-export type NewStep = { phase: string; agentId: string; action: PlanStepAction }
+/**
+ * Nobody needs to work on the run until the first of its waits ends, or somebody decides. False, and nothing is changed,
+ * where that has happened already.
+ */
+export async function parkRun(
+  tx: Transaction,
+  { runId, owner }: { runId: string; owner: string },
+): Promise<boolean> {
+  // The lock, and a statement of its own after it: a decision that is being written is waited for, and seen.
+  await tx.query('select from run where id = $1 for update', [runId])
+  const { rowCount } = await tx.query(
+    `update run set asleep_until = coalesce(
+       (select min(due_at) from step where run_id = $1 and status in ('WAITING', 'FAILED')), 'infinity'
+     )
+     where id = $1 and lease_owner = $2
+       and not exists (select from step where run_id = $1 and status = 'WAITING' and approved is not null)`,
+    [runId, owner],
+  )
+  return rowCount === 1
+}
+
+/** How the run will end, for whoever takes it over before it has. */
+export async function keepEnding(
+  tx: Transaction,
+  { runId, owner }: { runId: string; owner: string },
+  ending: Ending,
+): Promise<void> {
+  await tx.query('update run set ending = $3 where id = $1 and lease_owner = $2', [
+    runId,
+    owner,
+    JSON.stringify(ending),
+  ])
+}
+
+export type Decision = { approved: boolean; by: string; comment: string | null }
+
+/** Whether the step waited for it; a decision stands. */
+export async function decideStep(
+  tx: Transaction,
+  { id, runId }: StepRow,
+  { approved, by, comment }: Decision,
+): Promise<boolean> {
+  return await internally(tx, async () => {
+    // As whoever parks the run: its row first.
+    await tx.query('select from run where id = $1 for update', [runId])
+    const { rowCount } = await tx.query(
+      `update step set approved = $2, decided_by = $3, decided_at = now(), comment = $4
+       where id = $1 and status = 'WAITING' and action = 'APPROVE' and approved is null
+         and (due_at is null or due_at > now())`,
+      [id, approved, by, comment],
+    )
+    if (rowCount === 1) await tx.query('update run set asleep_until = null where id = $1', [runId])
+    return rowCount === 1
+  })
+}
+
+export type NewStep = {
+  phase: string
+  /** Null where the phase has actions. */
+  name: string | null
+  agentId: string | null
+  action: PlanStepAction
+  dependsOn: readonly string[]
+}
 
 /** In their order. */
 export async function insertSteps(tx: Transaction, runId: string, steps: readonly NewStep[]): Promise<void> {
   await tx.query(
-    `insert into step (id, run_id, ordinal, phase, action, agent_id)
-     select $1 || '/' || phase || '/' || agent_id || '/' || lower(action), $1, ordinal, phase, action, agent_id
-     from unnest($2::text[], $3::text[], $4::text[]) with ordinality as each (phase, action, agent_id, ordinal)`,
+    `insert into step (id, run_id, ordinal, phase, name, action, agent_id, depends_on)
+     select $1 || '/' || phase || '/' || case
+         when name is null then agent_id || '/' || lower(action)
+         else name || coalesce('/' || agent_id, '')
+       end,
+       $1, ordinal, phase, name, action, agent_id,
+       array(select jsonb_array_elements_text(depends_on::jsonb))
+     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) with ordinality
+       as each (phase, name, action, agent_id, depends_on, ordinal)`,
     [
       runId,
       steps.map((step) => step.phase),
+      steps.map((step) => step.name),
       steps.map((step) => step.action),
       steps.map((step) => step.agentId),
+      steps.map((step) => JSON.stringify(step.dependsOn)),
     ],
   )
 }

@@ -101,7 +101,8 @@ async function write(tx: Transaction, lease: Lease, change: Change): Promise<Rec
  * Null before it is registered. One that is not for everybody is left out: who may see the run may not see the agent,
  * and the graph is asked for it in the subscriber's name.
  */
-async function agentOf(tx: Transaction, id: string): Promise<{ agent?: object | null }> {
+async function agentOf(tx: Transaction, id: string | null): Promise<{ agent?: object | null }> {
+  if (id === null) return { agent: null }
   const [agent] = await agentsById(tx, [id])
   if (!agent) return { agent: null }
   return agent.visibility === 'PUBLIC' ? { agent: { __typename: 'Agent', id } } : {}
@@ -126,12 +127,16 @@ const stepOf = (step: StepRow) => ({
   __typename: 'PlanStep',
   id: step.id,
   phase: step.phase,
+  name: step.name,
   action: step.action,
   agentId: step.agentId,
+  dependsOn: step.dependsOn,
   status: step.status,
   attempts: step.attempts,
   tokens: step.tokens,
   error: step.error,
+  note: step.note,
+  dueAt: step.dueAt,
   startedAt: step.startedAt,
   finishedAt: step.finishedAt,
 })

@@ -137,6 +137,7 @@ test('an agent answers, and the call is measured by what was sent and received',
   expect(await call('shout', { text: 'hello' })).toEqual({
     outcome: 'OK',
     output: { text: 'HELLO!' },
+    answered: true,
     latencyMs: expect.any(Number),
     tokensIn: countTokens('{"capability":"shout","input":{"text":"hello"}}'),
     tokensOut: countTokens('{"text":"HELLO!"}'),
@@ -271,6 +272,21 @@ test('a task can be asked for by the caller who gave it, and by nobody else', as
   const other = await keys.sign({}, { audience: 'agent:guild/crier', subject: 'other', ttlSeconds: 60 })
   const refused = await post(rpc('GetTask', { id: task.id }), { authorization: `Bearer ${other}` })
   expect(refused.body.error).toMatchObject({ code: -32001 })
+})
+
+test('a message that is sent again has no second effect; that of another caller, or with other words, is another', async () => {
+  const send = async (text: string, subject: string) => {
+    const token = await keys.sign({}, { audience: 'agent:guild/crier', subject, ttlSeconds: 60 })
+    const parts = [{ data: { capability: 'shout', input: { text } } }]
+    const message = { messageId: 'again', role: 'ROLE_USER', parts }
+    const { body } = await post(rpc('SendMessage', { message }), { authorization: `Bearer ${token}` })
+    return (body.result as { task: { id: string } }).task
+  }
+  const first = await send('a', 'one')
+  // What the caller said is not kept.
+  expect(await send('a', 'one')).toEqual({ ...first, history: undefined })
+  const others = [await send('a', 'two'), await send('b', 'one')]
+  expect(new Set([first, ...others].map(({ id }) => id)).size).toBe(3)
 })
 
 test('a running task can be cancelled', async () => {

@@ -1,4 +1,4 @@
-import { A2A_VERSION_HEADER, AgentCard } from '@a2a-js/sdk'
+import { A2A_VERSION_HEADER, AgentCard, Task } from '@a2a-js/sdk'
 import {
   DefaultRequestHandler,
   JsonRpcTransportHandler,
@@ -13,7 +13,10 @@ import { cardOf } from './card.ts'
 import type { Deployment } from './deployment.ts'
 import { openExecutor } from './executor.ts'
 import type { Limit } from './limit.ts'
+import { openRepeated } from './repeated.ts'
 import type { Schemas } from './schemas.ts'
+
+const keptMessages = 200
 
 export type HostedOptions = {
   agentId: string
@@ -59,7 +62,18 @@ export function hostAgent(options: HostedOptions): Hosted {
     },
     log: log.child({ agentId }),
   })
+  const repeated = openRepeated(keptMessages)
   const rpc = new JsonRpcTransportHandler(new DefaultRequestHandler(card, tasks, executor))
+  const answerFirst = async (
+    request: Record<string, unknown>,
+    context: ServerCallContext,
+  ): Promise<object> => {
+    const answer = await rpc.handle(request, context)
+    if (!(Symbol.asyncIterator in answer)) return answer
+    // The card declares no streaming: the stream's first step throws so.
+    const first = await answer.next()
+    return first.value ?? { jsonrpc: '2.0', id: request.id ?? null, result: null }
+  }
   const hosted: Hosted = {
     deployment,
     visibility: deployment.manifest.spec.visibility,
@@ -74,11 +88,15 @@ export function hostAgent(options: HostedOptions): Hosted {
       })
       try {
         validateVersion(context.requestedVersion, card, 'JSONRPC')
-        const answer = await rpc.handle(request, context)
-        if (!(Symbol.asyncIterator in answer)) return answer
-        // The card declares no streaming: the stream's first step throws so.
-        const first = await answer.next()
-        return first.value ?? { jsonrpc: '2.0', id: request.id ?? null, result: null }
+        return await repeated.once(
+          request,
+          subject,
+          () => answerFirst(request, context),
+          async (taskId) => {
+            const task = await tasks.load(taskId, context)
+            return task ? { jsonrpc: '2.0', result: { task: Task.toJSON(task) } } : null
+          },
+        )
       } catch (error) {
         return {
           jsonrpc: '2.0',

@@ -1,0 +1,40 @@
+import { type Invocation, type InvokeOptions, invoke } from '../kit/invoke.ts'
+import type { AgentStatus } from './schema.generated.ts'
+
+/** A call that is about to be made. */
+export type Asked = {
+  /** Subject of the caller, as `agent:community-orchestrator`. */
+  caller: string
+  /** In whose name. */
+  organizationId: string
+  purpose: 'HEALTH' | 'STEP' | 'COMPENSATION' | 'AD_HOC'
+  agent: { id: string; organizationId: string; status: AgentStatus }
+  capability: string
+}
+
+/** Why a call may not be made, or null. */
+export type Policy = (asked: Asked) => string | null
+
+/** The call was refused; the message may be told. */
+export class NotAdmitted extends Error {}
+
+type Sending = Omit<InvokeOptions, 'agentId' | 'capability' | 'caller'>
+
+/**
+ * The one way from this subgraph to an agent: asks the policy, and gives what sends this one call. Throws NotAdmitted.
+ */
+export function admit(policy: Policy, asked: Asked): (sending: Sending) => Promise<Invocation> {
+  const refusal = policy(asked)
+  if (refusal !== null) throw new NotAdmitted(`policy refuses the call: ${refusal}`)
+  const { caller, capability, agent } = asked
+  return (sending) => invoke({ ...sending, agentId: agent.id, capability, caller })
+}
+
+const open: readonly AgentStatus[] = ['ACTIVE', 'DEGRADED']
+
+/** An agent that is not open for use is only looked at; one that is gone is left alone. */
+export const openAgentsOnly: Policy = ({ purpose, agent: { id, status } }) => {
+  if (status === 'RETIRED') return `${id} is RETIRED`
+  if (purpose === 'HEALTH' || open.includes(status)) return null
+  return `${id} is ${status}, it is used when ACTIVE or DEGRADED`
+}

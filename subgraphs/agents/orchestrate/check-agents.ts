@@ -1,0 +1,239 @@
+import { countTokens } from '../../kit/tokens.ts'
+import type { PlanStepAction } from '../schema.generated.ts'
+import type { PlannedAgent } from './check.ts'
+import type { PlanDefinition, PlanStepDefinition } from './definition.ts'
+import { dependenciesOf, type Placed } from './dependencies.ts'
+import { reasonOf, violations } from './fits.ts'
+import { type KnownAgent, selected } from './known.ts'
+import { referencesIn } from './reference.ts'
+import type { Problem } from './source.ts'
+
+/** A step as it would be run, once for each agent. */
+export type Planned = {
+  phase: string
+  /** Null where the phase has actions. */
+  name: string | null
+  action: PlanStepAction
+  agentId: string | null
+  dependsOn: string[]
+  /** Whether conditions decide if it runs. */
+  conditional: boolean
+  /** What its message has at least; 0 of one that may be skipped. */
+  leastTokens: number
+  /** What its tries in one iteration may take. */
+  greatestTokens: number
+}
+
+type Found = { problems: Problem[]; agents: Record<string, PlannedAgent[]>; steps: Planned[] }
+
+const maxRows = 5_000
+
+/** Whom the steps concern, whether those can do what is asked, and what it takes. */
+export function checkAgents(
+  plan: PlanDefinition,
+  placed: readonly Placed[],
+  known: ReadonlyMap<string, KnownAgent>,
+): Found {
+  const found: Found = { problems: [], agents: {}, steps: [] }
+  for (const [index, phase] of plan.phases.entries()) {
+    const { select, actions, name } = phase
+    if (select && actions) {
+      const agents = selected(known, select).filter(({ inFleet }) => inFleet)
+      if (agents.length === 0)
+        found.problems.push({ path: ['phases', `${index}`, 'select'], expected: nobody('the fleet') })
+      for (const agent of agents)
+        for (const action of actions) {
+          const tokens = action === 'HEALTH' ? lookTokens(plan, agent) : none
+          found.steps.push({ phase: name, name: null, action, agentId: agent.id, ...alone, ...tokens })
+        }
+    }
+    for (const each of placed) if (each.phase === index) checkStep(plan, each, placed, known, found)
+  }
+  if (found.steps.length > maxRows)
+    found.problems.push({ path: ['phases'], expected: `at most ${maxRows} steps, not ${found.steps.length}` })
+  return found
+}
+
+const alone = { dependsOn: [], conditional: false }
+const none = { leastTokens: 0, greatestTokens: 0 }
+const nobody = (of: string) => `labels that an agent of ${of} has: no agent is selected`
+
+function checkStep(
+  plan: PlanDefinition,
+  { step, phase, path }: Placed,
+  placed: readonly Placed[],
+  known: ReadonlyMap<string, KnownAgent>,
+  found: Found,
+): void {
+  const tell = (at: string[], expected: string) => found.problems.push({ path: [...path, ...at], expected })
+  const agents = agentsOf(step, known, tell)
+  const dependsOn = dependenciesOf(step)
+  const conditional = isConditional(step, placed)
+  const row = { phase: plan.phases[phase]?.name ?? '', name: step.name, dependsOn, conditional }
+  const action = step.action.toUpperCase() as PlanStepAction
+  const attempts = 'retries' in step ? (step.retries?.attempts ?? 1) : 1
+  const counted = ({ leastTokens, greatestTokens }: typeof none) => ({
+    leastTokens: conditional ? 0 : leastTokens,
+    greatestTokens: greatestTokens * attempts,
+  })
+  found.agents[step.name] = agents.map((agent) => planned(plan, step, agent))
+  if (step.action === 'invoke') {
+    const { tokens } = step
+    if (tokens !== undefined && tokens > plan.tokenBudget)
+      tell(['tokens'], `at most ${plan.tokenBudget}, the plan's tokenBudget`)
+    for (const agent of agents) {
+      const { tokens: greatestTokens } = planned(plan, step, agent)
+      const leastTokens = checkMessage(step, agent, greatestTokens, ['input'], tell)
+      if (tokens === undefined && greatestTokens > plan.tokenBudget)
+        tell(
+          [],
+          `a tokenBudget of the plan of at least ${greatestTokens}, which a message to ${agent.id} may take`,
+        )
+      found.steps.push({ ...row, action, agentId: agent.id, ...counted({ leastTokens, greatestTokens }) })
+    }
+  } else if (step.action === 'wait' || step.action === 'approve' || step.action === 'gate') {
+    found.steps.push({ ...row, action, agentId: null, ...none })
+  } else {
+    for (const agent of agents) {
+      if (!agent.inFleet)
+        tell([target(step)], `an agent of the fleet: ${agent.id} is none, ${step.action} acts on those`)
+      const tokens = step.action === 'health' ? counted(lookTokens(plan, agent)) : none
+      found.steps.push({ ...row, action, agentId: agent.id, ...tokens })
+    }
+  }
+  if ('compensate' in step && step.compensate) checkCompensation(plan, step, agents, known, tell)
+}
+
+type Tell = (at: string[], expected: string) => void
+
+const target = (step: PlanStepDefinition) => ('select' in step && step.select ? 'select' : 'agent')
+
+function agentsOf(
+  step: PlanStepDefinition,
+  known: ReadonlyMap<string, KnownAgent>,
+  tell: Tell,
+): KnownAgent[] {
+  if (step.action === 'wait' || step.action === 'approve') return []
+  const { agent, select } = step
+  if (step.action === 'gate') {
+    if (!step.criteria && !step.expect) tell([], 'criteria of agents, or what it expects of earlier steps')
+    if (!step.criteria && (agent !== undefined || select)) tell([], 'criteria that its agents are held to')
+    if (!step.criteria) return []
+  }
+  if (agent !== undefined && select) tell(['select'], 'either an agent or a selection, not both')
+  if (agent === undefined && !select) tell([], 'an agent, or a selection of agents')
+  if (agent !== undefined) {
+    const one = known.get(agent)
+    if (!one) tell(['agent'], `an agent that is registered or of the fleet: ${agent} is not known to you`)
+    return one ? [one] : []
+  }
+  const ofFleet = step.action !== 'invoke' && step.action !== 'gate'
+  const agents = select ? selected(known, select).filter(({ inFleet }) => inFleet || !ofFleet) : []
+  if (select && agents.length === 0) tell(['select'], nobody(ofFleet ? 'the fleet' : 'those known to you'))
+  return agents
+}
+
+const planned = (plan: PlanDefinition, step: PlanStepDefinition, agent: KnownAgent): PlannedAgent => ({
+  id: agent.id,
+  organizationId: agent.organizationId,
+  version: agent.version,
+  tokens: ('tokens' in step ? step.tokens : undefined) ?? perCall(plan, agent),
+})
+
+const perCall = ({ tokensPerCall }: PlanDefinition, agent: KnownAgent) =>
+  Math.min(tokensPerCall, agent.tokensPerCall ?? tokensPerCall)
+
+function lookTokens(plan: PlanDefinition, agent: KnownAgent) {
+  if (!agent.example) return none
+  return { leastTokens: countTokens(JSON.stringify(agent.example)) + 1, greatestTokens: perCall(plan, agent) }
+}
+
+/** The tokens of the message, and one of its answer. */
+function checkMessage(
+  { capability: name, input: written }: { capability: string; input?: unknown },
+  agent: KnownAgent,
+  tokens: number,
+  at: string[],
+  tell: Tell,
+): number {
+  const capability = agent.capabilities.find((each) => each.name === name)
+  if (!capability) {
+    const names = agent.capabilities.map((each) => each.name).join(', ')
+    tell([...at.slice(0, -1), 'capability'], `a capability of ${agent.id}: ${names || 'it has none'}`)
+    return 0
+  }
+  const input = written ?? {}
+  const { references } = referencesIn(input)
+  for (const { place, expected } of misfits(capability.input, input, references))
+    tell([...at, ...place], `what ${name} of ${agent.id} takes: ${expected}`)
+  const message = countTokens(JSON.stringify({ capability: name, input: without(input) }))
+  if (message >= tokens)
+    tell(at, `a shorter message: it has ${message} tokens, with its answer it may have ${tokens}`)
+  return message + 1
+}
+
+/** What of the constant parts does not fit; nothing is said about what a reference could mend. */
+function misfits(schema: Record<string, unknown>, input: unknown, references: { at: string[] }[]) {
+  const errors = violations(schema, input)
+  const open = references.map(({ at }) => at.map((step) => `/${escaped(step)}`).join(''))
+  const leadsTo = (place: string) => open.some((each) => each === place || each.startsWith(`${place}/`))
+  const isOpen = (place: string) => open.some((each) => place === each || place.startsWith(`${each}/`))
+  // One branch of several fits or not as the reference turns out, and what each of them says counts for nothing.
+  const undecided = errors.filter(({ keyword, instancePath }) => mixed.has(keyword) && leadsTo(instancePath))
+  return errors.flatMap((error) => {
+    const { instancePath, schemaPath } = error
+    if (isOpen(instancePath)) return []
+    if (undecided.some((each) => schemaPath.startsWith(each.schemaPath))) return []
+    return [{ place: instancePath.split('/').slice(1).map(unescaped), expected: reasonOf(error) }]
+  })
+}
+
+const escaped = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
+const unescaped = (name: string) => name.replaceAll('~1', '/').replaceAll('~0', '~')
+
+const mixed = new Set(['anyOf', 'oneOf', 'allOf', 'not', 'if', 'contains', 'uniqueItems', 'const', 'enum'])
+
+/** With nothing in the places of references. */
+function without(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null) return input
+  if (Array.isArray(input)) return input.map(without)
+  if (Object.hasOwn(input, '$from')) return 0
+  return Object.fromEntries(Object.entries(input).map(([name, each]) => [name, without(each)]))
+}
+
+function checkCompensation(
+  plan: PlanDefinition,
+  step: PlanStepDefinition & {
+    compensate?: { agent?: string | undefined; capability: string; input?: unknown } | undefined
+  },
+  agents: readonly KnownAgent[],
+  known: ReadonlyMap<string, KnownAgent>,
+  tell: Tell,
+): void {
+  const { compensate } = step
+  if (!compensate) return
+  const other = compensate.agent === undefined ? null : known.get(compensate.agent)
+  if (other === undefined)
+    tell(
+      ['compensate', 'agent'],
+      `an agent that is registered or of the fleet: ${compensate.agent} is not known to you`,
+    )
+  for (const agent of other === null ? agents : other ? [other] : [])
+    checkMessage(compensate, agent, perCall(plan, agent), ['compensate', 'input'], tell)
+}
+
+/** Whether it, or a step that it waits for, has conditions. */
+function isConditional(step: PlanStepDefinition, placed: readonly Placed[]): boolean {
+  const byName = new Map(placed.map((each) => [each.step.name, each.step]))
+  const seen = new Set<string>()
+  const visit = (each: PlanStepDefinition): boolean => {
+    if (each.when) return true
+    if (seen.has(each.name)) return false
+    seen.add(each.name)
+    return dependenciesOf(each).some((name) => {
+      const other = byName.get(name)
+      return other !== undefined && visit(other)
+    })
+  }
+  return visit(step)
+}

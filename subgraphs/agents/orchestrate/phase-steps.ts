@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inTransaction } from '@community/infra/postgres.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import { act } from './act.ts'
+import { attempt } from './attempt.ts'
+import type { Condition, PlanStepDefinition } from './definition.ts'
+import { stepsIn } from './dependencies.ts'
+import type { Execution, State } from './execution.ts'
+import { outputAt } from './output.ts'
+import { NoValue } from './reference.ts'
+import { type Schedule, scheduleOf } from './schedule.ts'
+import { decided, failed, skipped, started, succeeded, waiting } from './step-transitions.ts'
+import { parkRun, type StepRow, stepsById } from './store.ts'
+
+const lookEveryMs = 200
+
+/**
+ * The steps of a phase, at once as far as their dependencies and the plan's concurrency allow, until none is left that can
+ * run in this iteration. True where all that is left waits for a time or a person: the run was put to sleep until then.
+ */
+export async function executeSteps(
+  execution: Execution,
+  state: State,
+  phase: string,
+  iteration: number,
+): Promise<boolean> {
+  const { claim, lease, signal } = execution
+  const { concurrency, phases } = claim.definition
+  const steps = phases.find(({ name }) => name === phase)?.steps ?? []
+  const underWay = new Map<string, Promise<void>>()
+  const values = new Map<Condition, unknown>()
+  let failure: { error: unknown } | null = null
+  const begin = (id: string, task: () => Promise<void>) => {
+    const running = task()
+      .catch((error: unknown) => {
+        failure ??= { error }
+      })
+      .finally(() => underWay.delete(id))
+    underWay.set(id, running)
+  }
+  while (steps.length > 0) {
+    // Whoever has lost the lease stops here; what is still under way can't write either.
+    throwIfAny(failure)
+    signal.throwIfAborted()
+    await hearDecisions(execution, state, phase)
+    await readValues(execution, state, steps, values)
+    const schedule = scheduleNow(execution, state, phase, iteration, values)
+    const open = rowsOf(state, phase).filter((row) => schedule.isOpen(row) && !underWay.has(row.id))
+    const isHeld = execution.held() !== null || state.exhausted !== null
+    let hasChanged = false
+    for (const row of isHeld ? [] : open) {
+      const step = steps.find(({ name }) => name === row.name)
+      if (!step) throw new Error(`the plan of ${claim.id} has no step ${row.name}`)
+      const next = nextOf(schedule, step, row)
+      if (next === null) continue
+      if (next !== 'RUN') {
+        await next(execution, state, iteration)
+        hasChanged = true
+      } else if (underWay.size < concurrency) {
+        begin(row.id, () => tryStep(execution, state, step, row, iteration, { schedule, values }))
+      }
+    }
+    if (hasChanged) continue
+    if (underWay.size > 0) {
+      await Promise.race([...underWay.values(), sleep(lookEveryMs, undefined, { ref: false })])
+    } else if (isHeld || open.length === 0) return false
+    else if (!open.some(({ dueAt, status }) => dueAt !== null || status === 'WAITING')) {
+      throw new Error(`the phase ${phase} of ${claim.id} has steps that nothing leads to`)
+    } else if (await inTransaction(lease.pool, internalSettings, (tx) => parkRun(tx, lease))) return true
+  }
+  return false
+}
+
+function throwIfAny(failure: { error: unknown } | null): void {
+  if (failure) throw failure.error
+}
+
+const rowsOf = (state: State, phase: string) => [...state.steps.values()].filter((row) => row.phase === phase)
+
+/** What was decided of approvals since, which others write. */
+async function hearDecisions({ lease }: Execution, state: State, phase: string): Promise<void> {
+  const asked = rowsOf(state, phase).filter(
+    ({ status, action }) => status === 'WAITING' && action === 'APPROVE',
+  )
+  if (asked.length === 0) return
+  const ids = asked.map(({ id }) => id)
+  const rows = await inTransaction(lease.pool, internalSettings, (tx) => stepsById(tx, ids))
+  for (const row of rows) if (row) state.steps.set(row.id, row)
+}
+
+/** Reads once what conditions point to, as soon as it is there. */
+async function readValues(
+  { claim, lease }: Execution,
+  state: State,
+  steps: readonly PlanStepDefinition[],
+  values: Map<Condition, unknown>,
+): Promise<void> {
+  const byName = new Map(stepsIn(claim.definition).map(({ step }) => [step.name, step]))
+  const rows = Map.groupBy(state.steps.values(), ({ name }) => name)
+  const conditions = steps.flatMap((step) => [
+    ...(step.when ?? []),
+    ...(step.action === 'gate' ? (step.expect ?? []) : []),
+  ])
+  for (const condition of conditions) {
+    const { path, step: name } = condition
+    const step = byName.get(name)
+    const isDone = rows.get(name)?.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
+    if (path === undefined || !step || !isDone || values.has(condition)) continue
+    const value = await inTransaction(lease.pool, internalSettings, (tx) =>
+      outputAt(tx, claim.id, step, path),
+    ).catch((error: unknown) => {
+      // What is too large to be looked at meets no condition.
+      if (error instanceof NoValue) return undefined
+      throw error
+    })
+    values.set(condition, value)
+  }
+}
+
+function scheduleNow(
+  { claim }: Execution,
+  state: State,
+  phase: string,
+  iteration: number,
+  values: ReadonlyMap<Condition, unknown>,
+): Schedule {
+  const rows = new Map<string, StepRow[]>()
+  for (const row of state.steps.values())
+    if (row.name !== null) rows.set(row.name, [...(rows.get(row.name) ?? []), row])
+  const steps = stepsIn(claim.definition).map(({ step }) => step)
+  return scheduleOf({ iteration, phase, steps, rows, valueFor: (condition) => values.get(condition) })
+}
+
+type Move = (execution: Execution, state: State, iteration: number) => Promise<void>
+
+/** What is to be done with an open row now: a try, a move that takes no time, or nothing yet. */
+function nextOf(schedule: Schedule, step: PlanStepDefinition, row: StepRow): 'RUN' | Move | null {
+  const now = Date.now()
+  if (row.status === 'WAITING') return decided(step, row, now)
+  if (row.status === 'RUNNING') return 'RUN'
+  if (row.status === 'FAILED' && row.dueAt !== null) return row.dueAt.getTime() <= now ? 'RUN' : null
+  const decision = schedule.decisionOf(step)
+  if (decision.act === 'SKIP') return skipped(row, decision.reason)
+  if (decision.act !== 'RUN') return null
+  return step.action === 'wait' || step.action === 'approve' ? waiting(step, row, now) : 'RUN'
+}
+
+/** One try, from its start to its end. One that its last owner left RUNNING goes on without being started again. */
+async function tryStep(
+  execution: Execution,
+  state: State,
+  step: PlanStepDefinition,
+  row: StepRow,
+  iteration: number,
+  { schedule, values }: { schedule: Schedule; values: ReadonlyMap<Condition, unknown> },
+): Promise<void> {
+  if (row.status !== 'RUNNING') await started(row)(execution, state, iteration)
+  const current = state.steps.get(row.id) ?? row
+  const facts = { endingOf: schedule.endingOf, valueFor: (condition: Condition) => values.get(condition) }
+  const outcome = await attempt(execution, state, row.id, () => act(execution, state, step, current, facts))
+  const move = 'error' in outcome ? failed(step, current, outcome, Date.now()) : succeeded(current, outcome)
+  await move(execution, state, iteration)
+}

@@ -1,0 +1,372 @@
+import { openKeys } from '@community/infra/keys.ts'
+import { createLog } from '@community/infra/log.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
+import type { Floor, Subgraph } from '../../kit/subgraph.ts'
+import type { AgentsFloor } from '../context.ts'
+import { inboxTopics, topic, usageTopic } from '../events.ts'
+import { subgraph } from '../index.ts'
+import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
+import { skill } from '../skills/skill.ts'
+
+const stack = new AsyncDisposableStack()
+let graph: TestSubgraph
+let pool: AgentPoolServer
+
+const owner: Caller = {
+  organization: 'ossa',
+  subject: 'jo',
+  scopes: ['agents:write', 'agents:deploy', 'agents:invoke', 'org:admin'],
+}
+const anonymous: Caller = { organization: null }
+const stranger: Caller = { organization: 'meridian', scopes: ['agents:deploy', 'agents:invoke'] }
+
+/** What the agent was asked, in that order. */
+const asked: string[] = []
+const text = z.strictObject({ text: z.string() })
+const echo = skill({
+  name: 'echo',
+  configuration: z.strictObject({}),
+  input: text,
+  output: text,
+  run({ text: said }) {
+    asked.push(said)
+    if (said === 'fail') throw new Error('it will not')
+    return { text: said }
+  },
+})
+
+const pools: Record<string, string> = {}
+const withPools = <F extends Floor>(floor: F): F => ({
+  ...floor,
+  config: { ...floor.config, agentPools: pools },
+})
+const pooled: Subgraph<AgentsFloor> = {
+  ...subgraph,
+  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
+  async start(floor) {
+    pool = await servePool({
+      name: 'foundation',
+      host: '127.0.0.1',
+      port: 0,
+      keys: await openKeys(floor.config.keysDir ?? '', 'internal'),
+      skills: new Map([[echo.name, echo]]),
+      graphOf: () => async () => ({}),
+      log: createLog('test', 'silent'),
+    })
+    pools.foundation = pool.url
+    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
+  },
+}
+
+const schema = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
+const manifestOf = (name: string) =>
+  stringify({
+    apiVersion: 'ossa/v0.5',
+    kind: 'Agent',
+    metadata: {
+      name,
+      version: '1.0.0',
+      description: 'Repeats what it is told.',
+      namespace: 'ossa',
+      labels: { pool: 'foundation', team: 'echoes' },
+    },
+    spec: {
+      type: 'worker',
+      subtype: 'worker.echo',
+      visibility: 'PUBLIC',
+      capabilities: [
+        {
+          name: 'repeat-text',
+          description: 'Repeats a text.',
+          skill: 'echo',
+          configuration: {},
+          input: schema,
+          output: schema,
+          examples: ['What did I say?', 'Say it again.', 'Repeat after me.'].map((question) => ({
+            description: question,
+            input: { text: question },
+          })),
+        },
+      ],
+    },
+  })
+
+beforeAll(async () => {
+  graph = stack.use(await testSubgraph(pooled, [topic, ...inboxTopics]))
+  stack.defer(() => pool.stop())
+  for (const id of ['plan-echo', 'plan-other']) {
+    const source = manifestOf(id)
+    await done('mutation ($source: String!) { registerAgent(source: $source) { id } }', { source })
+    if (id === 'plan-other') continue
+    await done('mutation ($id: ID!) { deployAgent(agentId: $id) { id } }', { id })
+    await done('mutation ($id: ID!) { activateAgent(agentId: $id) { id } }', { id })
+  }
+  graph.graphAgents.set('plan-echo', {
+    id: 'plan-echo',
+    organizationId: 'ossa',
+    visibility: 'PUBLIC',
+    status: 'ACTIVE',
+    endpoint: `${pool.url}/a2a/plan-echo`,
+    pool: { name: 'foundation' },
+    capabilities: [{ name: 'repeat-text', output: schema }],
+  })
+})
+afterAll(() => stack.disposeAsync())
+
+type Answer = Awaited<ReturnType<TestSubgraph['ask']>>
+
+async function done(query: string, variables: object, caller = owner) {
+  const { data, errors } = await graph.ask(query, { ...variables }, caller)
+  if (!data || errors) throw new Error(JSON.stringify(errors))
+  return data
+}
+const codeOf = ({ errors }: Answer) => errors?.[0]?.extensions?.code
+
+const planOf = (name: string, steps: object[]) =>
+  stringify({
+    name,
+    description: 'A plan for tests.',
+    visibility: 'PUBLIC',
+    tokenBudget: 10_000,
+    maxIterations: 1,
+    phases: [{ name: 'only', description: 'The only one.', steps }],
+    convergence: [{ name: 'failed-steps', target: 0 }],
+  })
+const ask = (name: string, rest: object = {}) => ({
+  name,
+  action: 'invoke',
+  agent: 'plan-echo',
+  capability: 'repeat-text',
+  input: { text: name },
+  ...rest,
+})
+
+const submitMutation = `mutation ($source: String!, $dryRun: Boolean! = false) {
+  submitWorkflow(source: $source, dryRun: $dryRun) {
+    plan { id status startedBy }
+    leastTokens greatestTokens
+    steps(first: 2) {
+      totalCount pageInfo { hasNextPage }
+      edges { node { phase name action agentId dependsOn conditional leastTokens greatestTokens } }
+    }
+  } }`
+const submit = (source: string, dryRun = false, caller = owner) =>
+  graph.ask(submitMutation, { source, dryRun }, caller)
+
+const runQuery = `query ($id: ID!) { executionPlan(id: $id) {
+  status progress { done total }
+  steps { edges { node { id name status note output decision { approved by comment } } } }
+} }`
+type Run = {
+  executionPlan: {
+    status: string
+    progress: { done: number; total: number }
+    steps: {
+      edges: { node: { id: string; name: string; status: string; output: unknown; decision: unknown } }[]
+    }
+  } | null
+}
+const runOf = async (id: string, caller = owner) =>
+  (await graph.ask<Run>(runQuery, { id }, caller)).data?.executionPlan ?? null
+const statusBecomes = (id: string, status: string) =>
+  graph.eventually(
+    () => runOf(id),
+    (run) => run?.status === status,
+  )
+const stepsOf = (run: Awaited<ReturnType<typeof runOf>>) => run?.steps.edges.map(({ node }) => node) ?? []
+
+test('a dry run tells what would be run and what it takes, and writes nothing', async () => {
+  const source = planOf('dry', [
+    ask('one'),
+    {
+      name: 'all',
+      action: 'invoke',
+      select: { team: 'echoes' },
+      capability: 'repeat-text',
+      input: { text: 'x' },
+    },
+    ask('two', { when: [{ step: 'one', path: '/text', equals: 'one' }] }),
+  ])
+  const { data } = await submit(source, true)
+  expect(data).toEqual({
+    submitWorkflow: {
+      plan: null,
+      leastTokens: expect.any(Number),
+      greatestTokens: 4_000,
+      steps: {
+        totalCount: 4,
+        pageInfo: { hasNextPage: true },
+        edges: [
+          {
+            node: {
+              phase: 'only',
+              name: 'one',
+              action: 'INVOKE',
+              agentId: 'plan-echo',
+              dependsOn: [],
+              conditional: false,
+              leastTokens: expect.any(Number),
+              greatestTokens: 1_000,
+            },
+          },
+          { node: expect.objectContaining({ name: 'all', agentId: 'plan-echo' }) },
+        ],
+      },
+    },
+  })
+  expect(await runOf('dry')).toBeNull()
+})
+
+test('a plan with faults is refused with all of them, each with its line', async () => {
+  const source = planOf('faulty', [
+    ask('one', { dependsOn: ['two'] }),
+    ask('two', { dependsOn: ['one'], agent: 'x' }),
+  ])
+  const { errors } = await submit(source)
+  expect(errors).toMatchObject([
+    {
+      message: [
+        'source:17: phases.0.steps.0.dependsOn.0: steps that do not wait for each other: one → two → one',
+        'source:20: phases.0.steps.1.agent: an agent that is registered or of the fleet: x is not known to you',
+      ].join('\n'),
+      extensions: { code: 'BAD_USER_INPUT', argument: 'source#/phases/0/steps/0/dependsOn/0' },
+    },
+  ])
+  expect(codeOf(await submit('name: [', true))).toBe('BAD_USER_INPUT')
+  expect(codeOf(await submit(planOf('phase3-150agent-deployment', [ask('one')])))).toBe('BAD_USER_INPUT')
+  expect(codeOf(await submit(planOf('fine', [ask('one')]), true, stranger))).toBe('FORBIDDEN')
+  expect(codeOf(await submit(planOf('fine', [ask('one')]), true, anonymous))).toBe('FORBIDDEN')
+})
+
+const approveMutation = `mutation ($id: ID!, $approved: Boolean!, $comment: String) {
+  approveStep(stepId: $id, approved: $approved, comment: $comment) { id decision { approved by comment } } }`
+const approve = (id: string, approved: boolean, caller = owner, comment?: string) =>
+  graph.ask(approveMutation, { id, approved, comment }, caller)
+
+test('a run waits for a person of its organization, and shows what was said to that one alone', async () => {
+  const source = planOf('consent', [
+    { name: 'may-i', action: 'approve', message: 'May I?' },
+    ask('then', { input: { text: { $from: 'may-i', path: '/comment' } } }),
+  ])
+  expect((await submit(source)).data).toMatchObject({
+    submitWorkflow: { plan: { id: 'consent', status: 'PENDING', startedBy: 'jo' } },
+  })
+  expect(codeOf(await submit(source))).toBe('CONFLICT')
+  const waiting = await graph.eventually(
+    () => runOf('consent'),
+    (run) => stepsOf(run)[0]?.status === 'WAITING',
+  )
+  expect(stepsOf(waiting)[0]).toMatchObject({ note: 'May I?', decision: null })
+  const id = 'consent/only/may-i'
+  expect(codeOf(await approve(id, true, stranger))).toBe('FORBIDDEN')
+  expect(codeOf(await approve(id, true, { ...owner, subject: 'agent:plan-echo' }))).toBe('FORBIDDEN')
+  expect(codeOf(await approve('consent/only/nobody', true))).toBe('NOT_FOUND')
+  expect((await approve(id, true, owner, 'of course')).data).toEqual({
+    approveStep: { id, decision: { approved: true, by: 'jo', comment: 'of course' } },
+  })
+  expect(codeOf(await approve(id, false))).toBe('CONFLICT')
+  const [mayI, then] = stepsOf(await statusBecomes('consent', 'CONVERGED'))
+  expect(mayI?.output).toMatchObject({ approved: true, by: 'jo', comment: 'of course' })
+  expect(then?.output).toEqual({ text: 'of course' })
+  expect(stepsOf(await runOf('consent', anonymous))).toMatchObject([
+    { status: 'SUCCEEDED', output: null, decision: null },
+    { status: 'SUCCEEDED', output: null, decision: null },
+  ])
+})
+
+test('a run that waits is paused, resumed and cancelled', async () => {
+  const change = (mutation: string, caller = owner) =>
+    graph.ask(`mutation { ${mutation}(id: "held") { id } }`, {}, caller)
+  await submit(planOf('held', [{ name: 'pause', action: 'wait', forMs: 3_600_000 }]))
+  await graph.eventually(
+    () => runOf('held'),
+    (run) => stepsOf(run)[0]?.status === 'WAITING',
+  )
+  expect(codeOf(await change('pausePlan', stranger))).toBe('FORBIDDEN')
+  expect((await change('pausePlan')).data).toEqual({ pausePlan: { id: 'held' } })
+  await statusBecomes('held', 'PAUSED')
+  expect((await change('resumePlan')).data).toEqual({ resumePlan: { id: 'held' } })
+  await statusBecomes('held', 'RUNNING')
+  await change('pausePlan')
+  await statusBecomes('held', 'PAUSED')
+  await change('cancelPlan')
+  expect(stepsOf(await statusBecomes('held', 'CANCELLED'))).toMatchObject([{ status: 'CANCELLED' }])
+  expect(codeOf(await change('resumePlan'))).toBe('CONFLICT')
+})
+
+const invokeMutation = `mutation ($agentId: ID!, $capability: String!, $input: JSON!, $key: String) {
+  invokeAgent(agentId: $agentId, capability: $capability, input: $input, idempotencyKey: $key) {
+    agentId agent { name } capability outcome output error tokensIn tokensOut latencyMs at
+  } }`
+const invoke = (variables: object, caller = owner) =>
+  graph.ask(
+    invokeMutation,
+    { agentId: 'plan-echo', capability: 'repeat-text', input: { text: 'hello' }, ...variables },
+    caller,
+  )
+
+test('an agent is asked directly, measured, and asked once for one key', async () => {
+  asked.length = 0
+  const { data } = await invoke({ key: 'k' })
+  expect(data).toEqual({
+    invokeAgent: {
+      agentId: 'plan-echo',
+      agent: { name: 'plan-echo' },
+      capability: 'repeat-text',
+      outcome: 'OK',
+      output: { text: 'hello' },
+      error: null,
+      tokensIn: expect.any(Number),
+      tokensOut: expect.any(Number),
+      latencyMs: expect.any(Number),
+      at: expect.any(String),
+    },
+  })
+  expect((await invoke({ key: 'k' })).data).toMatchObject({ invokeAgent: { outcome: 'OK' } })
+  expect(asked).toEqual(['hello'])
+  expect((await invoke({ key: 'k' }, { ...owner, subject: 'another' })).data).toMatchObject({
+    invokeAgent: { output: { text: 'hello' } },
+  })
+  await invoke({})
+  expect(asked).toEqual(['hello', 'hello', 'hello'])
+  expect((await invoke({ input: { text: 'fail' } })).data).toMatchObject({
+    invokeAgent: { outcome: 'ERROR', error: 'it will not', output: null },
+  })
+  const samples: { caller: string; outcome: string }[] = []
+  const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, ({ value }) => {
+    samples.push(...(JSON.parse(value) as { samples: typeof samples }).samples)
+  })
+  await graph.eventually(
+    async () => samples.filter(({ caller, outcome }) => caller === 'jo' && outcome === 'ERROR'),
+    (found) => found.length === 1,
+  )
+  await tail.stop()
+})
+
+test('what an agent can not be asked is refused before it is asked', async () => {
+  asked.length = 0
+  const refused = [
+    await invoke({ input: { text: 3 } }),
+    await invoke({ capability: 'sing' }),
+    await invoke({ agentId: 'nobody' }),
+    await invoke({ agentId: 'plan-other' }),
+    await invoke({}, { ...owner, scopes: ['agents:deploy'] }),
+    await invoke({}, anonymous),
+  ]
+  expect(refused.map(codeOf)).toEqual([
+    'BAD_USER_INPUT',
+    'BAD_USER_INPUT',
+    'NOT_FOUND',
+    'CONFLICT',
+    'FORBIDDEN',
+    'FORBIDDEN',
+  ])
+  expect(refused[0]?.errors).toMatchObject([
+    { extensions: { argument: 'input#/text', expected: 'must be string' } },
+  ])
+  await graph.ask('mutation { retireAgent(agentId: "plan-other") { id } }', {}, owner)
+  expect(asked).toEqual([])
+})
