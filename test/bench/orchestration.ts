@@ -2,6 +2,7 @@
  * `pnpm run bench:orchestration`: what a run of a plan takes beside its agents' own work, from the mutation to its last event
  * at a subscriber: 30 steps in five levels over twelve agents, as many at once, and how it grows with its steps.
  */
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -170,7 +171,7 @@ async function serveAgents() {
       }
       const input = params?.message?.parts[0]?.data?.input
       if (input) await sleep(options.work)
-      const message = { messageId: `${Math.random()}`, role: 'ROLE_AGENT', parts: [{ data: { done: true } }] }
+      const message = { messageId: randomUUID(), role: 'ROLE_AGENT', parts: [{ data: { done: true } }] }
       response
         .writeHead(200, { 'content-type': 'application/json' })
         .end(JSON.stringify({ jsonrpc: '2.0', id, result: { message } }))
