@@ -136,6 +136,149 @@ test('a forged cursor is refused in words', async () => {
   })
 })
 
+const workflow = `
+name: digest-check
+description: Proves a digest, asks a person, and proves what was answered once more.
+visibility: PUBLIC
+tokenBudget: 10000
+maxIterations: 1
+tokensPerCall: 1000
+phases:
+  - name: check
+    description: The only one.
+    steps:
+      - name: prove
+        action: invoke
+        agent: open-bridge/content-digest-verifier
+        capability: verify-content-digest
+        input: { content: '{"hello": "world"}', digest: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:" }
+      - name: consent
+        action: approve
+        message: The digest matches. Go on?
+        when: [{ step: prove, path: /verified, equals: true }]
+      - name: refuse
+        action: wait
+        forMs: 1
+        when: [{ step: prove, path: /verified, equals: false }]
+      - name: all-run
+        action: gate
+        dependsOn: [consent]
+        agent: open-bridge/content-digest-verifier
+        criteria: [{ name: active-agents, target: 1 }, { name: certified-agents, target: 1 }]
+convergence: [{ name: failed-steps, target: 0 }]
+`
+
+test('a workflow that is handed in runs over the graph, waits for consent, and is watched as any run', async () => {
+  const { token, graphqlUrl } = world
+  const submit = /* GraphQL */ `
+    mutation ($source: String!, $dryRun: Boolean!) {
+      submitWorkflow(source: $source, dryRun: $dryRun) {
+        plan { id }
+        leastTokens
+        steps { edges { node { name action agentId conditional } } }
+      }
+    }
+  `
+  const told = await ask(graphqlUrl, submit, { source: workflow, dryRun: true }, token)
+  expect(told.errors).toBeUndefined()
+  expect(told.data?.submitWorkflow).toMatchObject({
+    plan: null,
+    steps: {
+      edges: [
+        {
+          node: {
+            name: 'prove',
+            action: 'INVOKE',
+            agentId: 'open-bridge/content-digest-verifier',
+            conditional: false,
+          },
+        },
+        { node: { name: 'consent', action: 'APPROVE', agentId: null, conditional: true } },
+        { node: { name: 'refuse', action: 'WAIT' } },
+        { node: { name: 'all-run', action: 'GATE' } },
+      ],
+    },
+  })
+  const faulty = workflow.replace('dependsOn: [consent]', 'dependsOn: [consent, all-run]')
+  const refused = await ask(graphqlUrl, submit, { source: faulty, dryRun: false }, token)
+  expect(refused.errors).toMatchObject([
+    {
+      message:
+        'source:27: phases.0.steps.3.dependsOn.1: steps that do not wait for each other: all-run → all-run',
+      extensions: { code: 'BAD_USER_INPUT' },
+    },
+  ])
+  const submitted = await ask(graphqlUrl, submit, { source: workflow, dryRun: false }, token)
+  expect(submitted.data?.submitWorkflow).toMatchObject({ plan: { id: 'digest-check' } })
+
+  await using live = watch<Status>(world.wsUrl, deploymentStatus, { planId: 'digest-check' })
+  const steps = /* GraphQL */ `
+    { executionPlan(id: "digest-check") { steps { edges { node { name status output agent { name } } } } } }
+  `
+  type Step = { name: string; status: string; output: unknown; agent: object | null }
+  const stepsNow = async (asker?: string) => {
+    const { data } = await ask<{ executionPlan: { steps: { edges: { node: Step }[] } } | null }>(
+      graphqlUrl,
+      steps,
+      {},
+      asker,
+    )
+    return data?.executionPlan?.steps.edges.map(({ node }) => node) ?? []
+  }
+  await expect.poll(async () => (await stepsNow())[1]?.status, { timeout: 30_000 }).toBe('WAITING')
+  const approve = /* GraphQL */ `
+    mutation { approveStep(stepId: "digest-check/check/consent", approved: true) { decision { by } } }
+  `
+  expect(await ask(graphqlUrl, approve, {}, token)).toEqual({
+    data: { approveStep: { decision: { by: 'tester' } } },
+  })
+  const last = await live.until(
+    (result) =>
+      ['CONVERGED', 'EXHAUSTED', 'FAILED'].includes(result.data?.deploymentStatus.plan.status ?? ''),
+    60_000,
+  )
+  expect(last.data?.deploymentStatus).toMatchObject({
+    transition: 'PLAN_CONVERGED',
+    plan: { progress: { done: 4, total: 4 } },
+  })
+  expect(await stepsNow(token)).toMatchObject([
+    {
+      name: 'prove',
+      status: 'SUCCEEDED',
+      output: { verified: true, sizeBytes: 18 },
+      agent: { name: 'content-digest-verifier' },
+    },
+    { name: 'consent', status: 'SUCCEEDED', output: { approved: true } },
+    { name: 'refuse', status: 'SKIPPED', output: null },
+    { name: 'all-run', status: 'SUCCEEDED' },
+  ])
+  expect((await stepsNow()).map(({ output }) => output)).toEqual([null, null, null, null])
+})
+
+test('an agent is asked through the graph, and the answer is measured', async () => {
+  const invoke = /* GraphQL */ `
+    mutation ($input: JSON!) {
+      invokeAgent(agentId: "open-bridge/content-digest-verifier", capability: "verify-content-digest", input: $input) {
+        outcome output error tokensIn agent { name }
+      }
+    }
+  `
+  const input = { content: 'x', digest: 'sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:' }
+  expect(await ask(world.graphqlUrl, invoke, { input }, world.token)).toEqual({
+    data: {
+      invokeAgent: {
+        outcome: 'OK',
+        output: { verified: false, sizeBytes: 1, checks: [{ algorithm: 'sha-256', outcome: 'MISMATCH' }] },
+        error: null,
+        tokensIn: expect.any(Number),
+        agent: { name: 'content-digest-verifier' },
+      },
+    },
+  })
+  const refused = await ask(world.graphqlUrl, invoke, { input: {} }, world.token)
+  expect(refused.errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', argument: 'input#' } }])
+})
+
 async function transitionsInPostgres(): Promise<number> {
   const client = new pg.Client({ connectionString: world.adminUrl })
   await client.connect()

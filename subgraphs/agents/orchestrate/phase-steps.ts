@@ -124,9 +124,7 @@ function scheduleNow(
   iteration: number,
   values: ReadonlyMap<Condition, unknown>,
 ): Schedule {
-  const rows = new Map<string, StepRow[]>()
-  for (const row of state.steps.values())
-    if (row.name !== null) rows.set(row.name, [...(rows.get(row.name) ?? []), row])
+  const rows = Map.groupBy(state.steps.values(), ({ name }) => name ?? '')
   const steps = stepsIn(claim.definition).map(({ step }) => step)
   return scheduleOf({ iteration, phase, steps, rows, valueFor: (condition) => values.get(condition) })
 }
