@@ -52,19 +52,21 @@ export async function revisionsSince(
 
 /** The audiences that the caller may see, as `audienceOf` names them. */
 export async function audiencesSeen(db: Db): Promise<Set<string>> {
-  const { rows } = await db.query<{ organizationId: string; visibility: Visibility }>(
-    'select organization_id as "organizationId", visibility from audience',
+  const { rows } = await db.query<{ name: string }>(
+    `select visibility || ' ' || organization_id as name from audience where visibility <> 'PUBLIC'
+     union all (select visibility from audience where visibility = 'PUBLIC' limit 1)`,
   )
-  return new Set(rows.map(audienceOf))
+  return new Set(rows.map(({ name }) => name))
 }
 
+/** What is PUBLIC is one audience, whoever owns it: there may be thousands of owners. */
 export const audienceOf = ({
   organizationId,
   visibility,
 }: {
   organizationId: string
   visibility: Visibility
-}) => `${visibility} ${organizationId}`
+}) => (visibility === 'PUBLIC' ? visibility : `${visibility} ${organizationId}`)
 
 /** Packed vectors by the digest of their text; those that are not there are left out. */
 export async function vectorsOf(

@@ -26,6 +26,8 @@ create table audience (
 select set_config('app.internal', 'on', true);
 insert into audience (organization_id, visibility) select distinct organization_id, visibility from agent;
 
+create index audience_visibility on audience (visibility, organization_id);
+
 alter table audience enable row level security;
 alter table audience force row level security;
 
