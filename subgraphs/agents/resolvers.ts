@@ -7,6 +7,7 @@ import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
 import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
+import { openViolations } from './orchestrate/fits.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent } from './placement.ts'
 import { register } from './register.ts'
@@ -14,6 +15,7 @@ import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
 
 const readDocuments = documentReader()
+const violations = openViolations()
 
 export const resolvers: Resolvers = {
   Query: {
@@ -75,7 +77,7 @@ export const resolvers: Resolvers = {
     },
     async invokeAgent(_, { agentId, capability, input, idempotencyKey }, context) {
       requireScope(context.principal, 'agents:invoke')
-      return await invokeAgent(context, {
+      return await invokeAgent(context, violations, {
         agentId: requireText(agentId, 'agentId'),
         capability: requireText(capability, 'capability'),
         input,

@@ -6,13 +6,14 @@ import { type Asked, admit, NotAdmitted, type Policy } from '../admission.ts'
 import { askFor, orchestrator } from './ask.ts'
 import type { Budget } from './budget.ts'
 import { BudgetExhausted, StepFailed } from './failure.ts'
-import { reasonOf, violations } from './fits.ts'
+import { reasonOf, type Violations } from './fits.ts'
 
 export type Caller = {
   floor: Floor
   stepId: string
   budget: Budget
   policy: Policy
+  violations: Violations
   /** The step's deadline, and whatever ends the run in this process. */
   signal: AbortSignal
   /** The latter alone. */
@@ -40,7 +41,7 @@ const maxInputBytes = 256 * 1024
 
 /** What the agent answers, as its declared output says. Throws StepFailed. */
 export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
-  const { floor, stepId, budget, signal, stopping } = caller
+  const { floor, stepId, budget, violations, signal, stopping } = caller
   const { capability, input, tokens } = call
   const agent = await whereItRuns(caller, call)
   const send = admitted(caller, call, agent)

@@ -1,9 +1,10 @@
+import type { ErrorObject } from 'ajv'
 import { countTokens } from '../../kit/tokens.ts'
 import type { PlanStepAction } from '../schema.generated.ts'
 import type { PlannedAgent } from './check.ts'
 import type { PlanDefinition, PlanStepDefinition } from './definition.ts'
 import { dependenciesOf, type Placed } from './dependencies.ts'
-import { reasonOf, violations } from './fits.ts'
+import { openViolations, reasonOf } from './fits.ts'
 import { type KnownAgent, selected } from './known.ts'
 import { referencesIn } from './reference.ts'
 import type { Problem } from './source.ts'
@@ -24,9 +25,17 @@ export type Planned = {
   greatestTokens: number
 }
 
-type Found = { problems: Problem[]; agents: Record<string, PlannedAgent[]>; steps: Planned[] }
+type Found = {
+  problems: Problem[]
+  agents: Record<string, PlannedAgent[]>
+  steps: Planned[]
+  /** What of an input does not fit a schema; most agents of a selection have the same one. */
+  misfitsOf: (schema: Record<string, unknown>, input: unknown) => Misfit[]
+}
 
-const maxRows = 5_000
+type Misfit = { place: string[]; expected: string }
+
+const maxRows = 2_000
 
 /** Whom the steps concern, whether those can do what is asked, and what it takes. */
 export function checkAgents(
@@ -34,7 +43,7 @@ export function checkAgents(
   placed: readonly Placed[],
   known: ReadonlyMap<string, KnownAgent>,
 ): Found {
-  const found: Found = { problems: [], agents: {}, steps: [] }
+  const found: Found = { problems: [], agents: {}, steps: [], misfitsOf: openMisfits() }
   for (const [index, phase] of plan.phases.entries()) {
     const { select, actions, name } = phase
     if (select && actions) {
@@ -47,10 +56,17 @@ export function checkAgents(
           found.steps.push({ phase: name, name: null, action, agentId: agent.id, ...alone, ...tokens })
         }
     }
-    for (const each of placed) if (each.phase === index) checkStep(plan, each, placed, known, found)
+    for (const each of placed) {
+      // What more there is to say would take long.
+      if (found.steps.length > maxRows) break
+      if (each.phase === index) checkStep(plan, each, placed, known, found)
+    }
   }
   if (found.steps.length > maxRows)
-    found.problems.push({ path: ['phases'], expected: `at most ${maxRows} steps, not ${found.steps.length}` })
+    found.problems.push({
+      path: ['phases'],
+      expected: `at most ${maxRows} steps, each agent of a selection counted`,
+    })
   return found
 }
 
@@ -83,7 +99,7 @@ function checkStep(
       tell(['tokens'], `at most ${plan.tokenBudget}, the plan's tokenBudget`)
     for (const agent of agents) {
       const { tokens: greatestTokens } = planned(plan, step, agent)
-      const leastTokens = checkMessage(step, agent, greatestTokens, ['input'], tell)
+      const leastTokens = checkMessage(step, agent, greatestTokens, ['input'], tell, found)
       if (tokens === undefined && greatestTokens > plan.tokenBudget)
         tell(
           [],
@@ -101,7 +117,7 @@ function checkStep(
       found.steps.push({ ...row, action, agentId: agent.id, ...tokens })
     }
   }
-  if ('compensate' in step && step.compensate) checkCompensation(plan, step, agents, known, tell)
+  if ('compensate' in step && step.compensate) checkCompensation(plan, step, agents, known, tell, found)
 }
 
 type Tell = (at: string[], expected: string) => void
@@ -155,6 +171,7 @@ function checkMessage(
   tokens: number,
   at: string[],
   tell: Tell,
+  { misfitsOf }: Found,
 ): number {
   const capability = agent.capabilities.find((each) => each.name === name)
   if (!capability) {
@@ -163,8 +180,7 @@ function checkMessage(
     return 0
   }
   const input = written ?? {}
-  const { references } = referencesIn(input)
-  for (const { place, expected } of misfits(capability.input, input, references))
+  for (const { place, expected } of misfitsOf(capability.input, input))
     tell([...at, ...place], `what ${name} of ${agent.id} takes: ${expected}`)
   const message = countTokens(JSON.stringify({ capability: name, input: without(input) }))
   if (message >= tokens)
@@ -172,10 +188,20 @@ function checkMessage(
   return message + 1
 }
 
+function openMisfits(): Found['misfitsOf'] {
+  const violations = openViolations()
+  const known = new Map<string, Misfit[]>()
+  return (schema, input) => {
+    const key = JSON.stringify([schema, input])
+    const found = known.get(key) ?? misfits(violations(schema, input), input)
+    known.set(key, found)
+    return found
+  }
+}
+
 /** What of the constant parts does not fit; nothing is said about what a reference could mend. */
-function misfits(schema: Record<string, unknown>, input: unknown, references: { at: string[] }[]) {
-  const errors = violations(schema, input)
-  const open = references.map(({ at }) => at.map((step) => `/${escaped(step)}`).join(''))
+function misfits(errors: readonly ErrorObject[], input: unknown): Misfit[] {
+  const open = referencesIn(input).references.map(({ at }) => at.map((step) => `/${escaped(step)}`).join(''))
   const leadsTo = (place: string) => open.some((each) => each === place || each.startsWith(`${place}/`))
   const isOpen = (place: string) => open.some((each) => place === each || place.startsWith(`${each}/`))
   // One branch of several fits or not as the reference turns out, and what each of them says counts for nothing.
@@ -209,6 +235,7 @@ function checkCompensation(
   agents: readonly KnownAgent[],
   known: ReadonlyMap<string, KnownAgent>,
   tell: Tell,
+  found: Found,
 ): void {
   const { compensate } = step
   if (!compensate) return
@@ -219,7 +246,7 @@ function checkCompensation(
       `an agent that is registered or of the fleet: ${compensate.agent} is not known to you`,
     )
   for (const agent of other === null ? agents : other ? [other] : [])
-    checkMessage(compensate, agent, perCall(plan, agent), ['compensate', 'input'], tell)
+    checkMessage(compensate, agent, perCall(plan, agent), ['compensate', 'input'], tell, found)
 }
 
 /** Whether it, or a step that it waits for, has conditions. */

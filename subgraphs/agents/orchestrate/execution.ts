@@ -2,6 +2,7 @@ import type { Floor } from '../../kit/subgraph.ts'
 import type { Policy } from '../admission.ts'
 import type { Budget } from './budget.ts'
 import type { Caller } from './call.ts'
+import type { Violations } from './fits.ts'
 import type { FleetAgent } from './fleet.ts'
 import type { Claim, StepRow } from './store.ts'
 import type { Lease } from './transition.ts'
@@ -13,6 +14,7 @@ export type Execution = {
   /** All agents of the fleet, by id. */
   fleet: ReadonlyMap<string, FleetAgent>
   policy: Policy
+  violations: Violations
   /** Ends everything at once, without a word: the lease is lost or the process stops. */
   signal: AbortSignal
   /** Why nothing new may begin. */
@@ -29,7 +31,7 @@ export type State = {
 
 /** Of a step's calls. */
 export const callerOf = (
-  { floor, policy, signal }: Execution,
+  { floor, policy, violations, signal }: Execution,
   { budget }: State,
   stepId: string,
 ): Caller => ({
@@ -37,6 +39,7 @@ export const callerOf = (
   stepId,
   budget,
   policy,
+  violations,
   signal,
   stopping: signal,
 })

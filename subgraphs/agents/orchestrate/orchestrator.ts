@@ -5,6 +5,7 @@ import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { openAgentsOnly } from '../admission.ts'
 import { stepsIn } from './dependencies.ts'
 import { type Execution, RunFailed } from './execution.ts'
+import { openViolations, type Violations } from './fits.ts'
 import { fleetFolder, readFleet } from './fleet.ts'
 import { executeRun } from './run.ts'
 import {
@@ -32,6 +33,7 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
   const { pool, log } = floor
   const stopping = new AbortController()
   const executing = new Set<Promise<void>>()
+  const violations = openViolations()
   let failing = false
 
   const claimNext = async (): Promise<boolean> => {
@@ -41,7 +43,7 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
     const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
     if (!claim) return false
     const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }
-    const execution = execute(floor, claim, lease, { fleet, stopping: stopping.signal })
+    const execution = execute(floor, claim, lease, { fleet, violations, stopping: stopping.signal })
     executing.add(execution)
     void execution.finally(() => executing.delete(execution))
     return true
@@ -70,7 +72,7 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
   }
 }
 
-type Around = { fleet: string; stopping: AbortSignal }
+type Around = { fleet: string; violations: Violations; stopping: AbortSignal }
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
@@ -92,6 +94,7 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       fleet,
       signal,
       policy: openAgentsOnly,
+      violations: around.violations,
       held: () => held,
     })
     log.info('executed')

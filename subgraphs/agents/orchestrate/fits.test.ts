@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { openViolations, reasonOf } from './fits.ts'
+
+const violations = openViolations()
+const told = (schema: Record<string, unknown>, value: unknown) =>
+  violations(schema, value).map((error) => `${error.instancePath}: ${reasonOf(error)}`)
+
+test('all that does not fit is told, with its place', () => {
+  const schema = {
+    $id: 'https://example.com/one',
+    type: 'object',
+    additionalProperties: false,
+    properties: { kind: { enum: ['a', 'b'] }, count: { type: 'integer' } },
+  }
+  expect(told(schema, { kind: 'c', count: 'many', more: 1 })).toEqual([
+    ': must NOT have additional properties ("more")',
+    '/kind: must be equal to one of the allowed values (["a","b"])',
+    '/count: must be integer',
+  ])
+  expect(told({ ...schema, properties: {} }, {})).toEqual([])
+})
+
+test('a pattern that backtracks without end is given up, and the next check is as ever', () => {
+  const evil = { type: 'string', pattern: '^(a+)+$' }
+  expect(told(evil, `${'a'.repeat(40)}!`)).toEqual([': could not be checked within 1000 ms'])
+  expect(told(evil, 'aaa')).toEqual([])
+})
+
+test('what is no schema fits nothing', () => {
+  expect(told({ type: 'nothing' }, 1)).toEqual([expect.stringContaining(': its schema is none: ')])
+})
