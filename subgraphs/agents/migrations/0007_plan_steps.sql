@@ -17,6 +17,8 @@ alter table step add column output jsonb;
 alter table step add column tries integer not null default 0;
 -- Number of the call: the same one is sent again until the agent has answered it.
 alter table step add column call integer not null default 1;
+-- What undoing it takes: while it may come to that, nobody else gets these tokens.
+alter table step add column undo_tokens integer not null default 0;
 -- When a wait ends, an approval comes too late, or the next try is due.
 alter table step add column due_at timestamptz(3);
 alter table step add column approved boolean;

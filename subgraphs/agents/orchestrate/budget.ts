@@ -3,8 +3,11 @@ import { internalSettings } from '../../kit/subgraph.ts'
 import { type Lease, LeaseLost } from './transition.ts'
 
 export type Budget = {
-  /** Sets tokens aside for a step's call; waits for calls under way before it says that they don't fit. */
-  reserve(stepId: string, tokens: number): Promise<boolean>
+  /**
+   * Sets tokens aside for a step's call; waits for calls under way before it says that they don't fit. What undoing the
+   * steps under way and done may take is for calls that undo.
+   */
+  reserve(stepId: string, tokens: number, undoes?: boolean): Promise<boolean>
   /** Exchanges what was set aside for what was used. Returns the tokens beyond what the budget had left. */
   settle(stepId: string, tokens: number): Promise<number>
 }
@@ -14,10 +17,14 @@ export function openBudget(lease: Lease): Budget {
   let underWay = 0
   let settled = Promise.withResolvers<void>()
   return {
-    async reserve(stepId, tokens) {
+    async reserve(stepId, tokens, undoes = false) {
       for (;;) {
         const next = settled.promise
-        if (await inTransaction(lease.pool, internalSettings, (tx) => reserve(tx, lease, stepId, tokens))) {
+        if (
+          await inTransaction(lease.pool, internalSettings, (tx) =>
+            reserve(tx, lease, stepId, tokens, undoes),
+          )
+        ) {
           underWay++
           return true
         }
@@ -37,11 +44,22 @@ export function openBudget(lease: Lease): Budget {
   }
 }
 
-async function reserve(tx: Transaction, lease: Lease, stepId: string, tokens: number): Promise<boolean> {
+async function reserve(
+  tx: Transaction,
+  lease: Lease,
+  stepId: string,
+  tokens: number,
+  undoes: boolean,
+): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update run set budget_reserved = budget_reserved + $3
-     where id = $1 and lease_owner = $2 and budget_allocated - budget_spent - budget_reserved >= $3`,
-    [lease.runId, lease.owner, tokens],
+     where id = $1 and lease_owner = $2 and budget_allocated - budget_spent - budget_reserved >= $3 + case
+       when $4 then 0
+       else (
+         select coalesce(sum(undo_tokens), 0) from step where run_id = $1 and status in ('RUNNING', 'SUCCEEDED')
+       )
+     end`,
+    [lease.runId, lease.owner, tokens, undoes],
   )
   if (rowCount === 1) {
     await tx.query('update step set reserved = reserved + $2 where id = $1', [stepId, tokens])

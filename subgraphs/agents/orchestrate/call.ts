@@ -51,7 +51,7 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
   const tokensIn = countTokens(message)
   if (tokensIn >= tokens)
     throw new StepFailed(`the message alone has ${tokensIn} tokens, with its answer it may have ${tokens}`)
-  if (!(await budget.reserve(stepId, tokens)))
+  if (!(await budget.reserve(stepId, tokens, call.purpose === 'COMPENSATION')))
     throw new BudgetExhausted(`the token budget has less than ${tokens} left`)
   const invocation = await send({
     endpoint: agent.endpoint,

@@ -92,18 +92,18 @@ function checkStep(
     leastTokens: conditional ? 0 : leastTokens,
     greatestTokens: greatestTokens * attempts,
   })
-  found.agents[step.name] = agents.map((agent) => planned(plan, step, agent))
+  found.agents[step.name] = agents.map((agent) => planned(plan, step, agent, known))
   if (step.action === 'invoke') {
     const { tokens } = step
     if (tokens !== undefined && tokens > plan.tokenBudget)
       tell(['tokens'], `at most ${plan.tokenBudget}, the plan's tokenBudget`)
     for (const agent of agents) {
-      const { tokens: greatestTokens } = planned(plan, step, agent)
+      const { tokens: greatestTokens, undoTokens } = planned(plan, step, agent, known)
       const leastTokens = checkMessage(step, agent, greatestTokens, ['input'], tell, found)
-      if (tokens === undefined && greatestTokens > plan.tokenBudget)
+      if ((tokens ?? 0) <= plan.tokenBudget && greatestTokens + undoTokens > plan.tokenBudget)
         tell(
           [],
-          `a tokenBudget of the plan of at least ${greatestTokens}, which a message to ${agent.id} may take`,
+          `a tokenBudget of the plan of at least ${greatestTokens + undoTokens}, which asking ${agent.id}${undoTokens > 0 ? ' and undoing it' : ''} may take`,
         )
       found.steps.push({ ...row, action, agentId: agent.id, ...counted({ leastTokens, greatestTokens }) })
     }
@@ -149,12 +149,18 @@ function agentsOf(
   return agents
 }
 
-const planned = (plan: PlanDefinition, step: PlanStepDefinition, agent: KnownAgent): PlannedAgent => ({
-  id: agent.id,
-  organizationId: agent.organizationId,
-  version: agent.version,
-  tokens: ('tokens' in step ? step.tokens : undefined) ?? perCall(plan, agent),
-})
+function planned(
+  plan: PlanDefinition,
+  step: PlanStepDefinition,
+  agent: KnownAgent,
+  known: ReadonlyMap<string, KnownAgent>,
+): PlannedAgent {
+  const { id, organizationId, version } = agent
+  const undo = 'compensate' in step ? step.compensate : undefined
+  const tokens = ('tokens' in step ? step.tokens : undefined) ?? perCall(plan, agent)
+  const undoTokens = undo ? perCall(plan, known.get(undo.agent ?? id) ?? agent) : 0
+  return { id, organizationId, version, tokens, undoTokens }
+}
 
 const perCall = ({ tokensPerCall }: PlanDefinition, agent: KnownAgent) =>
   Math.min(tokensPerCall, agent.tokensPerCall ?? tokensPerCall)

@@ -65,8 +65,8 @@ test('a whole plan has no problems, its selections are found and its tokens esti
   )
   expect(told).toEqual([])
   expect(definition.agents?.all).toEqual([
-    { id: 'one', organizationId: 'ossa', version: '1.0.0', tokens: 300 },
-    { id: 'two', organizationId: 'ossa', version: '1.0.0', tokens: 300 },
+    { id: 'one', organizationId: 'ossa', version: '1.0.0', tokens: 300, undoTokens: 0 },
+    { id: 'two', organizationId: 'ossa', version: '1.0.0', tokens: 300, undoTokens: 0 },
   ])
   expect(
     steps.map(({ name, agentId, dependsOn, conditional, greatestTokens }) => ({
@@ -133,6 +133,10 @@ test('a budget that can not be enough is refused, for the plan and for a step', 
   ])
   expect(toldOf(ask('a', 'tokens: 3000'))).toEqual([
     "source:11: phases.0.steps.0.tokens: at most 2000, the plan's tokenBudget",
+  ])
+  const undone = 'compensate: { capability: repeat, input: { text: undo } }'
+  expect(checked(head.replace('2000', '500') + phase(ask('a', undone))).told).toEqual([
+    'source:11: phases.0.steps.0: a tokenBudget of the plan of at least 600, which asking one and undoing it may take',
   ])
 })
 

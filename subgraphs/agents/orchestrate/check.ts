@@ -15,8 +15,16 @@ export type Checked = {
   steps: Planned[]
 }
 
-/** An agent that a step concerns; `tokens` are set aside for a message to it. */
-export type PlannedAgent = { id: string; organizationId: string; version: string; tokens: number }
+/** An agent that a step concerns. */
+export type PlannedAgent = {
+  id: string
+  organizationId: string
+  version: string
+  /** Set aside for a message to it. */
+  tokens: number
+  /** Set aside for the message that undoes the step; 0 where nothing does. */
+  undoTokens: number
+}
 
 /** What a run keeps: the plan, and by the names of its steps the agents that they concern. */
 export type RunDefinition = PlanDefinition & { agents?: Record<string, PlannedAgent[]> }

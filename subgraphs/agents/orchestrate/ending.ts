@@ -84,7 +84,6 @@ async function undo(
   // Of an earlier owner's call nobody knows what it used.
   if (row.reserved > 0)
     await inTransaction(lease.pool, internalSettings, (tx) => settle(tx, lease, row.id, null))
-  const planned = claim.definition.agents?.[row.name ?? '']?.find(({ id }) => id === agentId)
   for (let tries = 0; ; tries++) {
     const outcome = await attempt(execution, state, row.id, async () => {
       await callAgent(callerOf(execution, state, row.id), {
@@ -93,7 +92,7 @@ async function undo(
         capability: compensate.capability,
         input: await inputOf(execution, compensate.input),
         purpose: 'COMPENSATION',
-        tokens: planned?.tokens ?? claim.definition.tokensPerCall,
+        tokens: row.undoTokens,
         timeoutMs: undoWithinMs,
         idempotencyKey: `${row.id}#undo`,
       })

@@ -582,6 +582,7 @@ test('however many reserve at once, spent and reserved never exceed the budget',
         action: 'HEALTH' as const,
         name: null,
         dependsOn: [],
+        undoTokens: 0,
       })),
     )
   })

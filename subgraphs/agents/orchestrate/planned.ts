@@ -10,7 +10,9 @@ export function plannedSteps(
 ): NewStep[] {
   return phases.flatMap(({ name: phase, actions = [], steps = [] }): NewStep[] => [
     ...(agents.get(phase) ?? []).flatMap(({ id }) =>
-      actions.map((action): NewStep => ({ phase, name: null, agentId: id, action, dependsOn: [] })),
+      actions.map(
+        (action): NewStep => ({ phase, name: null, agentId: id, action, dependsOn: [], undoTokens: 0 }),
+      ),
     ),
     ...steps.flatMap((step) => {
       const { name } = step
@@ -18,7 +20,10 @@ export function plannedSteps(
       const dependsOn = dependenciesOf(step)
       const isOfAgents = step.action !== 'wait' && step.action !== 'approve' && step.action !== 'gate'
       const ids = isOfAgents ? (ofSteps[name] ?? []).map(({ id }) => id) : [null]
-      return ids.map((agentId): NewStep => ({ phase, name, agentId, action, dependsOn }))
+      return ids.map((agentId): NewStep => {
+        const { undoTokens = 0 } = ofSteps[name]?.find(({ id }) => id === agentId) ?? {}
+        return { phase, name, agentId, action, dependsOn, undoTokens }
+      })
     }),
   ])
 }

@@ -220,10 +220,22 @@ const known = new Map(
 const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
   inTransaction(floor.pool, internalSettings, fn)
 
-type Settings = { maxIterations?: number; failed?: number; tokenBudget?: number; concurrency?: number }
+type Settings = {
+  maxIterations?: number
+  failed?: number
+  tokenBudget?: number
+  tokensPerCall?: number
+  concurrency?: number
+}
 
 async function start(name: string, steps: object[], settings: Settings = {}) {
-  const { maxIterations = 1, failed = 0, tokenBudget = 50_000, concurrency = 8 } = settings
+  const {
+    maxIterations = 1,
+    failed = 0,
+    tokenBudget = 50_000,
+    tokensPerCall = 1_000,
+    concurrency = 8,
+  } = settings
   const source = stringify({
     name,
     description: 'A plan for tests.',
@@ -231,7 +243,7 @@ async function start(name: string, steps: object[], settings: Settings = {}) {
     tokenBudget,
     maxIterations,
     concurrency,
-    tokensPerCall: 1_000,
+    tokensPerCall,
     phases: [{ name: 'only', description: 'The only one.', steps }],
     convergence: [{ name: 'failed-steps', target: failed }],
   })
@@ -617,4 +629,24 @@ test('tokens that are used up end the run, nothing hangs', async () => {
   expect(found).toMatchObject({ status: 'EXHAUSTED', reserved: 0 })
   expect(found.reasons[0]).toBe('the token budget has less than 40 left')
   expect(found.spent).toBeLessThanOrEqual(110)
+})
+
+test('what undoing may take is held back: a run without tokens left is undone all the same', async () => {
+  effects.length = 0
+  await start(
+    'held-back',
+    [
+      ask('one', 'alpha', '1', { tokens: 40, ...undo('undo 1') }),
+      ask('two', 'alpha', '2', { dependsOn: ['one'], tokens: 40, ...undo('undo 2') }),
+      ask('three', 'alpha', '3', { dependsOn: ['two'], tokens: 40 }),
+    ],
+    { tokenBudget: 150, tokensPerCall: 45 },
+  )
+  const found = await executed('held-back')
+  expect(found).toMatchObject({ status: 'EXHAUSTED', reserved: 0 })
+  expect(found.reasons).toEqual([
+    'the token budget has less than 40 left',
+    'failed-steps: 1, expected at most 0',
+  ])
+  expect(effects).toEqual(['1', '2', 'undo 2', 'undo 1'])
 })

@@ -132,6 +132,7 @@ export type StepRow = {
   iteration: number
   /** In that iteration. */
   tries: number
+  undoTokens: number
   /** Number of the call; the same one is sent again until the agent has answered it. */
   call: number
   dueAt: Date | null
@@ -146,7 +147,8 @@ export type StepRow = {
 }
 
 const stepColumns = `id, run_id as "runId", ordinal, phase, name, action, agent_id as "agentId",
-  depends_on as "dependsOn", status, attempts, tokens, reserved, iteration, tries, call, due_at as "dueAt", approved,
+  depends_on as "dependsOn", status, attempts, tokens, reserved, iteration, tries,
+  undo_tokens as "undoTokens", call, due_at as "dueAt", approved,
   decided_by as "decidedBy", decided_at as "decidedAt", comment, error, note, started_at as "startedAt",
   finished_at as "finishedAt"`
 
@@ -383,20 +385,21 @@ export type NewStep = {
   agentId: string | null
   action: PlanStepAction
   dependsOn: readonly string[]
+  undoTokens: number
 }
 
 /** In their order. */
 export async function insertSteps(tx: Transaction, runId: string, steps: readonly NewStep[]): Promise<void> {
   await tx.query(
-    `insert into step (id, run_id, ordinal, phase, name, action, agent_id, depends_on)
+    `insert into step (id, run_id, ordinal, phase, name, action, agent_id, depends_on, undo_tokens)
      select $1 || '/' || phase || '/' || case
          when name is null then agent_id || '/' || lower(action)
          else name || coalesce('/' || agent_id, '')
        end,
        $1, ordinal, phase, name, action, agent_id,
-       array(select jsonb_array_elements_text(depends_on::jsonb))
-     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) with ordinality
-       as each (phase, name, action, agent_id, depends_on, ordinal)`,
+       array(select jsonb_array_elements_text(depends_on::jsonb)), undo_tokens
+     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[]) with ordinality
+       as each (phase, name, action, agent_id, depends_on, undo_tokens, ordinal)`,
     [
       runId,
       steps.map((step) => step.phase),
@@ -404,6 +407,7 @@ export async function insertSteps(tx: Transaction, runId: string, steps: readonl
       steps.map((step) => step.action),
       steps.map((step) => step.agentId),
       steps.map((step) => JSON.stringify(step.dependsOn)),
+      steps.map((step) => step.undoTokens),
     ],
   )
 }
