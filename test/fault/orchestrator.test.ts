@@ -10,7 +10,7 @@ import { ask } from '../client.ts'
 import { startWorld, type World } from '../world.ts'
 
 const planId = 'phase3-150agent-deployment'
-const kills = Number(process.env.ORCHESTRATOR_KILLS ?? 8)
+const kills = Number(process.env.ORCHESTRATOR_KILLS ?? 3)
 const agents = 57
 
 let world: World
