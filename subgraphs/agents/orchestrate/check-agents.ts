@@ -1,12 +1,10 @@
-import type { ErrorObject } from 'ajv'
 import { countTokens } from '../../kit/tokens.ts'
 import type { PlanStepAction } from '../schema.generated.ts'
 import type { PlannedAgent } from './check.ts'
 import type { PlanDefinition, PlanStepDefinition } from './definition.ts'
 import { dependenciesOf, type Placed } from './dependencies.ts'
-import { openViolations, reasonOf } from './fits.ts'
 import { type KnownAgent, selected } from './known.ts'
-import { referencesIn } from './reference.ts'
+import { type MisfitsOf, openMisfits, without } from './misfits.ts'
 import type { Problem } from './source.ts'
 
 /** A step as it would be run, once for each agent. */
@@ -29,11 +27,8 @@ type Found = {
   problems: Problem[]
   agents: Record<string, PlannedAgent[]>
   steps: Planned[]
-  /** What of an input does not fit a schema; most agents of a selection have the same one. */
-  misfitsOf: (schema: Record<string, unknown>, input: unknown) => Misfit[]
+  misfitsOf: MisfitsOf
 }
-
-type Misfit = { place: string[]; expected: string }
 
 const maxRows = 2_000
 
@@ -192,45 +187,6 @@ function checkMessage(
   if (message >= tokens)
     tell(at, `a shorter message: it has ${message} tokens, with its answer it may have ${tokens}`)
   return message + 1
-}
-
-function openMisfits(): Found['misfitsOf'] {
-  const violations = openViolations()
-  const known = new Map<string, Misfit[]>()
-  return (schema, input) => {
-    const key = JSON.stringify([schema, input])
-    const found = known.get(key) ?? misfits(violations(schema, input), input)
-    known.set(key, found)
-    return found
-  }
-}
-
-/** What of the constant parts does not fit; nothing is said about what a reference could mend. */
-function misfits(errors: readonly ErrorObject[], input: unknown): Misfit[] {
-  const open = referencesIn(input).references.map(({ at }) => at.map((step) => `/${escaped(step)}`).join(''))
-  const leadsTo = (place: string) => open.some((each) => each === place || each.startsWith(`${place}/`))
-  const isOpen = (place: string) => open.some((each) => place === each || place.startsWith(`${each}/`))
-  // One branch of several fits or not as the reference turns out, and what each of them says counts for nothing.
-  const undecided = errors.filter(({ keyword, instancePath }) => mixed.has(keyword) && leadsTo(instancePath))
-  return errors.flatMap((error) => {
-    const { instancePath, schemaPath } = error
-    if (isOpen(instancePath)) return []
-    if (undecided.some((each) => schemaPath.startsWith(each.schemaPath))) return []
-    return [{ place: instancePath.split('/').slice(1).map(unescaped), expected: reasonOf(error) }]
-  })
-}
-
-const escaped = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
-const unescaped = (name: string) => name.replaceAll('~1', '/').replaceAll('~0', '~')
-
-const mixed = new Set(['anyOf', 'oneOf', 'allOf', 'not', 'if', 'contains', 'uniqueItems', 'const', 'enum'])
-
-/** With nothing in the places of references. */
-function without(input: unknown): unknown {
-  if (typeof input !== 'object' || input === null) return input
-  if (Array.isArray(input)) return input.map(without)
-  if (Object.hasOwn(input, '$from')) return 0
-  return Object.fromEntries(Object.entries(input).map(([name, each]) => [name, without(each)]))
 }
 
 function checkCompensation(
