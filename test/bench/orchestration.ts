@@ -192,7 +192,7 @@ async function serveAgents() {
 function readOptions() {
   const { values } = parseArgs({
     options: {
-      steps: { type: 'string', default: '30,100,1000' },
+      steps: { type: 'string', default: '30,100,300' },
       rounds: { type: 'string', default: '30' },
       together: { type: 'string', default: '50' },
       work: { type: 'string', default: '20' },
