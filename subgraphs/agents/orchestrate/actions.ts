@@ -74,6 +74,7 @@ const certifyWithinMs = 120_000
 const lookEveryMs = 100
 const askEveryMs = 5_000
 
+const underWay: readonly string[] = ['REQUESTED', 'RUNNING']
 const certification = z.object({ id: z.string(), status: z.string(), reasons: z.array(z.string()) })
 
 async function certify(work: Work): Promise<string | null> {
@@ -82,27 +83,37 @@ async function certify(work: Work): Promise<string | null> {
     .object({
       agent: z
         .object({
-          certification: z.object({ status: z.string(), agentVersion: z.string().nullable() }).nullable(),
+          certification: certification
+            .extend({ level: z.string(), agentVersion: z.string().nullable() })
+            .nullable(),
         })
         .nullable(),
     })
     .parse(
-      await ask(work, 'query ($id: ID!) { agent(id: $id) { certification { status agentVersion } } }', {
-        id: agent.id,
-      }),
+      await ask(
+        work,
+        'query ($id: ID!) { agent(id: $id) { certification { id status reasons level agentVersion } } }',
+        { id: agent.id },
+      ),
     ).agent?.certification
   if (held?.status === 'CERTIFIED' && held.agentVersion === agent.version)
     return `version ${agent.version} is certified already`
+  // Who asked for it may have died since: it is waited for, since it may have ended before another request arrives.
+  const isGoing = held?.level === 'BRONZE' && underWay.includes(held.status)
+  const { status, reasons } = await certificationEnd(work, isGoing ? held : await requestedFor(work))
+  if (status !== 'CERTIFIED')
+    throw new StepFailed(`${status}: ${reasons.join('; ') || 'no reason was given'}`)
+  return null
+}
+
+async function requestedFor(work: Work): Promise<z.output<typeof certification>> {
   const request = `mutation ($id: ID!) {
     requestCertification(agentId: $id, level: BRONZE) { id status reasons }
   }`
   const { requestCertification } = z
     .object({ requestCertification: certification })
-    .parse(await ask(work, request, { id: agent.id }))
-  const { status, reasons } = await certificationEnd(work, requestCertification)
-  if (status !== 'CERTIFIED')
-    throw new StepFailed(`${status}: ${reasons.join('; ') || 'no reason was given'}`)
-  return null
+    .parse(await ask(work, request, { id: work.agent.id }))
+  return requestCertification
 }
 
 /** Told by an event; asked for now and then, so that one that never comes stalls nothing. */
@@ -112,7 +123,7 @@ async function certificationEnd(work: Work, requested: z.output<typeof certifica
   const deadline = Date.now() + certifyWithinMs
   let askAt = Date.now() + askEveryMs
   let known: { status: string; reasons: string[] } = requested
-  while (known.status === 'REQUESTED' || known.status === 'RUNNING') {
+  while (underWay.includes(known.status)) {
     if (Date.now() > deadline)
       throw new StepFailed(`the certification ${id} has not ended within ${certifyWithinMs} ms`)
     await sleep(lookEveryMs, undefined, { signal })

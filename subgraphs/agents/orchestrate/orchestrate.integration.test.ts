@@ -215,7 +215,15 @@ const shown = (agent: Agent) => ({
   pool: { name: 'foundation' },
   listing: agent.listed ? { id: agent.id } : null,
   certification:
-    agent.certification === null ? null : { status: agent.certification, agentVersion: agent.version },
+    agent.certification === null
+      ? null
+      : {
+          id: `certification of ${agent.id}`,
+          status: agent.certification,
+          reasons: [],
+          level: 'BRONZE',
+          agentVersion: agent.version,
+        },
 })
 
 const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
@@ -384,6 +392,27 @@ test('a review counts the versions that the plan is for, and no older ones', asy
   Object.assign(first ?? {}, { deployed: '0.9.0' })
   Object.assign(second ?? {}, { version: '0.9.0' })
   expect(await counted()).toEqual([2, 2])
+})
+
+test('a certification that is going on is waited for, and not requested again', async () => {
+  agents.clear()
+  await start('certified-once', { phase: 'other', agents: 3, maxIterations: 1 })
+  const requested: string[] = []
+  faults.set('requestCertification other-9', async () => void requested.push('other-9'))
+  // As an orchestrator leaves it that has died after its request.
+  faults.set('deployAgent other-9', async () => {
+    const agent = agents.get('other-9')
+    if (agent) agent.certification = 'RUNNING'
+    setTimeout(() => {
+      if (agent) agent.certification = 'CERTIFIED'
+      void outcome('certification of other-9')
+    }, 1_000)
+  })
+  const orchestrator = startOrchestrator(floor, { fleet })
+  expect(await ended('certified-once')).toMatchObject({ status: 'CONVERGED' })
+  await orchestrator.stop()
+  expect(requested).toEqual([])
+  faults.clear()
 })
 
 test('a graph that is away for a while costs no iteration, neither a step nor a review', async () => {
