@@ -1,5 +1,6 @@
 import type { Keys } from '@community/infra/keys.ts'
 import DataLoader from 'dataloader'
+import type { Dispatcher } from 'undici'
 import type { Usage } from '../kit/invoke.ts'
 import type { Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
@@ -63,6 +64,7 @@ export type Context = RequestContext & {
   runtime: Runtime
   policy: Policy
   usage: Usage
+  outbound: Dispatcher
   /** Of the tokens that agents are called with. */
   keys: Keys
   /** Where an agent of a pool speaks A2A; null where the pool is not part of this installation. */
@@ -73,7 +75,7 @@ export type Context = RequestContext & {
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, log, catalogue }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue }: AgentsFloor,
 ): Context {
   const { db } = base
   return {
@@ -94,6 +96,7 @@ export function createContext(
     runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
     policy: openAgentsOnly,
     usage,
+    outbound,
     keys: keys.internal,
     endpointInPool(pool, agentId) {
       const url = config.agentPools[pool]

@@ -14,7 +14,9 @@ export async function importAgents(
   source: string,
 ): Promise<AgentImport[]> {
   const isAddress = /^\s*https?:\/\/\S+\s*$/.test(source)
-  const text = isAddress ? await fetchDocument(source.trim(), context.endpointAllow) : source
+  const text = isAddress
+    ? await fetchDocument(source.trim(), { outbound: context.outbound, allow: context.endpointAllow })
+    : source
   const imported: AgentImport[] = []
   for (const [index, read] of all(text).entries())
     try {

@@ -18,7 +18,7 @@ export async function invokeAgent(
   violations: Violations,
   request: Request,
 ): Promise<Invocation> {
-  const { principal, agents, keys, usage, pause } = context
+  const { principal, agents, outbound, keys, usage, pause } = context
   const { agentId, capability: name, input, idempotencyKey } = request
   const organizationId = requireOrganization(principal)
   const agent = await agents.load(agentId)
@@ -31,6 +31,7 @@ export async function invokeAgent(
   await pause()
   const invocation = await send({
     endpoint,
+    outbound,
     input,
     keys,
     timeoutMs: withinMs,

@@ -21,7 +21,7 @@ const subject = 'service:certification'
  * and when its holder dies another takes it up where it was.
  */
 export function startScheduler(floor: Floor): { stop(): Promise<void> } {
-  const { pool, config, keys, graph, usage, log, nudge } = floor
+  const { pool, config, keys, graph, outbound, usage, log, nudge } = floor
   const holder = randomUUID()
   const stopping = new AbortController()
   const running = new Map<string, { abort: AbortController; done: Promise<void> }>()
@@ -35,6 +35,7 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     conformanceGate({
       keys: keys.internal,
       usage,
+      outbound,
       caller: subject,
       endpointAllow: config.agentEndpointAllow,
     }),

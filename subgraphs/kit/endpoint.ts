@@ -18,12 +18,21 @@ export async function checkEndpoint(endpoint: string, allow: readonly string[]):
   if (url.username !== '' || url.password !== '') return 'credentials do not belong in an endpoint'
   const addresses = await addressesOf(url.hostname)
   if (addresses.length === 0) return `${url.hostname} has no address`
+  return addressRefusal(addresses, hostOf(url.hostname), allow)
+}
+
+/** Why one of the addresses of a host may not be connected to, or null. */
+export function addressRefusal(
+  addresses: readonly string[],
+  host: string,
+  allow: readonly string[],
+): string | null {
   const ranges = allow.map((range) => ipaddr.parseCIDR(range))
-  const refused = addresses.find(
-    (address) => !isPublic(address) && !ranges.some((range) => isWithin(address, range)),
-  )
+  const refused = addresses
+    .map((address) => ipaddr.process(address))
+    .find((address) => !isPublic(address) && !ranges.some((range) => isWithin(address, range)))
   if (!refused) return null
-  const where = refused.toString() === bare(url.hostname) ? '' : ` of ${url.hostname}`
+  const where = refused.toString() === host ? '' : ` of ${host}`
   return `${refused.toString()}${where} is not a public address (${refused.range()}) and in no range that the operator allows`
 }
 
@@ -31,17 +40,18 @@ export async function checkEndpoint(endpoint: string, allow: readonly string[]):
 export const hasAddress = async (endpoint: string): Promise<boolean> =>
   URL.canParse(endpoint) && (await addressesOf(new URL(endpoint).hostname)).length > 0
 
-async function addressesOf(hostname: string): Promise<Address[]> {
-  const host = bare(hostname)
-  if (ipaddr.isValid(host)) return [ipaddr.process(host)]
+async function addressesOf(hostname: string): Promise<string[]> {
+  const host = hostOf(hostname)
+  if (ipaddr.isValid(host)) return [host]
   const found = await Promise.race([
     lookup(host, { all: true }).catch(() => []),
     new Promise<[]>((resolve) => setTimeout(resolve, lookupTimeoutMs, []).unref()),
   ])
-  return found.map(({ address }) => ipaddr.process(address))
+  return found.map(({ address }) => address)
 }
 
-const bare = (hostname: string) => hostname.replace(/^\[|\]$/g, '')
+/** Of an IPv6 address without its brackets. */
+export const hostOf = (hostname: string) => hostname.replace(/^\[|\]$/g, '')
 
 // Azure's platform address looks public and is not. IPv6 has given out 2000::/3 only; what carries an IPv4 address
 // within it (6to4, Teredo) has a range of its own.

@@ -7,6 +7,7 @@ import type { EventLog, OutgoingEvent } from '@community/infra/eventlog.ts'
 import { type Keys, openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loopback } from '../../test/outbound.ts'
 import { type Invocation, invoke, startUsage } from './invoke.ts'
 import { countTokens } from './tokens.ts'
 
@@ -36,6 +37,7 @@ async function agent(listener: RequestListener) {
 const callOf = (endpoint: string, timeoutMs = 5_000) =>
   invoke({
     endpoint,
+    outbound: loopback,
     agentId: 'a',
     capability: 'c',
     input: { n: 1 },

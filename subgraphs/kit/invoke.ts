@@ -4,14 +4,16 @@ import { A2A_PROTOCOL_VERSION, A2A_VERSION_HEADER, type Part } from '@a2a-js/sdk
 import type { EventLog } from '@community/infra/eventlog.ts'
 import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { dataPart, readAnswer, sendMessageParams, textOf } from './a2a.ts'
 import { readText } from './body.ts'
 import { countTokens } from './tokens.ts'
 
 export type InvokeOptions = {
-  /** The agent's A2A JSON-RPC URL. Whoever stores it has it pass `checkEndpoint`; redirects are not followed. */
+  /** The agent's A2A JSON-RPC URL. Redirects are not followed. */
   endpoint: string
+  /** Of `openOutbound`: the URL's host may be a stranger's. */
+  outbound: Dispatcher
   agentId: string
   capability: string
   input: unknown
@@ -84,7 +86,7 @@ export async function invoke(options: InvokeOptions): Promise<Invocation> {
 const tokensOf = (parts: readonly Part[]) => parts.reduce((sum, part) => sum + countTokens(textOf(part)), 0)
 
 async function send(
-  { endpoint, agentId, caller, keys, idempotencyKey, timeoutMs, maxBytes, signal }: InvokeOptions,
+  { endpoint, outbound, agentId, caller, keys, idempotencyKey, timeoutMs, maxBytes, signal }: InvokeOptions,
   part: Part,
 ): Promise<{ status: number; text: string } | Unanswered> {
   const token = await keys.sign(
@@ -95,6 +97,7 @@ async function send(
   try {
     const response = await request(endpoint, {
       method: 'POST',
+      dispatcher: outbound,
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',

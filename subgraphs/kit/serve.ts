@@ -17,6 +17,7 @@ import { ClientError, formatError } from './errors.ts'
 import { graphClient } from './graph.ts'
 import { deadLetterTopic, startInbox } from './inbox.ts'
 import { startUsage } from './invoke.ts'
+import { openOutbound } from './outbound.ts'
 import { principalOf } from './principal.ts'
 import { startRelay } from './relay.ts'
 import { executableSchema } from './schema.ts'
@@ -118,7 +119,12 @@ async function openFloor(subgraph: Subgraph, config: Config, log: Log, undo: Und
   const relay = startRelay({ pool, eventLog, topic, log })
   undo(() => relay.stop())
   const graph = graphClient({ url: config.gatewayUrl, log })
-  return { config, log, pool, eventLog, keys, nudge: () => relay.nudge(), graph, usage }
+  const outbound = openOutbound({
+    allow: config.agentEndpointAllow,
+    trusted: Object.values(config.agentPools),
+  })
+  undo(() => outbound.destroy())
+  return { config, log, pool, eventLog, keys, nudge: () => relay.nudge(), graph, outbound, usage }
 }
 
 async function openRequest(

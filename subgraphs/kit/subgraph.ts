@@ -3,6 +3,7 @@ import type { EventLog, LogRecord } from '@community/infra/eventlog.ts'
 import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import type { Db, Pool, Transaction } from '@community/infra/postgres.ts'
+import type { Dispatcher } from 'undici'
 import type { GraphClient } from './graph.ts'
 import type { Usage } from './invoke.ts'
 import { isAdministrator, type Principal } from './principal.ts'
@@ -22,6 +23,8 @@ export type Floor = {
   /** The outbox has something: the relay looks at once instead of at its next poll. */
   nudge: () => void
   graph: GraphClient
+  /** What agents and addresses of others are called through. */
+  outbound: Dispatcher
   /** Of agents, by this subgraph; what is recorded goes to the usage topic, which has to be among its topics. */
   usage: Usage
 }

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { expect, inject, test } from 'vitest'
 import { ask } from '../client.ts'
+import { loopback } from '../outbound.ts'
 
 const world = inject('world')
 
@@ -43,6 +44,7 @@ test('every capability of all 150 agents answers over A2A as its schema says, an
       for (const { input } of examples) {
         const answer = await invoke({
           endpoint: endpoint ?? '',
+          outbound: loopback,
           agentId,
           capability,
           input,

@@ -1,5 +1,6 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { Dispatcher } from 'undici'
 import { checkEndpoint } from '../../kit/endpoint.ts'
 import { badInput, ClientError } from '../../kit/errors.ts'
 
@@ -11,7 +12,10 @@ const mostTools = 1_000
  * The document at an address, or what an MCP server there tells of itself and its tools, as one document. Throws
  * ClientError: BAD_USER_INPUT where the address is refused, UNAVAILABLE where nobody answers as expected.
  */
-export async function fetchDocument(address: string, allow: readonly string[]): Promise<string> {
+export async function fetchDocument(
+  address: string,
+  { outbound, allow }: { outbound: Dispatcher; allow: readonly string[] },
+): Promise<string> {
   const signal = AbortSignal.timeout(withinMs)
   const guarded: typeof fetch = async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)
@@ -24,7 +28,11 @@ export async function fetchDocument(address: string, allow: readonly string[]): 
       )
     // Another address would not have been checked.
     const signals = [signal, ...(init?.signal ? [init.signal] : [])]
-    return bounded(await fetch(input, { ...init, redirect: 'error', signal: AbortSignal.any(signals) }))
+    // Node's own fetch takes a dispatcher; its types are the browsers'.
+    const through = { dispatcher: outbound } as RequestInit
+    return bounded(
+      await fetch(input, { ...init, ...through, redirect: 'error', signal: AbortSignal.any(signals) }),
+    )
   }
   try {
     return (await documentAt(address, guarded)) ?? JSON.stringify(await toolsAt(address, guarded, signal))

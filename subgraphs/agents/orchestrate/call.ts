@@ -55,6 +55,7 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
     throw new BudgetExhausted(`the token budget has less than ${tokens} left`)
   const invocation = await send({
     endpoint: agent.endpoint,
+    outbound: floor.outbound,
     input,
     keys: floor.keys.internal,
     signal,

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { testDatabase } from '../../../test/database.ts'
+import { loopback } from '../../../test/outbound.ts'
 import { startUsage } from '../../kit/invoke.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
@@ -136,6 +137,7 @@ beforeAll(async () => {
     pool: postgres,
     eventLog,
     nudge: () => undefined,
+    outbound: loopback,
     usage,
     config: readConfig({ DATABASE_URL: database.adminUrl }),
     keys: { ...keys, certificate: keys.internal },

@@ -5,6 +5,7 @@ import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { loopback } from '../../../test/outbound.ts'
 import { type InvokeOptions, invoke } from '../../kit/invoke.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { skill } from '../skills/skill.ts'
@@ -123,6 +124,7 @@ afterAll(() => stack.disposeAsync())
 const call = (capabilityName: string, input: unknown, overrides: Partial<InvokeOptions> = {}) =>
   invoke({
     endpoint,
+    outbound: loopback,
     agentId: 'guild/crier',
     capability: capabilityName,
     input,

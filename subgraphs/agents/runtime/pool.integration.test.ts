@@ -10,6 +10,7 @@ import { type Keys, openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { loopback } from '../../../test/outbound.ts'
 import { type InvokeOptions, invoke } from '../../kit/invoke.ts'
 import { contentDigest } from '../skills/content-digest.ts'
 import { usageReport } from '../skills/usage-report.ts'
@@ -93,6 +94,7 @@ async function startPool(port: number) {
 const call = (agentId: string, input: unknown, overrides: Partial<InvokeOptions> = {}) =>
   invoke({
     endpoint: `${pool.url}/a2a/${encodeURIComponent(agentId)}`,
+    outbound: loopback,
     agentId,
     capability: 'do',
     input,

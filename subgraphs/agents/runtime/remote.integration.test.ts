@@ -6,6 +6,7 @@ import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { testSubgraph } from '../../../test/subgraph.ts'
+import { openOutbound } from '../../kit/outbound.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { inboxTopics, topic } from '../events.ts'
 import { subgraph } from '../index.ts'
@@ -76,7 +77,7 @@ test('an agent that runs elsewhere is looked at where it lives', async () => {
 test('who speaks JSON-RPC lives, and who asks for a token; others do not', async () => {
   await using graph = await testSubgraph(subgraph, [topic, ...inboxTopics])
   const looked = (url: string, allow = ['127.0.0.0/8']) =>
-    probe(url, { agentId: 'far', allow, keys: graph.internal })
+    probe(url, { agentId: 'far', outbound: openOutbound({ allow, trusted: [] }), keys: graph.internal })
   await using living = await agent()
   await using closed = await agent({} as never, 401)
   await using other = await agent({} as never)

@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { A2A_PROTOCOL_VERSION, A2A_VERSION_HEADER } from '@a2a-js/sdk'
 import type { Keys } from '@community/infra/keys.ts'
 import { inTransaction } from '@community/infra/postgres.ts'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { z } from 'zod'
 import { readText } from '../../kit/body.ts'
-import { checkEndpoint } from '../../kit/endpoint.ts'
 import { whileLeader } from '../../kit/leader.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { insertHeartbeats, remoteDeployments } from '../store.ts'
@@ -17,7 +16,7 @@ const mostAnswerBytes = 64 * 1024
 const atOnce = 16
 
 /** Looks at the agents that run elsewhere, and notes which answer. In one process at a time. */
-export const probeRemote = ({ pool, log, config, keys }: Floor) =>
+export const probeRemote = ({ pool, log, keys, outbound }: Floor) =>
   whileLeader({ pool, name: 'probe remote agents', log }, async ({ signal }) => {
     while (!signal.aborted) {
       const remote = await inTransaction(pool, internalSettings, remoteDeployments)
@@ -26,11 +25,7 @@ export const probeRemote = ({ pool, log, config, keys }: Floor) =>
         for (const { agentId, endpoint } of waiting) {
           if (signal.aborted) return
           const at = new Date()
-          const failure = await probe(endpoint, {
-            agentId,
-            allow: config.agentEndpointAllow,
-            keys: keys.internal,
-          })
+          const failure = await probe(endpoint, { agentId, outbound, keys: keys.internal })
           if (failure === null)
             await inTransaction(pool, internalSettings, (tx) => insertHeartbeats(tx, null, [agentId], at))
           else log.debug({ agentId, failure }, 'a remote agent does not answer')
@@ -41,20 +36,18 @@ export const probeRemote = ({ pool, log, config, keys }: Floor) =>
     }
   })
 
-type Probed = { agentId: string; allow: readonly string[]; keys: Keys }
+type Probed = { agentId: string; outbound: Dispatcher; keys: Keys }
 
 /**
  * Why an agent does not answer, or null. It is asked for a task that is not there: whoever speaks JSON-RPC answers that,
  * with an error that costs nothing; who wants to know first who asks lives too.
  */
-export async function probe(endpoint: string, { agentId, allow, keys }: Probed): Promise<string | null> {
-  // Its name may lead elsewhere by now.
-  const refusal = await checkEndpoint(endpoint, allow)
-  if (refusal !== null) return refusal
+export async function probe(endpoint: string, { agentId, outbound, keys }: Probed): Promise<string | null> {
   const claims = { audience: `agent:${agentId}`, subject: 'agent:community-orchestrator', ttlSeconds: 60 }
   try {
     const response = await request(endpoint, {
       method: 'POST',
+      dispatcher: outbound,
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',

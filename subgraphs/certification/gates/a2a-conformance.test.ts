@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Keys, openKeys } from '@community/infra/keys.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Invocation } from '../../kit/invoke.ts'
+import { openOutbound } from '../../kit/outbound.ts'
 import { conformanceGate } from './a2a-conformance.ts'
 import { type Fault, startTestAgent, testAgent } from './test-agent.ts'
 
@@ -22,6 +23,7 @@ function gate(endpointAllow: string[] = ['127.0.0.0/8']) {
   const options = {
     keys,
     usage,
+    outbound: openOutbound({ allow: endpointAllow, trusted: [] }),
     caller: 'service:certification',
     endpointAllow,
     timeoutMs: 300,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Keys } from '@community/infra/keys.ts'
+import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import { dataPart, sendMessageParams } from '../../kit/a2a.ts'
 import { checkEndpoint } from '../../kit/endpoint.ts'
@@ -15,6 +16,7 @@ export type ConformanceOptions = {
   /** Purpose `internal`. */
   keys: Keys
   usage: Usage
+  outbound: Dispatcher
   caller: string
   /** Ranges inside the machine's own networks that agents may live in. */
   endpointAllow: readonly string[]
@@ -61,9 +63,9 @@ async function examine(exam: Exam): Promise<Finding> {
   return judged(checks)
 }
 
-async function cardChecks({ endpoint, token, bounds, agent }: Exam): Promise<Check[]> {
+async function cardChecks({ endpoint, outbound, token, bounds, agent }: Exam): Promise<Check[]> {
   const url = `${endpoint.replace(/\/+$/, '')}/.well-known/agent-card.json`
-  const reply = await askAgent(url, { token }, bounds)
+  const reply = await askAgent(url, { outbound, token }, bounds)
   const served = (passed: boolean, what: string) => check('it serves its agent card', passed, what)
   if ('unanswered' in reply) return [served(false, `the endpoint does not answer: ${reply.unanswered}`)]
   const { status, text } = reply
@@ -94,11 +96,11 @@ async function cardChecks({ endpoint, token, bounds, agent }: Exam): Promise<Che
   ]
 }
 
-async function unauthenticatedCheck({ endpoint, bounds, agent }: Exam): Promise<Check> {
+async function unauthenticatedCheck({ endpoint, outbound, bounds, agent }: Exam): Promise<Check> {
   const [capability] = agent.capabilities
   const part = dataPart({ capability: capability?.name, input: capability?.examples[0]?.input })
   const body = { jsonrpc: '2.0', id: randomUUID(), method: 'SendMessage', params: sendMessageParams(part) }
-  const reply = await askAgent(endpoint, { body }, bounds)
+  const reply = await askAgent(endpoint, { outbound, body }, bounds)
   const seen = 'unanswered' in reply ? reply.unanswered : `HTTP ${reply.status}`
   return check('a call without a token is refused with 401', 'status' in reply && reply.status === 401, seen)
 }
@@ -106,9 +108,9 @@ async function unauthenticatedCheck({ endpoint, bounds, agent }: Exam): Promise<
 const methodNotFound = -32601
 const rpcError = z.object({ jsonrpc: z.literal('2.0'), error: z.object({ code: z.number() }) })
 
-async function unknownMethodCheck({ endpoint, token, bounds }: Exam): Promise<Check> {
+async function unknownMethodCheck({ endpoint, outbound, token, bounds }: Exam): Promise<Check> {
   const body = { jsonrpc: '2.0', id: randomUUID(), method: 'NoSuchMethod', params: {} }
-  const reply = await askAgent(endpoint, { token, body }, bounds)
+  const reply = await askAgent(endpoint, { outbound, token, body }, bounds)
   const error = 'text' in reply ? rpcError.safeParse(jsonOf(reply.text)) : null
   const code = error?.success ? error.data.error.code : null
   const seen = 'unanswered' in reply ? reply.unanswered : `HTTP ${reply.status}: ${reply.text}`
@@ -145,8 +147,9 @@ async function capabilityChecks(
 }
 
 async function call(exam: Exam, capability: string, input: unknown): Promise<Invocation> {
-  const { agent, endpoint, caller, keys, usage, bounds } = exam
-  const invocation = await invoke({ endpoint, agentId: agent.id, capability, input, caller, keys, ...bounds })
+  const { agent, endpoint, outbound, caller, keys, usage, bounds } = exam
+  const called = { endpoint, outbound, agentId: agent.id, capability }
+  const invocation = await invoke({ ...called, input, caller, keys, ...bounds })
   bounds.signal.throwIfAborted()
   usage.record(invocation, {
     pool: agent.pool?.name ?? null,

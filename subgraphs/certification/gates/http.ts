@@ -1,5 +1,5 @@
 import { A2A_PROTOCOL_VERSION, A2A_VERSION_HEADER } from '@a2a-js/sdk'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { readText } from '../../kit/body.ts'
 
 export type Reply = { status: number; text: string } | { unanswered: string }
@@ -9,13 +9,14 @@ export type Bounds = { timeoutMs: number; maxBytes: number; signal: AbortSignal 
 /** One request to an agent, bounded in time and size. Redirects are not followed. */
 export async function askAgent(
   url: string,
-  { token, body }: { token?: string; body?: object },
+  { outbound, token, body }: { outbound: Dispatcher; token?: string; body?: object },
   { timeoutMs, maxBytes, signal }: Bounds,
 ): Promise<Reply> {
   const deadline = AbortSignal.timeout(timeoutMs)
   try {
     const response = await request(url, {
       method: body ? 'POST' : 'GET',
+      dispatcher: outbound,
       headers: {
         accept: 'application/json',
         [A2A_VERSION_HEADER]: A2A_PROTOCOL_VERSION,
