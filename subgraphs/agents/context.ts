@@ -1,3 +1,4 @@
+import { type Bell, createBell } from '@community/infra/bell.ts'
 import type { Keys } from '@community/infra/keys.ts'
 import DataLoader from 'dataloader'
 import type { Dispatcher } from 'undici'
@@ -39,12 +40,16 @@ type Slice<Row> = { rows: Row[]; totalCount: number }
 type PageKey<Filter> = { id: string; filter: Filter; page: Page }
 type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 
-export type AgentsFloor = Floor & { catalogue: Catalogue }
+export type AgentsFloor = Floor & {
+  catalogue: Catalogue
+  /** Rings when there may be a run to execute. */
+  bell: Bell
+}
 
 export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
   const catalogue = startCatalogue(floor)
   undo(() => catalogue.stop())
-  return { ...floor, catalogue }
+  return { ...floor, catalogue, bell: createBell() }
 }
 
 export type Context = RequestContext & {
@@ -71,11 +76,13 @@ export type Context = RequestContext & {
   endpointInPool: (pool: string, agentId: string) => string | null
   endpointAllow: readonly string[]
   home: string
+  /** There may be a run to execute: it is looked for at once. */
+  wake: () => void
 }
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, bell }: AgentsFloor,
 ): Context {
   const { db } = base
   return {
@@ -104,6 +111,7 @@ export function createContext(
     },
     endpointAllow: config.agentEndpointAllow,
     home: config.homeOrganization,
+    wake: bell.ring,
   }
 }
 

@@ -17,13 +17,27 @@ const maxValueBytes = 768 * 1024
  * An event, written with the row that it tells of. Update the aggregate's row before: its lock keeps the order of
  * outbox ids the order of versions.
  */
-export async function announce(tx: Transaction, event: Announcement): Promise<void> {
-  const { rows } = await tx.query<{ valueBytes: number }>(
-    `insert into outbox (aggregate_id, type, version, value, traceparent) values ($1, $2, $3, $4, $5)
-     returning octet_length(value::text) as "valueBytes"`,
-    [event.aggregateId, event.type, event.version, JSON.stringify(event.value), event.traceparent ?? null],
-  )
+export const announce = (tx: Transaction, event: Announcement): Promise<void> => announceAll(tx, [event])
+
+/** As `announce`, in their order. */
+export async function announceAll(tx: Transaction, events: readonly Announcement[]): Promise<void> {
   // As it will be sent: jsonb spells 1e300 with 301 digits.
-  if ((rows[0]?.valueBytes ?? 0) > maxValueBytes)
-    throw new Error(`the event ${event.type} of ${event.aggregateId} has more than ${maxValueBytes} bytes`)
+  const { rows } = await tx.query<{ type: string; aggregateId: string; valueBytes: number }>(
+    `insert into outbox (aggregate_id, type, version, value, traceparent)
+     select aggregate_id, type, version, value::jsonb, traceparent
+     from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) with ordinality
+       as each (aggregate_id, type, version, value, traceparent, number)
+     order by number
+     returning type, aggregate_id as "aggregateId", octet_length(value::text) as "valueBytes"`,
+    [
+      events.map(({ aggregateId }) => aggregateId),
+      events.map(({ type }) => type),
+      events.map(({ version }) => version),
+      events.map(({ value }) => JSON.stringify(value)),
+      events.map(({ traceparent }) => traceparent ?? null),
+    ],
+  )
+  const large = rows.find(({ valueBytes }) => valueBytes > maxValueBytes)
+  if (large)
+    throw new Error(`the event ${large.type} of ${large.aggregateId} has more than ${maxValueBytes} bytes`)
 }

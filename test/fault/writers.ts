@@ -6,8 +6,9 @@ import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, inTransaction, isConnectionError } from '@community/infra/postgres.ts'
 import type { PlanDefinition } from '@community/subgraphs/agents/orchestrate/definition.ts'
+import { record } from '@community/subgraphs/agents/orchestrate/journal.ts'
 import { insertRun } from '@community/subgraphs/agents/orchestrate/store.ts'
-import { type Change, record } from '@community/subgraphs/agents/orchestrate/transition.ts'
+import type { Change } from '@community/subgraphs/agents/orchestrate/transition.ts'
 import { internalSettings } from '@community/subgraphs/kit/subgraph.ts'
 import { offer } from '../bench/child.ts'
 import { acknowledgedFile, type Commit, storedFile } from '../history.ts'
@@ -79,7 +80,7 @@ async function write(key: string): Promise<void> {
 async function commit(key: string, changes: number): Promise<void> {
   const marks = Array.from({ length: changes }, () => randomBytes(6).toString('base64url'))
   const lease = { runId: key, owner, pool, nudge: () => undefined }
-  const { run } = await record(lease, ...marks.map(changeOf))
+  const run = await record(lease, ...marks.map(changeOf))
   for (const [index, mark] of marks.entries())
     acknowledged.write(
       `${JSON.stringify({ key, version: run.version - changes + 1 + index, mark } satisfies Commit)}\n`,

@@ -35,13 +35,19 @@ export async function askFor(
   }
 }
 
-const scopes = 'agents:write agents:deploy marketplace:write certification:request org:admin'
+export const scopes: readonly string[] = [
+  'agents:write',
+  'agents:deploy',
+  'marketplace:write',
+  'certification:request',
+  'org:admin',
+]
 
 async function serviceToken({ keys, config }: Floor, organizationId: string): Promise<string> {
   // A run that could not act for anybody has not begun.
   if (!keys.issuer) throw new Error('tokens come from an external issuer')
   return await keys.issuer.sign(
-    { org: organizationId, scope: scopes },
+    { org: organizationId, scope: scopes.join(' ') },
     { audience: config.jwtAudience, issuer: config.jwtIssuer, subject: orchestrator, ttlSeconds: 60 },
   )
 }

@@ -1,15 +1,17 @@
-import { z } from 'zod'
-import { GraphError } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { type Asked, admit, NotAdmitted, type Policy } from '../admission.ts'
-import { askFor, orchestrator } from './ask.ts'
+import { orchestrator } from './ask.ts'
 import type { Budget } from './budget.ts'
 import { BudgetExhausted, StepFailed } from './failure.ts'
 import { reasonOf, type Violations } from './fits.ts'
+import type { Locate, Located } from './located.ts'
+import type { Slots } from './slots.ts'
 
 export type Caller = {
   floor: Floor
+  locate: Locate
+  slots: Slots
   stepId: string
   budget: Budget
   policy: Policy
@@ -22,7 +24,7 @@ export type Caller = {
 
 export type Call = {
   agentId: string
-  /** In whose name the graph is asked where the agent is. */
+  /** In whose name the agent is looked for. */
   organizationId: string
   capability: string
   input: unknown
@@ -41,7 +43,7 @@ const maxInputBytes = 256 * 1024
 
 /** What the agent answers, as its declared output says. Throws StepFailed. */
 export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
-  const { floor, stepId, budget, violations, signal, stopping } = caller
+  const { floor, slots, stepId, budget, violations, signal, stopping } = caller
   const { capability, input, tokens } = call
   const agent = await whereItRuns(caller, call)
   const send = admitted(caller, call, agent)
@@ -53,6 +55,7 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
     throw new StepFailed(`the message alone has ${tokensIn} tokens, with its answer it may have ${tokens}`)
   if (!(await budget.reserve(stepId, tokens, call.purpose === 'COMPENSATION')))
     throw new BudgetExhausted(`the token budget has less than ${tokens} left`)
+  const giveBack = await slots.take(signal)
   const invocation = await send({
     endpoint: agent.endpoint,
     outbound: floor.outbound,
@@ -62,18 +65,18 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
     timeoutMs: call.timeoutMs,
     maxBytes: tokens * bytesPerToken + envelopeBytes,
     ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey }),
-  })
+  }).finally(giveBack)
   // Given up, and not measured: who takes the run over counts what was set aside.
   stopping.throwIfAborted()
-  const over = await budget.settle(stepId, invocation.tokensIn + invocation.tokensOut)
+  const over = budget.settle(stepId, invocation.tokensIn + invocation.tokensOut)
   const { pool, visibility, organizationId: organization } = agent
-  floor.usage.record(invocation, { pool: pool?.name ?? null, organization, visibility })
+  floor.usage.record(invocation, { pool, organization, visibility })
   if (over > 0) throw new BudgetExhausted(`the answer had ${over} tokens more than the token budget had left`)
   if (invocation.outcome !== 'OK') {
     const { outcome, error = 'no reason was given', answered } = invocation
     throw new StepFailed(`${outcome}: ${error}`, { answered })
   }
-  const schema = agent.capabilities.find(({ name }) => name === capability)?.output
+  const { output: schema } = agent
   const [violation] = schema ? violations(schema, invocation.output) : []
   if (violation)
     throw new StepFailed(
@@ -92,32 +95,13 @@ function admitted({ policy }: Caller, { capability, purpose, organizationId }: C
   }
 }
 
-const query = `query ($id: ID!) {
-  agent(id: $id) { id organizationId status endpoint visibility pool { name } capabilities { name output } }
-}`
-
-const located = z.object({
-  id: z.string(),
-  organizationId: z.string(),
-  status: z.enum(['PENDING', 'REGISTERED', 'DEPLOYING', 'ACTIVE', 'DEGRADED', 'SUSPENDED', 'RETIRED']),
-  endpoint: z.string(),
-  visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
-  pool: z.object({ name: z.string() }).nullable(),
-  capabilities: z.array(z.object({ name: z.string(), output: z.record(z.string(), z.unknown()) })),
-})
-type Located = z.output<typeof located>
-
-async function whereItRuns({ floor, signal }: Caller, { agentId, organizationId }: Call): Promise<Located> {
-  const answer = await askFor(floor, organizationId, query, { id: agentId }, signal).catch(
-    (error: unknown) => {
-      if (error instanceof GraphError) throw new StepFailed(error.message, { cause: error })
-      throw error
-    },
-  )
-  const { agent } = z
-    .object({ agent: located.extend({ endpoint: z.string().nullable() }).nullable() })
-    .parse(answer)
+async function whereItRuns(
+  { locate }: Caller,
+  { agentId, organizationId, capability }: Call,
+): Promise<Located & { endpoint: string }> {
+  const agent = await locate({ agentId, organizationId, capability })
   if (!agent) throw new StepFailed(`there is no agent ${agentId} that the run may see`)
-  if (agent.endpoint === null) throw new StepFailed('it has no endpoint: nothing runs')
-  return { ...agent, endpoint: agent.endpoint }
+  const { endpoint } = agent
+  if (endpoint === null) throw new StepFailed('it has no endpoint: nothing runs')
+  return { ...agent, endpoint }
 }

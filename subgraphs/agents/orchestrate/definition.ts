@@ -15,10 +15,10 @@ const measures = [
 export type Measure = (typeof measures)[number]
 
 const dayMs = 86_400_000
-const maxSteps = 300
+const maxSteps = 1_000
 
 const label = z.string().regex(/^[a-z0-9][a-z0-9-]*$/i, 'expected letters, digits and hyphens')
-const agentActions = ['deploy', 'health', 'certify', 'list', 'activate'] as const
+export const agentActions = ['deploy', 'health', 'certify', 'list', 'activate'] as const
 const action = z.enum(agentActions).transform((name) => name.toUpperCase() as Action)
 const text = z.string().min(1).max(1_000)
 const capabilityName = z.string().min(1).max(100)
@@ -157,7 +157,7 @@ const phase = z
     steps: z
       .array(step)
       .min(1)
-      .max(200)
+      .max(maxSteps)
       .optional()
       .describe('Instead of select and actions: at once as far as their dependencies allow.'),
   })

@@ -30,7 +30,18 @@ export const stepsIn = ({ phases }: PlanDefinition): Placed[] =>
  * What must have ended before the step begins, and how. Where `when` tells of a step, `dependsOn` only says that it comes
  * first.
  */
-export function needsOf(step: PlanStepDefinition): Need[] {
+export function needsOf(step: PlanStepDefinition): readonly Need[] {
+  const known = needs.get(step)
+  if (known) return known
+  const found = findNeeds(step)
+  needs.set(step, found)
+  return found
+}
+
+// Asked again and again while a run goes on; a definition never changes.
+const needs = new WeakMap<PlanStepDefinition, readonly Need[]>()
+
+function findNeeds(step: PlanStepDefinition): Need[] {
   const conditions = (step.when ?? []).map(
     (condition, index): Need => ({
       step: condition.step,

@@ -3,13 +3,13 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { inputOf } from './act.ts'
 import { attempt } from './attempt.ts'
-import { settle } from './budget.ts'
 import { callAgent } from './call.ts'
 import type { PlanStepDefinition } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import { callerOf, type Execution, type State } from './execution.ts'
+import type { Journal } from './journal.ts'
 import { type Ending, keepEnding, type StepRow } from './store.ts'
-import { type Change, record } from './transition.ts'
+import type { Change } from './transition.ts'
 
 const undoWithinMs = 15_000
 const pausesMs = [1_000, 2_000]
@@ -19,20 +19,20 @@ const pausesMs = [1_000, 2_000]
  * last first. Whoever takes the run over meanwhile goes on with that.
  */
 export async function endRun(execution: Execution, state: State, ending: Ending): Promise<void> {
-  const { lease } = execution
-  const given = givenUp(state, ending).map(stepCancelled)
-  const undone = undoable(execution, state)
+  const { journal, lease } = execution
+  const given = givenUp(journal, ending).map(stepCancelled)
+  const undone = undoable(execution)
   const failures: string[] = []
   if (undone.length > 0) {
+    await journal.written()
     await inTransaction(lease.pool, internalSettings, (tx) => keepEnding(tx, lease, ending))
-    if (given.length > 0) await record(lease, ...given.splice(0))
+    if (given.length > 0) await journal.record(...given.splice(0))
     for (const { row, compensate } of undone) {
       const failure = await undo(execution, state, row, compensate)
       if (failure !== null) failures.push(`${row.id} could not be undone: ${failure}`)
     }
   }
-  await record(
-    lease,
+  await journal.record(
     ...given,
     planEnded(execution, { ...ending, reasons: [...ending.reasons, ...failures] }),
   )
@@ -41,7 +41,7 @@ export async function endRun(execution: Execution, state: State, ending: Ending)
 const ended: readonly StepRow['status'][] = ['SUCCEEDED', 'SKIPPED', 'COMPENSATED', 'CANCELLED']
 
 /** Of a run that is cancelled all that has not succeeded. */
-const givenUp = ({ steps }: State, { status }: Ending): StepRow[] =>
+const givenUp = ({ steps }: Journal, { status }: Ending): StepRow[] =>
   [...steps.values()].filter((row) =>
     status === 'CANCELLED' ? !ended.includes(row.status) : row.status === 'WAITING',
   )
@@ -50,16 +50,12 @@ const stepCancelled = ({ id, phase }: StepRow): Change => ({
   transition: 'STEP_CANCELLED',
   phase,
   stepId: id,
-  apply: async (tx) => {
-    await tx.query(`update step set status = 'CANCELLED', due_at = null, finished_at = now() where id = $1`, [
-      id,
-    ])
-  },
+  step: { status: 'CANCELLED', dueAt: null, finishedAt: new Date() },
 })
 
 type Compensation = NonNullable<(PlanStepDefinition & { action: 'invoke' })['compensate']>
 
-function undoable({ claim }: Execution, { steps }: State): { row: StepRow; compensate: Compensation }[] {
+function undoable({ claim, journal: { steps } }: Execution): { row: StepRow; compensate: Compensation }[] {
   const byName = new Map(stepsIn(claim.definition).map(({ step }) => [step.name, step]))
   return [...steps.values()]
     .filter(({ status }) => status === 'SUCCEEDED')
@@ -78,12 +74,11 @@ async function undo(
   row: StepRow,
   compensate: Compensation,
 ): Promise<string | null> {
-  const { claim, lease, signal } = execution
+  const { claim, journal, signal } = execution
   const agentId = compensate.agent ?? row.agentId
   if (agentId === null) throw new Error(`${row.id} has nobody to undo it`)
   // Of an earlier owner's call nobody knows what it used.
-  if (row.reserved > 0)
-    await inTransaction(lease.pool, internalSettings, (tx) => settle(tx, lease, row.id, null))
+  if (row.reserved > 0) state.budget.settle(row.id, null)
   for (let tries = 0; ; tries++) {
     const outcome = await attempt(execution, state, row.id, async () => {
       await callAgent(callerOf(execution, state, row.id), {
@@ -99,12 +94,12 @@ async function undo(
       return { note: null }
     })
     if (!('error' in outcome)) {
-      await record(lease, compensated(row))
+      await journal.record(compensated(row))
       return null
     }
     const pauseMs = pausesMs[tries]
     if (pauseMs === undefined || outcome.answered || outcome.exhausted) {
-      await record(lease, notCompensated(row, outcome.error))
+      await journal.record(notCompensated(row, outcome.error))
       return outcome.error
     }
     await sleep(pauseMs, undefined, { signal })
@@ -115,9 +110,7 @@ const compensated = ({ id, phase }: StepRow): Change => ({
   transition: 'STEP_COMPENSATED',
   phase,
   stepId: id,
-  apply: async (tx) => {
-    await tx.query(`update step set status = 'COMPENSATED' where id = $1`, [id])
-  },
+  step: { status: 'COMPENSATED' },
 })
 
 const notCompensated = ({ id, phase }: StepRow, reason: string): Change => ({
@@ -125,9 +118,7 @@ const notCompensated = ({ id, phase }: StepRow, reason: string): Change => ({
   phase,
   stepId: id,
   detail: reason,
-  apply: async (tx) => {
-    await tx.query('update step set error = $2 where id = $1', [id, `it could not be undone: ${reason}`])
-  },
+  step: { error: `it could not be undone: ${reason}` },
 })
 
 function planEnded({ claim }: Execution, { status, reasons }: Ending): Change {

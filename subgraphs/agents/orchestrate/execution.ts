@@ -4,12 +4,19 @@ import type { Budget } from './budget.ts'
 import type { Caller } from './call.ts'
 import type { Violations } from './fits.ts'
 import type { FleetAgent } from './fleet.ts'
-import type { Claim, StepRow } from './store.ts'
+import type { Journal } from './journal.ts'
+import type { Locate } from './located.ts'
+import type { Slots } from './slots.ts'
+import type { Claim } from './store.ts'
 import type { Lease } from './transition.ts'
 
 export type Execution = {
   floor: Floor
   lease: Lease
+  journal: Journal
+  locate: Locate
+  /** Bounds the calls under way of all runs of the process. */
+  slots: Slots
   claim: Claim
   /** All agents of the fleet, by id. */
   fleet: ReadonlyMap<string, FleetAgent>
@@ -24,18 +31,19 @@ export type Execution = {
 /** What of a run is in this process. */
 export type State = {
   budget: Budget
-  steps: Map<string, StepRow>
   /** Why there are no more tokens. */
   exhausted: string | null
 }
 
 /** Of a step's calls. */
 export const callerOf = (
-  { floor, policy, violations, signal }: Execution,
+  { floor, locate, slots, policy, violations, signal }: Execution,
   { budget }: State,
   stepId: string,
 ): Caller => ({
   floor,
+  locate,
+  slots,
   stepId,
   budget,
   policy,

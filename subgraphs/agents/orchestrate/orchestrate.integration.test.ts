@@ -18,10 +18,13 @@ import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
+import type { AgentStatus } from '../schema.generated.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
 import { readPlan } from './definition.ts'
 import { readFleet } from './fleet.ts'
+import { openJournal, record } from './journal.ts'
+import type { Locate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { review } from './review.ts'
 import {
@@ -33,7 +36,7 @@ import {
   runsById,
   stepsOf,
 } from './store.ts'
-import { LeaseLost, record } from './transition.ts'
+import { LeaseLost } from './transition.ts'
 
 const stack = new AsyncDisposableStack()
 let floor: Floor
@@ -42,7 +45,7 @@ let fleet: string
 
 type Agent = {
   id: string
-  status: string | null
+  status: AgentStatus | null
   version: string
   deployed: string | null
   certification: string | null
@@ -195,6 +198,23 @@ async function answer(query: string, variables: Record<string, unknown>): Promis
   return { requestCertification: { id: `certification of ${id}`, status: 'REQUESTED', reasons: [] } }
 }
 
+const locate: Locate = ({ agentId: id }) => {
+  const { status } = agents.get(id) ?? newAgent(id)
+  return Promise.resolve(
+    status === null
+      ? null
+      : {
+          id,
+          organizationId: 'ossa',
+          status,
+          visibility: 'PUBLIC',
+          endpoint: `${pool.url}/a2a/${id}`,
+          pool: 'foundation',
+          output: text,
+        },
+  )
+}
+
 const newAgent = (id: string): Agent => ({
   id,
   status: null,
@@ -211,10 +231,6 @@ const shown = (agent: Agent) => ({
   version: agent.version,
   deployedVersion: agent.deployed,
   organizationId: 'ossa',
-  capabilities: [{ name: 'repeat', output: text }],
-  visibility: 'PUBLIC',
-  endpoint: `${pool.url}/a2a/${agent.id}`,
-  pool: { name: 'foundation' },
   listing: agent.listed ? { id: agent.id } : null,
   certification:
     agent.certification === null
@@ -311,7 +327,7 @@ test('a run converges: every step once, transitions dense, each with its event, 
   agents.clear()
   await start('whole')
   expect(await start('whole')).toEqual({ going: 'whole' })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   const run = await ended('whole')
   await orchestrator.stop()
   expect(run).toMatchObject({
@@ -350,7 +366,7 @@ async function usageSamples(count: number): Promise<Sample[]> {
 
 test('a second run has a suffix, finds everything done, and says so', async () => {
   expect(await start('whole')).toEqual({ id: 'whole-2' })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   expect(await ended('whole-2')).toMatchObject({ status: 'CONVERGED', done: 30 })
   await orchestrator.stop()
   const { rows } = await internal((tx) =>
@@ -367,10 +383,10 @@ test('a second run has a suffix, finds everything done, and says so', async () =
 
 test('a version that was registered, and not deployed before its orchestrator died, is deployed', async () => {
   agents.clear()
-  const ran = { ...newAgent('worker-1'), status: 'ACTIVE', deployed: '0.9.0' }
+  const ran = { ...newAgent('worker-1'), status: 'ACTIVE' as const, deployed: '0.9.0' }
   agents.set('worker-1', ran)
   await start('upgrade')
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   expect(await ended('upgrade')).toMatchObject({ status: 'CONVERGED', done: 30 })
   await orchestrator.stop()
   expect(ran).toMatchObject({ status: 'ACTIVE', deployed: '1.0.0' })
@@ -410,7 +426,7 @@ test('a certification that is going on is waited for, and not requested again', 
       void outcome('certification of other-9')
     }, 1_000)
   })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   expect(await ended('certified-once')).toMatchObject({ status: 'CONVERGED' })
   await orchestrator.stop()
   expect(requested).toEqual([])
@@ -427,7 +443,7 @@ test('a graph that is away for a while costs no iteration, neither a step nor a 
       awayUntil = Date.now() + 2_000
     }, 0)
   })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   const run = await ended('patient')
   await orchestrator.stop()
   faults.clear()
@@ -441,7 +457,7 @@ test('a failed step is tried again in the next iteration, the steps after it wai
     if (++tries === 1) throw new GraphError('the catalogue is closed', ['FORBIDDEN'])
   })
   await start('again')
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   const run = await ended('again')
   await orchestrator.stop()
   faults.clear()
@@ -469,7 +485,7 @@ test('when its orchestrator dies, another takes a run over, and nothing takes ef
     return hanging.promise
   })
   await start('taken-over')
-  const first = startOrchestrator(floor, { fleet })
+  const first = startOrchestrator(floor, { fleet, locate })
   await reached.promise
   await internal((tx) =>
     tx.query(
@@ -478,7 +494,7 @@ test('when its orchestrator dies, another takes a run over, and nothing takes ef
     ),
   )
   faults.clear()
-  const second = startOrchestrator(floor, { fleet })
+  const second = startOrchestrator(floor, { fleet, locate })
   const run = await ended('taken-over')
   hanging.resolve()
   await Promise.all([first.stop(), second.stop()])
@@ -515,7 +531,7 @@ test('whoever has lost the lease writes nothing any more', async () => {
 test('a run without tokens left ends EXHAUSTED and says so', async () => {
   agents.clear()
   await start('poor', { tokenBudget: 110, tokensPerCall: 60 })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   const run = await ended('poor')
   await orchestrator.stop()
   expect(run).toMatchObject({ status: 'EXHAUSTED', iteration: 1, reserved: 0 })
@@ -528,7 +544,7 @@ test('iterations that are used up end a run EXHAUSTED, with what was missing', a
   agents.clear()
   faults.set('activateAgent other-8', () => Promise.reject(new GraphError('no', ['FORBIDDEN'])))
   await start('stubborn', { phase: 'other', agents: 3, maxIterations: 2 })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   const run = await ended('stubborn')
   await orchestrator.stop()
   faults.clear()
@@ -549,7 +565,7 @@ test('a run is cancelled: what is under way ends, nothing new begins', async () 
     return released.promise
   })
   await start('cancelled')
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   await reached.promise
   await internal((tx) => requestCancellation(tx, 'cancelled'))
   setTimeout(() => released.resolve(), 1_500)
@@ -566,7 +582,7 @@ test('a run is cancelled: what is under way ends, nothing new begins', async () 
 test('whatever an agent says when it fails, it is its step that fails and not the run', async () => {
   agents.clear()
   await start('insulted', { phase: 'rude', agents: 1, maxIterations: 1 })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   const run = await ended('insulted')
   await orchestrator.stop()
   expect(run).toMatchObject({ status: 'EXHAUSTED', failed: 1 })
@@ -582,7 +598,7 @@ test('nothing is written of a run that has ended, so that it stays ended', async
   const owner = randomUUID()
   await internal((tx) => claimRun(tx, owner))
   const lease = { runId: 'over', owner, pool: floor.pool, nudge: () => undefined }
-  const { run } = await record(lease, { transition: 'PLAN_FAILED', run: { status: 'FAILED' } })
+  const run = await record(lease, { transition: 'PLAN_FAILED', run: { status: 'FAILED' } })
   await expect(record(lease, { transition: 'PHASE_STARTED', phase: 'small' })).rejects.toThrow(LeaseLost)
   expect(await internal((tx) => runsById(tx, ['over']))).toMatchObject([
     { status: 'FAILED', finishedAt: run.finishedAt, version: 1 },
@@ -591,7 +607,7 @@ test('nothing is written of a run that has ended, so that it stays ended', async
 
 test('a phase that selects nobody ends the run FAILED', async () => {
   await start('nobody', { phase: 'no-such-phase' })
-  const orchestrator = startOrchestrator(floor, { fleet })
+  const orchestrator = startOrchestrator(floor, { fleet, locate })
   expect(await ended('nobody')).toMatchObject({
     status: 'FAILED',
     reasons: ['the phase no-such-phase selects no agent of the fleet'],
@@ -618,15 +634,20 @@ test('however many reserve at once, spent and reserved never exceed the budget',
     )
   })
   const lease = { runId: 'contended', owner, pool: floor.pool, nudge: () => undefined }
-  const [one, other] = [openBudget(lease), openBudget(lease)]
+  const journal = await openJournal(lease)
+  const stale = await openJournal(lease)
+  const budget = openBudget(journal)
   const steps = await internal((tx) => stepsOf(tx, 'contended'))
   const results = await Promise.all(
     steps.map(async ({ id }, index) => {
-      const budget = index % 2 === 0 ? one : other
       if (!(await budget.reserve(id, 150))) return 'refused'
-      return await budget.settle(id, index === 3 ? 400 : 100)
+      await journal.written()
+      return budget.settle(id, index === 3 ? 400 : 100)
     }),
   )
+  await journal.written()
+  // Another who holds the same lease and has not seen what was written since.
+  await expect(stale.account(steps[0]?.id ?? '', { reserved: 1_000 })).rejects.toThrow(LeaseLost)
   const [run] = await internal((tx) => runsById(tx, ['contended']))
   expect(run?.spent).toBeLessThanOrEqual(1_000)
   expect(run?.reserved).toBe(0)

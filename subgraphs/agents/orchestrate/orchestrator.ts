@@ -1,36 +1,51 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Bell, createBell } from '@community/infra/bell.ts'
 import { inTransaction, isConnectionError } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { openAgentsOnly } from '../admission.ts'
+import { agentActions } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import { type Execution, RunFailed } from './execution.ts'
 import { openViolations, type Violations } from './fits.ts'
 import { fleetFolder, readFleet } from './fleet.ts'
+import { type Journal, openJournal, record } from './journal.ts'
+import { type Locate, openLocate } from './located.ts'
 import { executeRun } from './run.ts'
+import { openSlots, type Slots } from './slots.ts'
 import {
   type Claim,
   claimRun,
   type Ending,
   forgetOldOutcomes,
   keepEnding,
+  type Requested,
   releaseLease,
   renewLease,
-  runsById,
 } from './store.ts'
-import { type Lease, LeaseLost, record } from './transition.ts'
+import { type Lease, LeaseLost } from './transition.ts'
 
 const claimEveryMs = 200
 const renewEveryMs = 1_000
-const maxRuns = 4
+const maxRuns = 64
+// Of all runs: sockets, and answers that are read at once.
+const maxCalls = 256
 const forgetEveryMs = 3_600_000
 
 /**
  * Executes the runs that nobody works on. When this process dies, its leases lapse and another takes the runs over;
  * when it stops, it gives them back.
  */
-export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet?: string } = {}) {
+export function startOrchestrator(
+  floor: Floor,
+  {
+    fleet = fleetFolder,
+    locate = openLocate(floor.pool, floor.config.agentPools),
+    bell = createBell(),
+  }: Options = {},
+) {
   const { pool, log } = floor
+  const slots = openSlots(maxCalls)
   const stopping = new AbortController()
   const executing = new Set<Promise<void>>()
   const violations = openViolations()
@@ -43,9 +58,19 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
     const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
     if (!claim) return false
     const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }
-    const execution = execute(floor, claim, lease, { fleet, violations, stopping: stopping.signal })
+    const execution = execute(floor, claim, lease, {
+      fleet,
+      locate,
+      slots,
+      violations,
+      stopping: stopping.signal,
+    })
     executing.add(execution)
-    void execution.finally(() => executing.delete(execution))
+    void execution.finally(() => {
+      // There may be one that had no place.
+      if (executing.size === maxRuns) bell.ring()
+      executing.delete(execution)
+    })
     return true
   }
   const claiming = (async () => {
@@ -60,7 +85,7 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
         if (!failing) log.warn({ err: error }, 'runs could not be claimed, trying again')
         failing = true
       }
-      await sleep(claimEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+      await bell.wait(claimEveryMs, stopping.signal)
     }
   })()
   return {
@@ -72,24 +97,39 @@ export function startOrchestrator(floor: Floor, { fleet = fleetFolder }: { fleet
   }
 }
 
-type Around = { fleet: string; violations: Violations; stopping: AbortSignal }
+type Options = {
+  fleet?: string
+  locate?: Locate
+  /** Rings when there may be a run to execute. */
+  bell?: Bell
+}
+
+type Around = { fleet: string; locate: Locate; slots: Slots; violations: Violations; stopping: AbortSignal }
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
   const log = floor.log.child({ run: claim.id })
   const ended = new AbortController()
   const signal = AbortSignal.any([around.stopping, ended.signal])
-  let held: Held = null
+  let held: Held = heldBy(claim)
+  let journal: Journal | null = null
   const renewing = keepLease(lease, signal, (requested) => {
-    held = requested
+    held = heldBy(requested)
   }).catch((error: unknown) => ended.abort(error))
   try {
     log.info('executing')
-    held = await requested(lease)
-    const fleet = await readFleet(around.fleet, floor.config.homeOrganization)
+    const [opened, fleet] = await Promise.all([
+      openJournal(lease),
+      // A hundred and fifty files that most plans have nothing to do with.
+      isOfFleet(claim) ? readFleet(around.fleet, floor.config.homeOrganization) : new Map(),
+    ])
+    journal = opened
     await executeRun({
       floor,
       lease,
+      journal,
+      locate: around.locate,
+      slots: around.slots,
       claim,
       fleet,
       signal,
@@ -99,10 +139,13 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
     })
     log.info('executed')
   } catch (error) {
+    // What its steps under way come to must not come between.
+    await journal?.close()
     await giveUp(lease, claim, error, signal, log)
   } finally {
     ended.abort()
     await renewing
+    await journal?.close()
     await inTransaction(lease.pool, internalSettings, (tx) => releaseLease(tx, claim.id, lease.owner)).catch(
       // It lapses by itself.
       (error: unknown) => log.warn({ err: error }, 'a lease could not be given back'),
@@ -134,7 +177,11 @@ async function giveUp(
   )
 }
 
-async function keepLease(lease: Lease, signal: AbortSignal, onRenewed: (held: Held) => void): Promise<void> {
+async function keepLease(
+  lease: Lease,
+  signal: AbortSignal,
+  onRenewed: (requested: Requested) => void,
+): Promise<void> {
   for (;;) {
     await sleep(renewEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
     if (signal.aborted) return
@@ -142,14 +189,20 @@ async function keepLease(lease: Lease, signal: AbortSignal, onRenewed: (held: He
       renewLease(tx, lease.runId, lease.owner),
     )
     if (!kept) throw new LeaseLost(lease.runId)
-    onRenewed(await requested(lease))
+    onRenewed(kept)
   }
 }
 
 type Held = ReturnType<Execution['held']>
 
-async function requested({ pool, runId }: Lease): Promise<Held> {
-  const [run] = await inTransaction(pool, internalSettings, (tx) => runsById(tx, [runId]))
-  if (run?.cancelRequested) return 'CANCELLED'
-  return run?.pauseRequested ? 'PAUSED' : null
+function heldBy({ cancelRequested, pauseRequested }: Requested): Held {
+  if (cancelRequested) return 'CANCELLED'
+  return pauseRequested ? 'PAUSED' : null
 }
+
+/** Whether it deals with agents as the fleet's manifests say. */
+const isOfFleet = ({ definition: { phases } }: Claim): boolean =>
+  phases.some(
+    ({ select, steps = [] }) =>
+      select !== undefined || steps.some(({ action }) => agentActions.some((each) => each === action)),
+  )

@@ -6,10 +6,11 @@ import { attempt } from './attempt.ts'
 import type { Condition, PlanStepDefinition } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import type { Execution, State } from './execution.ts'
+import type { Journal } from './journal.ts'
 import { outputAt } from './output.ts'
 import { NoValue } from './reference.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
-import { decided, failed, skipped, started, succeeded, waiting } from './step-transitions.ts'
+import { decided, failed, type Move, skipped, started, succeeded, waiting } from './step-transitions.ts'
 import { parkRun, type StepRow, stepsById } from './store.ts'
 
 const lookEveryMs = 200
@@ -24,9 +25,10 @@ export async function executeSteps(
   phase: string,
   iteration: number,
 ): Promise<boolean> {
-  const { claim, lease, signal } = execution
+  const { claim, journal, lease, signal } = execution
   const { concurrency, phases } = claim.definition
   const steps = phases.find(({ name }) => name === phase)?.steps ?? []
+  const byName = new Map(steps.map((step) => [step.name, step]))
   const underWay = new Map<string, Promise<void>>()
   const values = new Map<Condition, unknown>()
   let failure: { error: unknown } | null = null
@@ -41,20 +43,22 @@ export async function executeSteps(
   while (steps.length > 0) {
     // Whoever has lost the lease stops here; what is still under way can't write either.
     throwIfAny(failure)
+    journal.throwIfBroken()
     signal.throwIfAborted()
-    await hearDecisions(execution, state, phase)
-    await readValues(execution, state, steps, values)
-    const schedule = scheduleNow(execution, state, phase, iteration, values)
-    const open = rowsOf(state, phase).filter((row) => schedule.isOpen(row) && !underWay.has(row.id))
+    await hearDecisions(execution, phase)
+    await readValues(execution, steps, values)
+    const schedule = scheduleNow(execution, phase, iteration, values)
+    const open = rowsOf(journal, phase).filter((row) => !underWay.has(row.id) && schedule.isOpen(row))
     const isHeld = execution.held() !== null || state.exhausted !== null
     let hasChanged = false
     for (const row of isHeld ? [] : open) {
-      const step = steps.find(({ name }) => name === row.name)
+      const step = row.name === null ? undefined : byName.get(row.name)
       if (!step) throw new Error(`the plan of ${claim.id} has no step ${row.name}`)
       const next = nextOf(schedule, step, row)
       if (next === null) continue
       if (next !== 'RUN') {
-        await next(execution, state, iteration)
+        // Written with what follows; where it can't be, the journal tells.
+        void next(journal, iteration)
         hasChanged = true
       } else if (underWay.size < concurrency) {
         begin(row.id, () => tryStep(execution, state, step, row, iteration, { schedule, values }))
@@ -66,7 +70,10 @@ export async function executeSteps(
     } else if (isHeld || open.length === 0) return false
     else if (!open.some(({ dueAt, status }) => dueAt !== null || status === 'WAITING')) {
       throw new Error(`the phase ${phase} of ${claim.id} has steps that nothing leads to`)
-    } else if (await inTransaction(lease.pool, internalSettings, (tx) => parkRun(tx, lease))) return true
+    } else {
+      await journal.written()
+      if (await inTransaction(lease.pool, internalSettings, (tx) => parkRun(tx, lease))) return true
+    }
   }
   return false
 }
@@ -75,28 +82,33 @@ function throwIfAny(failure: { error: unknown } | null): void {
   if (failure) throw failure.error
 }
 
-const rowsOf = (state: State, phase: string) => [...state.steps.values()].filter((row) => row.phase === phase)
+const rowsOf = ({ steps }: Journal, phase: string) => [...steps.values()].filter((row) => row.phase === phase)
 
 /** What was decided of approvals since, which others write. */
-async function hearDecisions({ lease }: Execution, state: State, phase: string): Promise<void> {
-  const asked = rowsOf(state, phase).filter(
+async function hearDecisions({ journal, lease }: Execution, phase: string): Promise<void> {
+  const asked = rowsOf(journal, phase).filter(
     ({ status, action }) => status === 'WAITING' && action === 'APPROVE',
   )
   if (asked.length === 0) return
   const ids = asked.map(({ id }) => id)
   const rows = await inTransaction(lease.pool, internalSettings, (tx) => stepsById(tx, ids))
-  for (const row of rows) if (row) state.steps.set(row.id, row)
+  for (const row of rows) {
+    const mine = row && journal.steps.get(row.id)
+    // A question that is not written yet has an older one's answer.
+    if (!mine || row.status !== 'WAITING' || row.approved === null) continue
+    const { approved, decidedBy, decidedAt, comment } = row
+    journal.hear({ ...mine, approved, decidedBy, decidedAt, comment })
+  }
 }
 
 /** Reads once what conditions point to, as soon as it is there. */
 async function readValues(
-  { claim, lease }: Execution,
-  state: State,
+  { claim, journal, lease }: Execution,
   steps: readonly PlanStepDefinition[],
   values: Map<Condition, unknown>,
 ): Promise<void> {
   const byName = new Map(stepsIn(claim.definition).map(({ step }) => [step.name, step]))
-  const rows = Map.groupBy(state.steps.values(), ({ name }) => name)
+  const rows = Map.groupBy(journal.steps.values(), ({ name }) => name)
   const conditions = steps.flatMap((step) => [
     ...(step.when ?? []),
     ...(step.action === 'gate' ? (step.expect ?? []) : []),
@@ -106,6 +118,7 @@ async function readValues(
     const step = byName.get(name)
     const isDone = rows.get(name)?.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
     if (path === undefined || !step || !isDone || values.has(condition)) continue
+    await journal.written()
     const value = await inTransaction(lease.pool, internalSettings, (tx) =>
       outputAt(tx, claim.id, step, path),
     ).catch((error: unknown) => {
@@ -118,18 +131,15 @@ async function readValues(
 }
 
 function scheduleNow(
-  { claim }: Execution,
-  state: State,
+  { claim, journal }: Execution,
   phase: string,
   iteration: number,
   values: ReadonlyMap<Condition, unknown>,
 ): Schedule {
-  const rows = Map.groupBy(state.steps.values(), ({ name }) => name ?? '')
+  const rows = Map.groupBy(journal.steps.values(), ({ name }) => name ?? '')
   const steps = stepsIn(claim.definition).map(({ step }) => step)
   return scheduleOf({ iteration, phase, steps, rows, valueFor: (condition) => values.get(condition) })
 }
-
-type Move = (execution: Execution, state: State, iteration: number) => Promise<void>
 
 /** What is to be done with an open row now: a try, a move that takes no time, or nothing yet. */
 function nextOf(schedule: Schedule, step: PlanStepDefinition, row: StepRow): 'RUN' | Move | null {
@@ -152,10 +162,25 @@ async function tryStep(
   iteration: number,
   { schedule, values }: { schedule: Schedule; values: ReadonlyMap<Condition, unknown> },
 ): Promise<void> {
-  if (row.status !== 'RUNNING') await started(row)(execution, state, iteration)
-  const current = state.steps.get(row.id) ?? row
+  const { journal } = execution
+  if (row.status !== 'RUNNING') {
+    const recorded = started(row)(journal, iteration)
+    setAside(execution, state, step, row)
+    await recorded
+  }
+  const current = journal.steps.get(row.id) ?? row
   const facts = { endingOf: schedule.endingOf, valueFor: (condition: Condition) => values.get(condition) }
   const outcome = await attempt(execution, state, row.id, () => act(execution, state, step, current, facts))
   const move = 'error' in outcome ? failed(step, current, outcome, Date.now()) : succeeded(current, outcome)
-  await move(execution, state, iteration)
+  // Of what was set aside for a call that was not made nothing was used.
+  if ((journal.steps.get(row.id)?.reserved ?? 0) > 0) state.budget.settle(row.id, 0)
+  // The next steps are begun with it, in the same transaction.
+  void move(journal, iteration)
+}
+
+/** In the transaction that starts the step; where they don't fit now, the call waits for others. */
+function setAside({ claim }: Execution, { budget }: State, step: PlanStepDefinition, row: StepRow): void {
+  if (step.action !== 'invoke') return
+  const planned = claim.definition.agents?.[step.name]?.find(({ id }) => id === row.agentId)
+  if (planned) budget.reserveNow(row.id, planned.tokens)
 }

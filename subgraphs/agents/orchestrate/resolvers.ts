@@ -30,7 +30,7 @@ export const resolvers = {
   },
 
   Mutation: {
-    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home }) {
+    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home, wake }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       // A run acts for the owners of all the fleet's agents: it is not for everybody to start.
@@ -49,9 +49,10 @@ export const resolvers = {
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )
       if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
+      wake()
       return await requiredRun(runs, started.id)
     },
-    async submitWorkflow(_, { source, dryRun }, { principal, db, mutate, runs, home }) {
+    async submitWorkflow(_, { source, dryRun }, { principal, db, mutate, runs, home, wake }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       if (organizationId !== home) throw forbidden(`runs are started by the organization ${home}`)
@@ -68,26 +69,30 @@ export const resolvers = {
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )
       if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
+      wake()
       return { plan: await requiredRun(runs, started.id), steps }
     },
     async pausePlan(_, { id }, context) {
       await goingRun(context, id)
       await context.mutate((tx) => requestPause(tx, id, true))
+      context.wake()
       return await requiredRun(context.runs.clear(id), id)
     },
     async resumePlan(_, { id }, context) {
       await goingRun(context, id)
       await context.mutate((tx) => requestPause(tx, id, false))
+      context.wake()
       return await requiredRun(context.runs.clear(id), id)
     },
     async approveStep(_, { stepId, approved, comment }, context) {
-      const { principal, stepsById, mutate } = context
+      const { principal, stepsById, mutate, wake } = context
       const step = await requiredStep(stepsById, requireText(stepId, 'stepId', 500))
       await ownRun(context, step.runId)
       if (principal.subject.startsWith('agent:')) throw forbidden('this is for a person to decide')
       const said = comment ? requireText(comment, 'comment', 1_000) : null
       const decision = { approved, by: principal.subject, comment: said }
       const isHeard = await mutate((tx) => decideStep(tx, step, decision))
+      wake()
       const decided = await requiredStep(stepsById.clear(stepId), stepId)
       if (!isHeard) throw conflict(`${stepId} is ${decided.status}: it waits for nobody's consent`)
       return decided
@@ -96,6 +101,7 @@ export const resolvers = {
       const { finishedAt, status } = await ownRun(context, id)
       if (finishedAt !== null && status !== 'CANCELLED') throw conflict(`${id} has ended: it is ${status}`)
       await context.mutate((tx) => requestCancellation(tx, id))
+      context.wake()
       return await requiredRun(context.runs.clear(id), id)
     },
   },

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
-import { openBudget, settle } from './budget.ts'
+import { openBudget } from './budget.ts'
 import { endRun } from './ending.ts'
 import { type Execution, RunFailed, type State } from './execution.ts'
 import type { FleetAgent } from './fleet.ts'
+import type { Journal } from './journal.ts'
 import { executeSteps } from './phase-steps.ts'
 import { plannedSteps } from './planned.ts'
 import { type Reviewed, review, told } from './review.ts'
 import { executeAgent } from './step.ts'
-import { type Ending, insertSteps, phasesOf, type RunRow, runsById, type StepRow, stepsOf } from './store.ts'
-import { type Change, type Lease, record } from './transition.ts'
+import { type Ending, insertSteps, newStepRow, type PhaseRow, phasesOf } from './store.ts'
+import type { Change } from './transition.ts'
 
 const breathMs = 1_000
 
@@ -20,35 +21,31 @@ const breathMs = 1_000
  * RunFailed, or what keeps Postgres from being written.
  */
 export async function executeRun(execution: Execution): Promise<void> {
-  const { floor, lease, claim, signal } = execution
+  const { floor, journal, claim, signal } = execution
   if (!floor.keys.issuer)
     throw new RunFailed('tokens come from an external issuer: the orchestrator can act for nobody')
   const agents = selectAgents(execution)
-  let run = await takeUp(execution, agents)
-  const steps = await read(execution, (tx) => stepsOf(tx, claim.id))
-  const state: State = {
-    budget: openBudget(lease),
-    steps: new Map(steps.map((step) => [step.id, step])),
-    exhausted: null,
-  }
+  const state: State = { budget: openBudget(journal), exhausted: null }
+  const [phases = []] = await inTransaction(floor.pool, internalSettings, (tx) => phasesOf(tx, [claim.id]))
+  takeUp(execution, state, agents)
   if (claim.ending) return await endRun(execution, state, claim.ending)
-  for (let iteration = Math.max(run.iteration, 1); ; iteration++) {
+  for (let iteration = Math.max(journal.run.iteration, 1); ; iteration++) {
     if (execution.held() !== null) return await hold(execution, state)
-    if (run.iteration < iteration)
-      run = (await record(lease, { transition: 'ITERATION_STARTED', run: { iteration } })).run
-    const isParked = await executePhases(execution, agents, state, iteration)
+    if (journal.run.iteration < iteration)
+      void journal.record({ transition: 'ITERATION_STARTED', run: { iteration } })
+    const isParked = await executePhases(execution, phases, agents, state, iteration)
     if (execution.held() !== null) return await hold(execution, state)
     if (isParked) return
     const reviewed = await review(
       floor,
       concerned(execution, agents),
-      [...state.steps.values()],
-      run.criteria,
+      [...journal.steps.values()],
+      journal.run.criteria,
       signal,
     )
-    run = (await record(lease, { transition: 'ITERATION_REVIEWED', run: { criteria: reviewed } })).run
+    void journal.record({ transition: 'ITERATION_REVIEWED', run: { criteria: reviewed } })
     if (reviewed.every(({ met }) => met)) return await converge(execution, iteration)
-    const ending = judge(run, state)
+    const ending = judge(journal, state)
     if (ending) return await endRun(execution, state, ending)
     // What is wrong may heal by itself, as a heartbeat that has not come yet.
     await sleep(breathMs * iteration, undefined, { signal })
@@ -76,60 +73,57 @@ function concerned({ claim }: Execution, agents: ReadonlyMap<string, FleetAgent[
 }
 
 /** Begins the run, or takes over what its last owner left: steps that were under way are tried again. */
-async function takeUp(execution: Execution, agents: ReadonlyMap<string, FleetAgent[]>): Promise<RunRow> {
-  const { lease, claim } = execution
-  const [run] = await read(execution, (tx) => runsById(tx, [claim.id]))
-  if (!run) throw new RunFailed('the run is gone')
-  if (run.status === 'PENDING') {
-    const started = await record(lease, {
+function takeUp(
+  { journal, claim, held }: Execution,
+  { budget }: State,
+  agents: ReadonlyMap<string, FleetAgent[]>,
+): void {
+  const { status } = journal.run
+  if (status === 'PENDING') {
+    const planned = plannedSteps(claim.definition, agents)
+    void journal.record({
       transition: 'PLAN_STARTED',
       run: { status: 'RUNNING' },
-      apply: (tx) => insertSteps(tx, claim.id, plannedSteps(claim.definition, agents)),
+      steps: planned.map((step, index) => newStepRow(claim.id, step, index + 1)),
+      apply: (tx) => insertSteps(tx, claim.id, planned),
     })
-    return started.run
   }
-  const steps = await read(execution, (tx) => stepsOf(tx, claim.id))
-  const left = steps.filter(({ status }) => status === 'RUNNING')
-  const isResumed = run.status === 'PAUSED' && execution.held() === null
-  const changes: Change[] = [
-    ...(isResumed ? [{ transition: 'PLAN_RESUMED', run: { status: 'RUNNING' } } as const] : []),
-    ...left.map((step) => resumption(lease, step)),
-  ]
-  return changes.length === 0 ? run : (await record(lease, ...changes)).run
+  if (status === 'PAUSED' && held() === null)
+    void journal.record({ transition: 'PLAN_RESUMED', run: { status: 'RUNNING' } })
+  for (const { id: stepId, phase, attempts, reserved, ...step } of journal.steps.values()) {
+    if (step.status !== 'RUNNING') continue
+    // Of what nobody has measured all that was set aside counts as used.
+    if (reserved > 0) budget.settle(stepId, null)
+    void journal.record({ transition: 'STEP_RESUMED', phase, stepId, step: { attempts: attempts + 1 } })
+  }
 }
-
-const resumption = (lease: Lease, { id, phase, reserved }: StepRow): Change => ({
-  transition: 'STEP_RESUMED',
-  phase,
-  stepId: id,
-  apply: async (tx) => {
-    if (reserved > 0) await settle(tx, lease, id, null)
-    await tx.query('update step set attempts = attempts + 1 where id = $1', [id])
-  },
-})
 
 /** Whether the run waits for what only time or a person brings. */
 async function executePhases(
   execution: Execution,
+  phases: readonly PhaseRow[],
   agents: ReadonlyMap<string, FleetAgent[]>,
   state: State,
   iteration: number,
 ): Promise<boolean> {
-  const { lease, claim } = execution
-  const [phases = []] = await read(execution, (tx) => phasesOf(tx, [claim.id]))
-  for (const { name: phase, status, iteration: endedIn } of phases) {
+  const { journal, claim } = execution
+  for (const row of phases) {
+    const { name: phase } = row
     if (execution.held() !== null || state.exhausted !== null) return false
-    if (status === 'SUCCEEDED' || (status === 'FAILED' && endedIn === iteration)) continue
-    if (status !== 'RUNNING') await record(lease, phaseStarted(claim.id, phase))
+    if (row.status === 'SUCCEEDED' || (row.status === 'FAILED' && row.iteration === iteration)) continue
+    if (row.status !== 'RUNNING') void journal.record(phaseStarted(claim.id, phase))
+    row.status = 'RUNNING'
     const isParked = await executeSteps(execution, state, phase, iteration)
     if (isParked) return true
     await eachAtOnce(claim.definition.concurrency, agents.get(phase) ?? [], (agent) =>
       executeAgent(execution, state, phase, agent, iteration),
     )
     if (execution.held() !== null) return false
-    const steps = [...state.steps.values()].filter((step) => step.phase === phase)
-    const succeeded = steps.every(({ status: each }) => each === 'SUCCEEDED' || each === 'SKIPPED')
-    await record(lease, phaseEnded(claim.id, phase, iteration, succeeded))
+    const steps = [...journal.steps.values()].filter((step) => step.phase === phase)
+    const succeeded = steps.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
+    row.status = succeeded ? 'SUCCEEDED' : 'FAILED'
+    row.iteration = iteration
+    void journal.record(phaseEnded(claim.id, phase, iteration, succeeded))
   }
   return false
 }
@@ -157,13 +151,14 @@ const phaseEnded = (runId: string, phase: string, iteration: number, succeeded: 
   },
 })
 
-async function converge({ lease }: Execution, iteration: number): Promise<void> {
+async function converge({ journal }: Execution, iteration: number): Promise<void> {
   const reasons = [`every criterion is met in iteration ${iteration}`]
-  await record(lease, { transition: 'PLAN_CONVERGED', run: { status: 'CONVERGED', reasons } })
+  await journal.record({ transition: 'PLAN_CONVERGED', run: { status: 'CONVERGED', reasons } })
 }
 
 /** How a run whose criteria are not met ends, or null where another iteration is due. */
-function judge({ criteria, iteration, maxIterations }: RunRow, { exhausted, steps }: State): Ending | null {
+function judge({ run, steps }: Journal, { exhausted }: State): Ending | null {
+  const { criteria, iteration, maxIterations } = run
   const unmet = criteria.filter(({ met }) => !met).map(told)
   const refused = [...steps.values()].find(({ approved }) => approved === false)
   if (refused) return { status: 'FAILED', reasons: [`${refused.name} was ${refused.error}`, ...unmet] }
@@ -174,14 +169,11 @@ function judge({ criteria, iteration, maxIterations }: RunRow, { exhausted, step
 
 /** What it was asked to: to end, or to wait until it is resumed. */
 async function hold(execution: Execution, state: State): Promise<void> {
-  const { lease } = execution
+  const { journal } = execution
   if (execution.held() === 'CANCELLED')
     return await endRun(execution, state, { status: 'CANCELLED', reasons: ['it was cancelled by request'] })
-  await record(lease, { transition: 'PLAN_PAUSED', run: { status: 'PAUSED' } })
+  await journal.record({ transition: 'PLAN_PAUSED', run: { status: 'PAUSED' } })
 }
-
-const read = <T>({ floor }: Execution, fn: (tx: Transaction) => Promise<T>) =>
-  inTransaction(floor.pool, internalSettings, fn)
 
 /** The first to throw ends the wait; the others notice by their signal. */
 async function eachAtOnce<T>(

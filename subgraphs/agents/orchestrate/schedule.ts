@@ -63,10 +63,12 @@ export function scheduleOf({ iteration, phase, steps, rows, valueFor }: Situatio
     return found
   }
   const decide = (step: PlanStepDefinition): Decision => {
-    const needs = needsOf(step).map((need) => ({ ...need, standing: standingOf(need.step) }))
-    if (needs.some(({ standing }) => standing === 'OPEN')) return { act: 'OPEN' }
+    const needs = needsOf(step)
+    // Of a thousand steps most end here, at the first.
+    if (needs.some((need) => standingOf(need.step) === 'OPEN')) return { act: 'OPEN' }
     let blocked = false
-    for (const { step: name, is, conditional, condition, standing } of needs) {
+    for (const { step: name, is, conditional, condition } of needs) {
+      const standing = standingOf(name)
       if (standing === 'BLOCKED') blocked = true
       else if (is === null) continue
       else if (conditional && condition) {

@@ -1,30 +1,39 @@
 import type { PlanTransition } from '../schema.generated.ts'
 import type { Done, Failed } from './attempt.ts'
 import type { PlanStepDefinition } from './definition.ts'
-import type { Execution, State } from './execution.ts'
+import type { Journal } from './journal.ts'
 import { storedOutput } from './output.ts'
 import type { StepRow } from './store.ts'
-import { record } from './transition.ts'
+import type { Change } from './transition.ts'
 
-type Move = (execution: Execution, state: State, iteration: number) => Promise<void>
+/** Resolves when it is written; in the journal it is at once. */
+export type Move = (journal: Journal, iteration: number) => Promise<void>
 
 const longestBackoffMs = 3_600_000
 
 export const started = (row: StepRow): Move =>
-  move(
-    row,
-    'STEP_STARTED',
-    `status = 'RUNNING', attempts = attempts + 1, error = null, due_at = null,
-     started_at = coalesce(started_at, now()), finished_at = null,
-     tries = case when iteration = $2 then tries + 1 else 1 end`,
-  )
+  move(row, 'STEP_STARTED', (current, iteration, now) => ({
+    status: 'RUNNING',
+    attempts: current.attempts + 1,
+    error: null,
+    dueAt: null,
+    startedAt: current.startedAt ?? now,
+    finishedAt: null,
+    tries: current.iteration === iteration ? current.tries + 1 : 1,
+  }))
 
 export const succeeded = (row: StepRow, { note, output }: Done): Move =>
   move(
     row,
     'STEP_SUCCEEDED',
-    `status = 'SUCCEEDED', error = null, due_at = null, finished_at = now(), note = $3, output = $4::jsonb`,
-    [note, output ?? null],
+    (_, __, now) => ({
+      status: 'SUCCEEDED',
+      error: null,
+      dueAt: null,
+      finishedAt: now,
+      note,
+      output: output ?? null,
+    }),
     note,
   )
 
@@ -34,15 +43,21 @@ export function failed(step: PlanStepDefinition, row: StepRow, outcome: Failed, 
     attempts: 0,
     backoffMs: 0,
   }
+  const { error, answered, exhausted } = outcome
   const { tries, call } = row
   const pauseMs = Math.min(backoffMs * 2 ** Math.max(tries - 1, 0), longestBackoffMs)
-  const again = tries < attempts && !outcome.exhausted
+  const again = tries < attempts && !exhausted
   return move(
     row,
     'STEP_FAILED',
-    `status = 'FAILED', error = $3, due_at = $4, call = $5, finished_at = now()`,
-    [outcome.error, again ? new Date(now + pauseMs) : null, outcome.answered ? call + 1 : call],
-    outcome.error,
+    (_, __, finishedAt) => ({
+      status: 'FAILED',
+      error,
+      dueAt: again ? new Date(now + pauseMs) : null,
+      call: answered ? call + 1 : call,
+      finishedAt,
+    }),
+    error,
   )
 }
 
@@ -50,8 +65,7 @@ export const skipped = (row: StepRow, reason: string): Move =>
   move(
     row,
     'STEP_SKIPPED',
-    `status = 'SKIPPED', error = null, due_at = null, note = $3, finished_at = now()`,
-    [reason],
+    (_, __, now) => ({ status: 'SKIPPED', error: null, dueAt: null, note: reason, finishedAt: now }),
     reason,
   )
 
@@ -62,9 +76,19 @@ export function waiting(step: PlanStepDefinition, row: StepRow, now: number): Mo
   return move(
     row,
     'STEP_WAITING',
-    `status = 'WAITING', attempts = attempts + 1, error = null, note = $3, due_at = $4, approved = null,
-     decided_by = null, decided_at = null, comment = null, started_at = coalesce(started_at, now()), finished_at = null`,
-    [question, forMs === undefined ? null : new Date(now + forMs)],
+    (current, _, at) => ({
+      status: 'WAITING',
+      attempts: current.attempts + 1,
+      error: null,
+      note: question,
+      dueAt: forMs === undefined ? null : new Date(now + forMs),
+      approved: null,
+      decidedBy: null,
+      decidedAt: null,
+      comment: null,
+      startedAt: current.startedAt ?? at,
+      finishedAt: null,
+    }),
     question,
   )
 }
@@ -82,28 +106,17 @@ export function decided(step: PlanStepDefinition, row: StepRow, now: number): Mo
   return failed(step, row, { error, answered: false, exhausted: false }, now)
 }
 
-/** `assignments` may use $2, the iteration, and $3 onwards, the values. */
+/** `valuesFor`: the row's, from those that it has. */
 function move(
-  row: StepRow,
+  { id, phase }: StepRow,
   transition: PlanTransition,
-  assignments: string,
-  values: readonly unknown[] = [],
+  valuesFor: (current: StepRow, iteration: number, now: Date) => Change['step'],
   detail: string | null = null,
 ): Move {
-  return async ({ lease }, state, iteration) => {
-    const { step } = await record(lease, {
-      transition,
-      phase: row.phase,
-      stepId: row.id,
-      detail,
-      apply: async (tx) => {
-        await tx.query(`update step set ${assignments}, iteration = $2 where id = $1`, [
-          row.id,
-          iteration,
-          ...values,
-        ])
-      },
-    })
-    if (step) state.steps.set(row.id, step)
+  return (journal, iteration) => {
+    const current = journal.steps.get(id)
+    if (!current) throw new Error(`there is no step ${id}`)
+    const step = { ...valuesFor(current, iteration, new Date()), iteration }
+    return journal.record({ transition, phase, stepId: id, detail, step })
   }
 }

@@ -1,11 +1,9 @@
-import type { PlanTransition } from '../schema.generated.ts'
 import { actions } from './actions.ts'
 import { attempt } from './attempt.ts'
 import type { Action } from './definition.ts'
 import { callerOf, type Execution, type State } from './execution.ts'
 import type { FleetAgent } from './fleet.ts'
 import type { StepRow } from './store.ts'
-import { record } from './transition.ts'
 
 /** The agent's steps of the phase, one after the other, up to the first that fails. */
 export async function executeAgent(
@@ -15,7 +13,8 @@ export async function executeAgent(
   agent: FleetAgent,
   iteration: number,
 ): Promise<void> {
-  const mine = [...state.steps.values()].filter((step) => step.phase === phase && step.agentId === agent.id)
+  const { steps } = execution.journal
+  const mine = [...steps.values()].filter((step) => step.phase === phase && step.agentId === agent.id)
   for (const step of mine) {
     if (step.status === 'SUCCEEDED') continue
     if (step.status === 'FAILED' && step.iteration === iteration) return
@@ -28,58 +27,54 @@ export async function executeAgent(
 async function executeStep(
   execution: Execution,
   state: State,
-  step: StepRow,
+  { id: stepId, phase, action, ...step }: StepRow,
   agent: FleetAgent,
   iteration: number,
 ): Promise<boolean> {
-  const write = async (
-    transition: PlanTransition,
-    assignments: string,
-    value: unknown,
-    detail: string | null = null,
-  ) => {
-    const recorded = await record(execution.lease, {
-      transition,
-      phase: step.phase,
-      stepId: step.id,
-      detail,
-      apply: async (tx) => {
-        await tx.query(`update step set ${assignments}, iteration = $3 where id = $1`, [
-          step.id,
-          value,
-          iteration,
-        ])
+  const { journal, claim } = execution
+  if (step.status !== 'RUNNING')
+    await journal.record({
+      transition: 'STEP_STARTED',
+      phase,
+      stepId,
+      step: {
+        status: 'RUNNING',
+        attempts: step.attempts + 1,
+        error: null,
+        iteration,
+        startedAt: step.startedAt ?? new Date(),
+        finishedAt: null,
       },
     })
-    if (recorded.step) state.steps.set(step.id, recorded.step)
-  }
-  if (step.status !== 'RUNNING')
-    await write(
-      'STEP_STARTED',
-      `status = $2, attempts = attempts + 1, error = null, started_at = coalesce(started_at, now()), finished_at = null`,
-      'RUNNING',
-    )
-  const { tokensPerCall } = execution.claim.definition
-  const act = actions[step.action as Action]
-  const outcome = await attempt(execution, state, step.id, async () => ({
+  const { tokensPerCall } = claim.definition
+  const act = actions[action as Action]
+  const outcome = await attempt(execution, state, stepId, async () => ({
     note: await act({
-      ...callerOf(execution, state, step.id),
+      ...callerOf(execution, state, stepId),
       agent,
       tokensPerCall,
       attempt: `${iteration}`,
     }),
   }))
+  const finishedAt = new Date()
   if ('error' in outcome) {
     const { error } = outcome
-    await write('STEP_FAILED', `status = 'FAILED', error = $2, finished_at = now()`, error, error)
+    await journal.record({
+      transition: 'STEP_FAILED',
+      phase,
+      stepId,
+      detail: error,
+      step: { status: 'FAILED', error, iteration, finishedAt },
+    })
     return false
   }
   const { note } = outcome
-  await write(
-    'STEP_SUCCEEDED',
-    `status = 'SUCCEEDED', error = null, note = $2, finished_at = now()`,
-    note,
-    note,
-  )
+  await journal.record({
+    transition: 'STEP_SUCCEEDED',
+    phase,
+    stepId,
+    detail: note,
+    step: { status: 'SUCCEEDED', error: null, note, iteration, finishedAt },
+  })
   return true
 }

@@ -283,7 +283,12 @@ export type Claim = {
   organizationId: string
   definition: RunDefinition
   ending: Ending | null
-}
+} & Requested
+
+/** What was asked of a run since. */
+export type Requested = { cancelRequested: boolean; pauseRequested: boolean }
+
+const requested = 'cancel_requested as "cancelRequested", pause_requested as "pauseRequested"'
 
 const leaseFor = '5 seconds'
 
@@ -300,19 +305,20 @@ export async function claimRun(tx: Transaction, owner: string): Promise<Claim | 
        ) and (lease_until is null or lease_until < clock_timestamp())
        order by sequence limit 1 for update skip locked
      )
-     returning id, organization_id as "organizationId", definition, ending`,
+     returning id, organization_id as "organizationId", definition, ending, ${requested}`,
     [owner],
   )
   return rows[0] ?? null
 }
 
-/** Whether the run is still the owner's. */
-export async function renewLease(tx: Transaction, id: string, owner: string): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `update run set lease_until = clock_timestamp() + interval '${leaseFor}' where id = $1 and lease_owner = $2`,
+/** Null where the run is not the owner's any more. */
+export async function renewLease(tx: Transaction, id: string, owner: string): Promise<Requested | null> {
+  const { rows } = await tx.query<Requested>(
+    `update run set lease_until = clock_timestamp() + interval '${leaseFor}' where id = $1 and lease_owner = $2
+     returning ${requested}`,
     [id, owner],
   )
-  return rowCount === 1
+  return rows[0] ?? null
 }
 
 export async function releaseLease(tx: Transaction, id: string, owner: string): Promise<void> {
@@ -388,18 +394,46 @@ export type NewStep = {
   undoTokens: number
 }
 
+/** As it is when its run begins. */
+export const newStepRow = (runId: string, step: NewStep, ordinal: number): StepRow => ({
+  ...step,
+  id: stepId(runId, step),
+  runId,
+  ordinal,
+  dependsOn: [...step.dependsOn],
+  status: 'PENDING',
+  attempts: 0,
+  tokens: 0,
+  reserved: 0,
+  iteration: 0,
+  tries: 0,
+  call: 1,
+  dueAt: null,
+  approved: null,
+  decidedBy: null,
+  decidedAt: null,
+  comment: null,
+  error: null,
+  note: null,
+  startedAt: null,
+  finishedAt: null,
+})
+
+const stepId = (runId: string, { phase, name, agentId, action }: NewStep): string =>
+  [
+    runId,
+    phase,
+    ...(name === null ? [agentId, action.toLowerCase()] : [name, ...(agentId === null ? [] : [agentId])]),
+  ].join('/')
+
 /** In their order. */
 export async function insertSteps(tx: Transaction, runId: string, steps: readonly NewStep[]): Promise<void> {
   await tx.query(
     `insert into step (id, run_id, ordinal, phase, name, action, agent_id, depends_on, undo_tokens)
-     select $1 || '/' || phase || '/' || case
-         when name is null then agent_id || '/' || lower(action)
-         else name || coalesce('/' || agent_id, '')
-       end,
-       $1, ordinal, phase, name, action, agent_id,
+     select id, $1, ordinal, phase, name, action, agent_id,
        array(select jsonb_array_elements_text(depends_on::jsonb)), undo_tokens
-     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[]) with ordinality
-       as each (phase, name, action, agent_id, depends_on, undo_tokens, ordinal)`,
+     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[]) with ordinality
+       as each (phase, name, action, agent_id, depends_on, undo_tokens, id, ordinal)`,
     [
       runId,
       steps.map((step) => step.phase),
@@ -408,6 +442,7 @@ export async function insertSteps(tx: Transaction, runId: string, steps: readonl
       steps.map((step) => step.agentId),
       steps.map((step) => JSON.stringify(step.dependsOn)),
       steps.map((step) => step.undoTokens),
+      steps.map((step) => stepId(runId, step)),
     ],
   )
 }

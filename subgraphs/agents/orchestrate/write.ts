@@ -1,0 +1,184 @@
+import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { announceAll } from '../../kit/outbox.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import type { RunRow, StepRow } from './store.ts'
+import { type Change, type Lease, LeaseLost, type statusOf } from './transition.ts'
+
+/** What is written in one transaction. */
+export type Batch = {
+  isDirty: boolean
+  transitions: Transitioned[]
+  /** Steps whose rows have changed. */
+  touched: Set<string>
+  outputs: Map<string, string | null>
+  /** Steps that wait anew: what was decided of them before is forgotten. */
+  asked: Set<string>
+  applies: ((tx: Transaction) => Promise<void>)[]
+}
+
+type Transitioned = {
+  change: Change
+  /** Both after it. */
+  run: RunRow
+  step: StepRow | null
+  status: ReturnType<typeof statusOf>
+}
+
+type Written = { from: RunRow; to: RunRow; batch: Batch; steps: ReadonlyMap<string, StepRow> }
+
+/** The run from one version to a later one, its steps, history and events. Throws LeaseLost. */
+export async function writeBatch(lease: Lease, { from, to, batch, steps }: Written): Promise<void> {
+  const rows = [...batch.touched].map((id) => rowFor(batch, id, steps.get(id)))
+  await inTransaction(lease.pool, internalSettings, async (tx) => {
+    // The run's row before all others: its lock makes the order of versions the order of outbox ids.
+    const visibilities = await writeRun(tx, lease, from, to, agentIdsOf(batch))
+    for (const apply of batch.applies) await apply(tx)
+    await writeSteps(tx, rows, batch)
+    if (batch.transitions.length === 0) return
+    await announceAll(
+      tx,
+      batch.transitions.map(({ run, step, status }) => ({
+        aggregateId: run.id,
+        type: 'DeploymentStatus',
+        version: run.version,
+        value: { ...status, step: status.step && { ...status.step, ...agentOf(step, visibilities) } },
+      })),
+    )
+  })
+}
+
+const agentIdsOf = ({ transitions }: Batch): string[] => [
+  ...new Set(transitions.flatMap(({ step }) => step?.agentId ?? [])),
+]
+
+/**
+ * Fenced by the lease and by what this process last wrote, its tokens among it: who else has written meanwhile has taken
+ * the run over. Returns the agents' visibilities.
+ */
+async function writeRun(
+  tx: Transaction,
+  { runId, owner }: Lease,
+  from: RunRow,
+  to: RunRow,
+  agentIds: readonly string[],
+): Promise<Record<string, string>> {
+  const { rows } = await tx.query<{ visibilities: Record<string, string> | null }>(
+    `update run set version = $5, status = $6, iteration = $7, reasons = $8, criteria = $9, started_at = $10,
+       finished_at = $11, updated_at = $12, budget_spent = $13, budget_reserved = $14
+     where id = $1 and lease_owner = $2 and version = $3 and (budget_spent, budget_reserved) = ($15, $16)
+       and finished_at is null
+     returning (select jsonb_object_agg(agent.id, agent.visibility) from agent where agent.id = any($4)) as visibilities`,
+    [
+      runId,
+      owner,
+      from.version,
+      agentIds,
+      to.version,
+      to.status,
+      to.iteration,
+      to.reasons,
+      JSON.stringify(to.criteria),
+      to.startedAt,
+      to.finishedAt,
+      to.updatedAt,
+      to.spent,
+      to.reserved,
+      from.spent,
+      from.reserved,
+    ],
+  )
+  const [row] = rows
+  if (!row) throw new LeaseLost(runId)
+  return row.visibilities ?? {}
+}
+
+const rowFor = ({ outputs, asked }: Batch, id: string, row: StepRow | undefined) => {
+  if (!row) throw new Error(`there is no step ${id}`)
+  const {
+    status,
+    attempts,
+    tokens,
+    reserved,
+    iteration,
+    tries,
+    call,
+    dueAt,
+    error,
+    note,
+    startedAt,
+    finishedAt,
+  } = row
+  return {
+    id,
+    status,
+    attempts,
+    tokens,
+    reserved,
+    iteration,
+    tries,
+    call,
+    due_at: dueAt,
+    error,
+    note,
+    started_at: startedAt,
+    finished_at: finishedAt,
+    has_output: outputs.has(id),
+    output: outputs.get(id) ?? null,
+    is_asked: asked.has(id),
+  }
+}
+
+/** What is decided of a step others write: it is left alone, unless it is asked for anew. */
+async function writeSteps(
+  tx: Transaction,
+  rows: readonly ReturnType<typeof rowFor>[],
+  { transitions }: Batch,
+): Promise<void> {
+  const history = transitions.map(({ run, change: { transition, phase, stepId, detail } }) => ({
+    run_id: run.id,
+    version: run.version,
+    transition,
+    phase: phase ?? null,
+    step_id: stepId ?? null,
+    detail: detail ?? null,
+    at: run.updatedAt,
+  }))
+  await tx.query(
+    `with stepped as (
+       update step set status = each.status, attempts = each.attempts, tokens = each.tokens, reserved = each.reserved,
+         iteration = each.iteration, tries = each.tries, call = each.call, due_at = each.due_at, error = each.error,
+         note = each.note, started_at = each.started_at, finished_at = each.finished_at,
+         output = case when each.has_output then each.output::jsonb else step.output end,
+         approved = case when not each.is_asked then step.approved end,
+         decided_by = case when not each.is_asked then step.decided_by end,
+         decided_at = case when not each.is_asked then step.decided_at end,
+         comment = case when not each.is_asked then step.comment end
+       from jsonb_to_recordset($1::jsonb) as each (
+         id text, status text, attempts int, tokens int, reserved int, iteration int, tries int, call int,
+         due_at timestamptz, error text, note text, started_at timestamptz, finished_at timestamptz,
+         has_output boolean, output text, is_asked boolean
+       )
+       where step.id = each.id
+     )
+     insert into transition (run_id, version, transition, phase, step_id, detail, at)
+     select run_id, version, transition, phase, step_id, detail, at from jsonb_to_recordset($2::jsonb) as each (
+       run_id text, version bigint, transition text, phase text, step_id text, detail text, at timestamptz
+     )`,
+    [JSON.stringify(rows), JSON.stringify(history)],
+  )
+}
+
+/**
+ * Null before it is registered. One that is not for everybody is left out: who may see the run may not see the agent,
+ * and the graph is asked for it in the subscriber's name.
+ */
+function agentOf(
+  step: StepRow | null,
+  visibilities: Readonly<Record<string, string>>,
+): { agent?: object | null } {
+  const id = step?.agentId ?? null
+  if (id === null) return { agent: null }
+  const visibility = visibilities[id]
+  if (visibility === undefined) return { agent: null }
+  return visibility === 'PUBLIC' ? { agent: { __typename: 'Agent', id } } : {}
+}
