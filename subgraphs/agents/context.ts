@@ -8,6 +8,7 @@ import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { openAgentsOnly, type Policy } from './admission.ts'
 import { type Catalogue, startCatalogue } from './discovery/catalogue.ts'
 import type { Capability } from './manifest.ts'
+import { type Fleet, fleetFolder, openFleet } from './orchestrate/fleet.ts'
 import { outputsOf } from './orchestrate/output.ts'
 import {
   type PhaseRow,
@@ -44,12 +45,18 @@ export type AgentsFloor = Floor & {
   catalogue: Catalogue
   /** Rings when there may be a run to execute. */
   bell: Bell
+  fleet: Fleet
 }
 
 export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
   const catalogue = startCatalogue(floor)
   undo(() => catalogue.stop())
-  return { ...floor, catalogue, bell: createBell() }
+  return {
+    ...floor,
+    catalogue,
+    bell: createBell(),
+    fleet: openFleet(fleetFolder, floor.config.homeOrganization),
+  }
 }
 
 export type Context = RequestContext & {
@@ -78,11 +85,12 @@ export type Context = RequestContext & {
   home: string
   /** There may be a run to execute: it is looked for at once. */
   wake: () => void
+  fleet: Fleet
 }
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue, bell }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, bell, fleet }: AgentsFloor,
 ): Context {
   const { db } = base
   return {
@@ -112,6 +120,7 @@ export function createContext(
     endpointAllow: config.agentEndpointAllow,
     home: config.homeOrganization,
     wake: bell.ring,
+    fleet,
   }
 }
 

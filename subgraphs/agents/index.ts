@@ -22,7 +22,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
     const tending = tendPools(floor, runtime)
     const probing = probeRemote(floor)
-    const orchestrator = startOrchestrator(floor, { bell: floor.bell })
+    const orchestrator = startOrchestrator(floor, { bell: floor.bell, fleet: floor.fleet })
     return {
       async stop() {
         await Promise.all([tending.stop(), probing.stop(), orchestrator.stop()])

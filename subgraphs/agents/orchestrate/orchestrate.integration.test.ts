@@ -22,7 +22,7 @@ import type { AgentStatus } from '../schema.generated.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
 import { readPlan } from './definition.ts'
-import { readFleet } from './fleet.ts'
+import { openFleet } from './fleet.ts'
 import { openJournal, record } from './journal.ts'
 import type { Locate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
@@ -327,7 +327,7 @@ test('a run converges: every step once, transitions dense, each with its event, 
   agents.clear()
   await start('whole')
   expect(await start('whole')).toEqual({ going: 'whole' })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('whole')
   await orchestrator.stop()
   expect(run).toMatchObject({
@@ -366,7 +366,7 @@ async function usageSamples(count: number): Promise<Sample[]> {
 
 test('a second run has a suffix, finds everything done, and says so', async () => {
   expect(await start('whole')).toEqual({ id: 'whole-2' })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   expect(await ended('whole-2')).toMatchObject({ status: 'CONVERGED', done: 30 })
   await orchestrator.stop()
   const { rows } = await internal((tx) =>
@@ -386,7 +386,7 @@ test('a version that was registered, and not deployed before its orchestrator di
   const ran = { ...newAgent('worker-1'), status: 'ACTIVE' as const, deployed: '0.9.0' }
   agents.set('worker-1', ran)
   await start('upgrade')
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   expect(await ended('upgrade')).toMatchObject({ status: 'CONVERGED', done: 30 })
   await orchestrator.stop()
   expect(ran).toMatchObject({ status: 'ACTIVE', deployed: '1.0.0' })
@@ -394,7 +394,7 @@ test('a version that was registered, and not deployed before its orchestrator di
 
 test('a review counts the versions that the plan is for, and no older ones', async () => {
   agents.clear()
-  const wanted = [...(await readFleet(fleet, 'ossa')).values()].filter(
+  const wanted = [...(await openFleet(fleet, 'ossa')()).values()].filter(
     ({ labels }) => labels.phase === 'other',
   )
   for (const { id } of wanted)
@@ -426,7 +426,7 @@ test('a certification that is going on is waited for, and not requested again', 
       void outcome('certification of other-9')
     }, 1_000)
   })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   expect(await ended('certified-once')).toMatchObject({ status: 'CONVERGED' })
   await orchestrator.stop()
   expect(requested).toEqual([])
@@ -443,7 +443,7 @@ test('a graph that is away for a while costs no iteration, neither a step nor a 
       awayUntil = Date.now() + 2_000
     }, 0)
   })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('patient')
   await orchestrator.stop()
   faults.clear()
@@ -457,7 +457,7 @@ test('a failed step is tried again in the next iteration, the steps after it wai
     if (++tries === 1) throw new GraphError('the catalogue is closed', ['FORBIDDEN'])
   })
   await start('again')
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('again')
   await orchestrator.stop()
   faults.clear()
@@ -485,7 +485,7 @@ test('when its orchestrator dies, another takes a run over, and nothing takes ef
     return hanging.promise
   })
   await start('taken-over')
-  const first = startOrchestrator(floor, { fleet, locate })
+  const first = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await reached.promise
   await internal((tx) =>
     tx.query(
@@ -494,7 +494,7 @@ test('when its orchestrator dies, another takes a run over, and nothing takes ef
     ),
   )
   faults.clear()
-  const second = startOrchestrator(floor, { fleet, locate })
+  const second = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('taken-over')
   hanging.resolve()
   await Promise.all([first.stop(), second.stop()])
@@ -531,7 +531,7 @@ test('whoever has lost the lease writes nothing any more', async () => {
 test('a run without tokens left ends EXHAUSTED and says so', async () => {
   agents.clear()
   await start('poor', { tokenBudget: 110, tokensPerCall: 60 })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('poor')
   await orchestrator.stop()
   expect(run).toMatchObject({ status: 'EXHAUSTED', iteration: 1, reserved: 0 })
@@ -544,7 +544,7 @@ test('iterations that are used up end a run EXHAUSTED, with what was missing', a
   agents.clear()
   faults.set('activateAgent other-8', () => Promise.reject(new GraphError('no', ['FORBIDDEN'])))
   await start('stubborn', { phase: 'other', agents: 3, maxIterations: 2 })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('stubborn')
   await orchestrator.stop()
   faults.clear()
@@ -565,7 +565,7 @@ test('a run is cancelled: what is under way ends, nothing new begins', async () 
     return released.promise
   })
   await start('cancelled')
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await reached.promise
   await internal((tx) => requestCancellation(tx, 'cancelled'))
   setTimeout(() => released.resolve(), 1_500)
@@ -582,7 +582,7 @@ test('a run is cancelled: what is under way ends, nothing new begins', async () 
 test('whatever an agent says when it fails, it is its step that fails and not the run', async () => {
   agents.clear()
   await start('insulted', { phase: 'rude', agents: 1, maxIterations: 1 })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const run = await ended('insulted')
   await orchestrator.stop()
   expect(run).toMatchObject({ status: 'EXHAUSTED', failed: 1 })
@@ -607,7 +607,7 @@ test('nothing is written of a run that has ended, so that it stays ended', async
 
 test('a phase that selects nobody ends the run FAILED', async () => {
   await start('nobody', { phase: 'no-such-phase' })
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   expect(await ended('nobody')).toMatchObject({
     status: 'FAILED',
     reasons: ['the phase no-such-phase selects no agent of the fleet'],

@@ -8,7 +8,7 @@ import { agentActions } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import { type Execution, RunFailed } from './execution.ts'
 import { openViolations, type Violations } from './fits.ts'
-import { fleetFolder, readFleet } from './fleet.ts'
+import { type Fleet, fleetFolder, openFleet } from './fleet.ts'
 import { type Journal, openJournal, record } from './journal.ts'
 import { type Locate, openLocate } from './located.ts'
 import { executeRun } from './run.ts'
@@ -39,7 +39,7 @@ const forgetEveryMs = 3_600_000
 export function startOrchestrator(
   floor: Floor,
   {
-    fleet = fleetFolder,
+    fleet = openFleet(fleetFolder, floor.config.homeOrganization),
     locate = openLocate(floor.pool, floor.config.agentPools),
     bell = createBell(),
   }: Options = {},
@@ -98,13 +98,13 @@ export function startOrchestrator(
 }
 
 type Options = {
-  fleet?: string
+  fleet?: Fleet
   locate?: Locate
   /** Rings when there may be a run to execute. */
   bell?: Bell
 }
 
-type Around = { fleet: string; locate: Locate; slots: Slots; violations: Violations; stopping: AbortSignal }
+type Around = { fleet: Fleet; locate: Locate; slots: Slots; violations: Violations; stopping: AbortSignal }
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
@@ -121,7 +121,7 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
     const [opened, fleet] = await Promise.all([
       openJournal(lease),
       // A hundred and fifty files that most plans have nothing to do with.
-      isOfFleet(claim) ? readFleet(around.fleet, floor.config.homeOrganization) : new Map(),
+      isOfFleet(claim) ? around.fleet() : new Map(),
     ])
     journal = opened
     await executeRun({

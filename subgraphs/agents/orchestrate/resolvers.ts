@@ -30,7 +30,7 @@ export const resolvers = {
   },
 
   Mutation: {
-    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home, wake }) {
+    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home, fleet, wake }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       // A run acts for the owners of all the fleet's agents: it is not for everybody to start.
@@ -44,7 +44,7 @@ export const resolvers = {
         )
       const written = await readDefinition(definitionsFolder, name)
       requireVisible(principal, written.plan.visibility)
-      const { definition } = await checkedPlan(db, home, written)
+      const { definition } = await checkedPlan(db, fleet, written)
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )
@@ -52,7 +52,7 @@ export const resolvers = {
       wake()
       return await requiredRun(runs, started.id)
     },
-    async submitWorkflow(_, { source, dryRun }, { principal, db, mutate, runs, home, wake }) {
+    async submitWorkflow(_, { source, dryRun }, { principal, db, mutate, runs, home, fleet, wake }) {
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       if (organizationId !== home) throw forbidden(`runs are started by the organization ${home}`)
@@ -63,7 +63,7 @@ export const resolvers = {
         throw refusal(written.source, [
           { path: ['name'], expected: `a name of its own: ${name} is started by startPlan` },
         ])
-      const { definition, steps } = await checkedPlan(db, home, written)
+      const { definition, steps } = await checkedPlan(db, fleet, written)
       if (dryRun) return { plan: null, steps }
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),

@@ -22,6 +22,7 @@ import { localRuntime } from '../runtime/local.ts'
 import { skill } from '../skills/skill.ts'
 import { checkPlan } from './check.ts'
 import { readPlan } from './definition.ts'
+import { openFleet } from './fleet.ts'
 import type { KnownAgent } from './known.ts'
 import type { Locate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
@@ -293,7 +294,7 @@ const output = async (id: string, name: string) => {
 }
 
 async function executed(id: string) {
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   const found = await ended(id)
   await orchestrator.stop()
   return found
@@ -428,14 +429,14 @@ test('when its orchestrator dies in a call, another asks again, and the agent do
   reached.set('once', asked.resolve)
   held.set('once', going.promise)
   await start('once', [ask('only', 'alpha', 'once')])
-  const first = startOrchestrator(floor, { fleet, locate })
+  const first = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await asked.promise
   await internal((tx) =>
     tx.query(`update run set lease_owner = $1, lease_until = now() - interval '1 second' where id = 'once'`, [
       randomUUID(),
     ]),
   )
-  const second = startOrchestrator(floor, { fleet, locate })
+  const second = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await until(async () => (await step('once', 'only')).attempts === 2)
   going.resolve()
   expect(await ended('once')).toMatchObject({ status: 'CONVERGED', done: 1, reserved: 0 })
@@ -450,7 +451,7 @@ test('a wait lasts while nobody works on the run, and ends when its time has com
     { name: 'pause', action: 'wait', forMs: 3_600_000 },
     ask('after', 'alpha', 'x', { dependsOn: ['pause'] }),
   ])
-  const first = startOrchestrator(floor, { fleet, locate })
+  const first = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await until(async () => {
     const { rows } = await internal((tx) =>
       tx.query(`select from run where id = 'waits' and asleep_until > now() and lease_owner is null`),
@@ -474,7 +475,7 @@ test('a person consents while nobody works on the run, and it goes on with what 
     { name: 'consent', action: 'approve', message: 'Go on?' },
     ask('after', 'alpha', { text: { $from: 'consent', path: '/comment' } }),
   ])
-  const first = startOrchestrator(floor, { fleet, locate })
+  const first = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await until(() => isWaiting('asked', 'consent'))
   await first.stop()
   expect(await decide('asked', 'consent', true, 'as you like')).toBe(true)
@@ -494,7 +495,7 @@ test('a rejection fails the step for good, and the run with it', async () => {
     ],
     { maxIterations: 5 },
   )
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await until(() => isWaiting('rejected', 'consent'))
   await decide('rejected', 'consent', false, 'not today')
   expect(await ended('rejected')).toMatchObject({
@@ -545,7 +546,7 @@ test('a cancelled run is undone too, also one that waits', async () => {
     ask('one', 'alpha', 'done', undo('undone')),
     { name: 'consent', action: 'approve', message: 'Go on?', dependsOn: ['one'] },
   ])
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await until(() => isWaiting('called-off', 'consent'))
   await internal((tx) => requestCancellation(tx, 'called-off'))
   expect(await ended('called-off')).toMatchObject({ status: 'CANCELLED' })
@@ -560,7 +561,7 @@ test('a run is paused when what is under way has ended, and goes on when it is r
   reached.set('slow', asked.resolve)
   held.set('slow', going.promise)
   await start('paused', [ask('one', 'alpha', 'slow'), ask('two', 'alpha', 'x', { dependsOn: ['one'] })])
-  const orchestrator = startOrchestrator(floor, { fleet, locate })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   await asked.promise
   await internal((tx) => requestPause(tx, 'paused', true))
   await new Promise((resolve) => setTimeout(resolve, 1_500))

@@ -2,7 +2,7 @@ import type { Db } from '@community/infra/postgres.ts'
 import { type Checked, checkPlan } from './check.ts'
 import type { Planned } from './check-agents.ts'
 import type { Written } from './definition.ts'
-import { fleetFolder, readFleet } from './fleet.ts'
+import type { Fleet } from './fleet.ts'
 import { knownAgents } from './known.ts'
 import { refusal } from './source.ts'
 import type { RunRow } from './store.ts'
@@ -11,9 +11,8 @@ import type { RunRow } from './store.ts'
 export type Submission = { plan: RunRow | null; steps: readonly Planned[] }
 
 /** A plan that can be run, with the agents that `db` lets be seen. Throws a ClientError with all that is wrong. */
-export async function checkedPlan(db: Db, home: string, { plan, source }: Written): Promise<Checked> {
-  const fleet = await readFleet(fleetFolder, home)
-  const checked = checkPlan(plan, await knownAgents(db, fleet, plan))
+export async function checkedPlan(db: Db, fleet: Fleet, { plan, source }: Written): Promise<Checked> {
+  const checked = checkPlan(plan, await knownAgents(db, await fleet(), plan))
   if (checked.problems.length > 0) throw refusal(source, checked.problems)
   return checked
 }
