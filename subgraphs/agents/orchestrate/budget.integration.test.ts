@@ -13,6 +13,7 @@ import { createLog } from '@community/infra/log.ts'
 import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/database.ts'
+import { loopback } from '../../../test/outbound.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
@@ -61,6 +62,7 @@ beforeAll(async () => {
     pool: postgres,
     eventLog,
     nudge: () => undefined,
+    outbound: loopback,
     usage: {
       record({ tokensIn, tokensOut }) {
         used.tokens += tokensIn + tokensOut
