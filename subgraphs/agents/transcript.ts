@@ -6,8 +6,9 @@ import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { z } from 'zod'
 import { graphClient } from '../kit/graph.ts'
-import { invoke } from '../kit/invoke.ts'
 import { openOutbound } from '../kit/outbound.ts'
+import { admit, openAgentsOnly } from './admission.ts'
+import type { AgentStatus } from './schema.generated.ts'
 
 const config = readConfig()
 const { values, positionals: agentIds } = parseArgs({
@@ -24,11 +25,14 @@ const loopback = '127.0.0.0/8'
 const outbound = openOutbound({ allow: [loopback, ...config.agentEndpointAllow], trusted: [] })
 
 const query = `query ($id: ID!) {
-  agent(id: $id) { version endpoint capabilities { name description examples { description input } } }
+  agent(id: $id) { id organizationId status version endpoint capabilities { name description examples { description input } } }
 }`
 const answered = z.object({
   agent: z
     .object({
+      id: z.string(),
+      organizationId: z.string(),
+      status: z.custom<AgentStatus>(),
       version: z.string(),
       endpoint: z.string().nullable(),
       capabilities: z.array(
@@ -46,25 +50,25 @@ type Agent = NonNullable<z.output<typeof answered>['agent']>
 let failed = false
 for (const id of agentIds) {
   const { agent } = answered.parse(await graph.ask(query, { id }, null))
-  if (agent?.endpoint) await converse(id, agent, agent.endpoint)
+  if (agent?.endpoint) await converse(agent, agent.endpoint)
   else fail(`${id}: ${agent ? 'it has no endpoint, nothing runs' : 'there is no such agent for everybody'}`)
 }
 await outbound.destroy()
 process.exit(failed ? 1 : 0)
 
-async function converse(agentId: string, { version, capabilities }: Agent, endpoint: string): Promise<void> {
-  console.log(`# ${agentId} ${version}\n`)
+async function converse(agent: Agent, endpoint: string): Promise<void> {
+  const { id, organizationId, version, capabilities } = agent
+  console.log(`# ${id} ${version}\n`)
   for (const { name: capability, description, examples } of capabilities) {
+    const asked = { caller: 'transcript', organizationId, purpose: 'AD_HOC', agent, capability } as const
+    const send = admit(openAgentsOnly, asked)
     console.log(`## ${capability}\n\n${description}\n`)
     for (const { description: question, input } of examples) {
-      const answer = await invoke({
+      const answer = await send({
         endpoint,
         outbound,
-        agentId,
-        capability,
         input,
         keys,
-        caller: 'transcript',
         timeoutMs: 30_000,
         maxBytes: 1_000_000,
       })
