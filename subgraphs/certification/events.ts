@@ -14,7 +14,8 @@ export async function announceProgress(
   gate: GateRow | null = null,
   traceparent?: string,
 ): Promise<void> {
-  const { id, agentId, agentVersion, level, status, reasons, version, organizationId, updatedAt } = row
+  const { id, agentId, agentVersion, level, status, reasons, version, organizationId, expiresAt, updatedAt } =
+    row
   await announce(tx, {
     aggregateId: id,
     type: 'CertificationProgress',
@@ -32,6 +33,7 @@ export async function announceProgress(
         reasons,
         version,
         organizationId,
+        expiresAt,
       },
       gate: gate && { __typename: 'GateResult', ...gate },
       version,
