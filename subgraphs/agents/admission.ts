@@ -10,10 +10,15 @@ export type Asked = {
   purpose: 'HEALTH' | 'STEP' | 'COMPENSATION' | 'AD_HOC'
   agent: { id: string; organizationId: string; status: AgentStatus }
   capability: string
+  /** Of the message, where the caller sends it again under the same one. */
+  messageId?: string
 }
 
-/** Why a call may not be made, or null. */
-export type Policy = (asked: Asked) => string | null
+/** Why a call may not be made, or null; told how those ended that were made, where it wants to know. */
+export type Policy = {
+  (asked: Asked): string | null
+  ended?: (asked: Asked, invocation: Invocation) => void
+}
 
 /** The call was refused; the message may be told. */
 export class NotAdmitted extends Error {}
@@ -27,7 +32,11 @@ export function admit(policy: Policy, asked: Asked): (sending: Sending) => Promi
   const refusal = policy(asked)
   if (refusal !== null) throw new NotAdmitted(`policy refuses the call: ${refusal}`)
   const { caller, capability, agent } = asked
-  return (sending) => invoke({ ...sending, agentId: agent.id, capability, caller })
+  return async (sending) => {
+    const invocation = await invoke({ ...sending, agentId: agent.id, capability, caller })
+    policy.ended?.(asked, invocation)
+    return invocation
+  }
 }
 
 const open: readonly AgentStatus[] = ['ACTIVE', 'DEGRADED']

@@ -26,7 +26,9 @@ export async function invokeAgent(
   const capability = await capabilityOf(context, agentId, name)
   checkInput(violations, capability.input, input)
   const endpoint = endpointOf(context, agent)
-  const send = admitted(context, organizationId, agent, name)
+  const messageId =
+    idempotencyKey === null ? null : `${organizationId}/${principal.subject}/${idempotencyKey}`
+  const send = admitted(context, organizationId, agent, name, messageId)
   // An agent takes its time: nobody else shall wait for a connection meanwhile.
   await pause()
   const invocation = await send({
@@ -36,9 +38,7 @@ export async function invokeAgent(
     keys,
     timeoutMs: withinMs,
     maxBytes: maxAnswerBytes,
-    ...(idempotencyKey === null
-      ? {}
-      : { idempotencyKey: `${organizationId}/${principal.subject}/${idempotencyKey}` }),
+    ...(messageId === null ? {} : { idempotencyKey: messageId }),
   })
   const told = heldTo(violations, capability.output, invocation)
   const { deployedPool: pool, organizationId: organization, visibility } = agent
@@ -81,9 +81,17 @@ function admitted(
   organizationId: string,
   agent: AgentRow,
   capability: string,
+  messageId: string | null,
 ) {
   try {
-    return admit(policy, { caller: principal.subject, organizationId, purpose: 'AD_HOC', agent, capability })
+    return admit(policy, {
+      caller: principal.subject,
+      organizationId,
+      purpose: 'AD_HOC',
+      agent,
+      capability,
+      ...(messageId === null ? {} : { messageId }),
+    })
   } catch (error) {
     if (error instanceof NotAdmitted) throw forbidden(error.message)
     throw error

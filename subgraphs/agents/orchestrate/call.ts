@@ -86,9 +86,17 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
   return invocation.output
 }
 
-function admitted({ policy }: Caller, { capability, purpose, organizationId }: Call, agent: Located) {
+function admitted({ policy }: Caller, call: Call, agent: Located) {
+  const { capability, purpose, organizationId, idempotencyKey: messageId } = call
   try {
-    return admit(policy, { caller: orchestrator, organizationId, purpose, agent, capability })
+    return admit(policy, {
+      caller: orchestrator,
+      organizationId,
+      purpose,
+      agent,
+      capability,
+      ...(messageId === undefined ? {} : { messageId }),
+    })
   } catch (error) {
     if (error instanceof NotAdmitted) throw new StepFailed(error.message)
     throw error

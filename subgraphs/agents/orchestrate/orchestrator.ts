@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bell, createBell } from '@community/infra/bell.ts'
 import { inTransaction, isConnectionError } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { openAgentsOnly } from '../admission.ts'
+import { openAgentsOnly, type Policy } from '../admission.ts'
 import { agentActions } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import { type Execution, RunFailed } from './execution.ts'
@@ -42,6 +42,7 @@ export function startOrchestrator(
     fleet = openFleet(fleetFolder, floor.config.homeOrganization),
     locate = openLocate(floor.pool, floor.config.agentPools),
     bell = createBell(),
+    policy = openAgentsOnly,
   }: Options = {},
 ) {
   const { pool, log } = floor
@@ -62,6 +63,7 @@ export function startOrchestrator(
       fleet,
       locate,
       slots,
+      policy,
       violations,
       stopping: stopping.signal,
     })
@@ -102,9 +104,10 @@ type Options = {
   locate?: Locate
   /** Rings when there may be a run to execute. */
   bell?: Bell
+  policy?: Policy
 }
 
-type Around = { fleet: Fleet; locate: Locate; slots: Slots; violations: Violations; stopping: AbortSignal }
+type Around = { fleet: Fleet; locate: Locate; slots: Slots; policy: Policy; violations: Violations; stopping: AbortSignal }
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
@@ -133,7 +136,7 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       claim,
       fleet,
       signal,
-      policy: openAgentsOnly,
+      policy: around.policy,
       violations: around.violations,
       held: () => held,
     })
