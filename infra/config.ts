@@ -93,6 +93,7 @@ const environment = z.object({
   SUBGRAPH_SUBSCRIPTION_URLS: json(z.record(z.string(), z.url({ protocol: /^(ws|http)s?$/ }))),
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
+  INCIDENT_POLICIES: z.string().optional(),
   EMBEDDINGS: z.enum(['local', 'openai', 'none']).default('local'),
   EMBEDDINGS_URL: z.url({ protocol: /^https?$/ }).optional(),
   EMBEDDINGS_MODEL: z.string().default('text-embedding-3-small'),
@@ -228,6 +229,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentPools: e.AGENT_POOLS ?? {},
     /** CIDR ranges inside the machine's own networks that agents may live in. */
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
+    /** A file of policies, `off`, or undefined: ours. */
+    incidentPolicies: e.INCIDENT_POLICIES,
     embeddings: embeddingsOf(e),
     jwksUrl: e.JWKS_URL,
     jwtIssuer: e.JWT_ISSUER,

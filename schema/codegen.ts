@@ -12,6 +12,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     PlanStep: './orchestrate/store.ts#StepRow',
     WorkflowSubmission: './orchestrate/submission.ts#Submission',
     Invocation: '../kit/invoke.ts#Invocation',
+    Incident: './incidents/store.ts#IncidentRow',
   },
   marketplace: {
     Agent: './store.ts#Reference',

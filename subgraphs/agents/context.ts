@@ -5,8 +5,10 @@ import type { Dispatcher } from 'undici'
 import type { Usage } from '../kit/invoke.ts'
 import type { Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
-import { openAgentsOnly, type Policy } from './admission.ts'
+import type { Policy } from './admission.ts'
 import { type Catalogue, startCatalogue } from './discovery/catalogue.ts'
+import { type Holds, openHolds } from './incidents/holds.ts'
+import { type EntryRow, type IncidentRow, incidentsById, timelinesOf } from './incidents/store.ts'
 import type { Capability } from './manifest.ts'
 import { type Fleet, fleetFolder, openFleet } from './orchestrate/fleet.ts'
 import { outputsOf } from './orchestrate/output.ts'
@@ -46,14 +48,18 @@ export type AgentsFloor = Floor & {
   /** Rings when there may be a run to execute. */
   bell: Bell
   fleet: Fleet
+  holds: Holds
 }
 
 export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
   const catalogue = startCatalogue(floor)
   undo(() => catalogue.stop())
+  const holds = openHolds(floor)
+  undo(() => holds.stop())
   return {
     ...floor,
     catalogue,
+    holds,
     bell: createBell(),
     fleet: openFleet(fleetFolder, floor.config.homeOrganization),
   }
@@ -73,6 +79,8 @@ export type Context = RequestContext & {
   steps: PageLoader<StepFilter, StepRow>
   stepsById: DataLoader<string, StepRow | null>
   outputs: DataLoader<string, unknown>
+  incidents: DataLoader<string, IncidentRow | null>
+  timelines: DataLoader<string, EntryRow[]>
   runtime: Runtime
   policy: Policy
   usage: Usage
@@ -90,7 +98,7 @@ export type Context = RequestContext & {
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue, bell, fleet }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, bell, fleet, holds }: AgentsFloor,
 ): Context {
   const { db } = base
   return {
@@ -107,9 +115,11 @@ export function createContext(
     phases: new DataLoader((ids) => phasesOf(db, ids)),
     steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
+    incidents: new DataLoader((ids) => incidentsById(db, ids)),
+    timelines: new DataLoader((ids) => timelinesOf(db, ids)),
     outputs: new DataLoader((ids) => outputsOf(db, ids)),
     runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
-    policy: openAgentsOnly,
+    policy: holds.policy,
     usage,
     outbound,
     keys: keys.internal,

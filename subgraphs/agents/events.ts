@@ -2,6 +2,7 @@ import type { LogRecord } from '@community/infra/eventlog.ts'
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import { announce } from '../kit/outbox.ts'
+import { noteCertificate } from './incidents/certificates.ts'
 import { insertOutcome } from './orchestrate/store.ts'
 import type { AgentStatus } from './schema.generated.ts'
 import { agentsById, capabilitiesOf, replacePartners } from './store.ts'
@@ -62,7 +63,8 @@ export async function applyEvent(tx: Transaction, record: LogRecord): Promise<vo
       return await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
     }
     case 'ossa.certification.CertificationProgress': {
-      const { certification } = certificationProgress.parse(JSON.parse(record.value))
+      const { certification, at } = certificationProgress.parse(JSON.parse(record.value))
+      await noteCertificate(tx, { ...certification, at })
       if (certification.status === 'CERTIFIED' || certification.status === 'REJECTED')
         await insertOutcome(tx, certification)
     }
@@ -80,5 +82,11 @@ const certificationProgress = z.object({
     id: z.string().min(1),
     status: z.string(),
     reasons: z.array(z.string()).default([]),
+    agentId: z.string().min(1),
+    level: z.string(),
+    agentVersion: z.string().nullish(),
+    // Those of a release that did not tell it yet.
+    expiresAt: z.coerce.date().nullish(),
   }),
+  at: z.coerce.date(),
 })

@@ -2,6 +2,7 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
 import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
 import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
+import { watchIncidents } from './incidents/watch.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
 import { localRuntime } from './runtime/local.ts'
@@ -22,10 +23,12 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
     const tending = tendPools(floor, runtime)
     const probing = probeRemote(floor)
-    const orchestrator = startOrchestrator(floor, { bell: floor.bell, fleet: floor.fleet })
+    const { bell, fleet, holds } = floor
+    const orchestrator = startOrchestrator(floor, { bell, fleet, policy: holds.policy })
+    const watching = await watchIncidents(floor, runtime)
     return {
       async stop() {
-        await Promise.all([tending.stop(), probing.stop(), orchestrator.stop()])
+        await Promise.all([tending.stop(), probing.stop(), orchestrator.stop(), watching.stop()])
       },
     }
   },

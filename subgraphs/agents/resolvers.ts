@@ -5,6 +5,7 @@ import { pageByText, requireFilter, requireText } from './arguments.ts'
 import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
+import { resolvers as incidents } from './incidents/resolvers.ts'
 import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
 import { openViolations } from './orchestrate/fits.ts'
@@ -20,6 +21,7 @@ const violations = openViolations()
 export const resolvers: Resolvers = {
   Query: {
     ...orchestrate.Query,
+    ...incidents.Query,
     agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
     async agents(_, { filter, ...args }, { db, agents }) {
       const page = pageByText(args)
@@ -57,6 +59,7 @@ export const resolvers: Resolvers = {
 
   Mutation: {
     ...orchestrate.Mutation,
+    ...incidents.Mutation,
     async registerAgent(_, { source }, context) {
       requireScope(context.principal, 'agents:write')
       const id = await register(context, readDocuments.one(source))
@@ -134,6 +137,8 @@ export const resolvers: Resolvers = {
   PlanStep: orchestrate.PlanStep,
   WorkflowSubmission: orchestrate.WorkflowSubmission,
   DeploymentStatus: orchestrate.DeploymentStatus,
+  Incident: incidents.Incident,
+  IncidentChange: incidents.IncidentChange,
 }
 
 const agentConnection = (rows: AgentRow[], totalCount: number, page: Page) =>

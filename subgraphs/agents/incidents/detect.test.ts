@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest'
+import { detect, type Observation, type ObservedAgent, type ObservedPool } from './detect.ts'
+
+const at = new Date('2026-11-25T00:10:00.000Z')
+const ago = (seconds: number) => new Date(at.getTime() - seconds * 1_000)
+const calm: Observation = {
+  at,
+  lookingForMs: 600_000,
+  pools: [],
+  agents: [],
+  runs: [],
+  messages: [],
+  certificates: [],
+  oldestEventMs: 0,
+}
+const quiet = { total: 0, errors: 0, timeouts: 0, p95Ms: null }
+const calls = (total: number, errors: number, timeouts = 0, p95Ms: number | null = 20) => ({
+  total,
+  errors,
+  timeouts,
+  p95Ms,
+})
+const agent = (change: Partial<ObservedAgent> = {}): ObservedAgent => ({
+  id: 'a',
+  organizationId: 'ossa',
+  visibility: 'PUBLIC',
+  status: 'ACTIVE',
+  pool: 'foundation',
+  placedAt: ago(300),
+  heartbeatAt: ago(2),
+  labels: {},
+  notHostedForMs: null,
+  calls: quiet,
+  ...change,
+})
+const pool = (change: Partial<ObservedPool> = {}): ObservedPool => ({
+  name: 'foundation',
+  downForMs: 0,
+  wasUp: true,
+  agents: 3,
+  reason: null,
+  ...change,
+})
+const symptoms = (change: Partial<Observation>) =>
+  detect({ ...calm, ...change }).map(({ symptom }) => symptom)
+
+test.each([
+  ['a quiet agent', agent(), []],
+  ['a single bad call', agent({ calls: calls(1, 1) }), []],
+  ['bad calls among many good ones', agent({ calls: calls(100, 49) }), []],
+  ['half of its calls', agent({ calls: calls(10, 5) }), ['ERROR_RATE']],
+  ['calls that were not answered in time', agent({ calls: calls(6, 1, 3) }), ['LATENCY']],
+  ['slow answers', agent({ calls: calls(20, 0, 0, 12_000) }), ['LATENCY']],
+  ['an agent that its pool has just lost', agent({ notHostedForMs: 3_000 }), []],
+  ['an agent that its pool does not get back', agent({ notHostedForMs: 12_000 }), ['HEARTBEAT_MISSING']],
+  ['an agent elsewhere that was heard of lately', agent({ pool: null, heartbeatAt: ago(9) }), []],
+  ['an agent elsewhere that is silent', agent({ pool: null, heartbeatAt: ago(20) }), ['PROBE_FAILED']],
+  ['one that was placed a moment ago', agent({ pool: null, heartbeatAt: null, placedAt: ago(4) }), []],
+  ['one that is SUSPENDED', agent({ status: 'SUSPENDED', calls: calls(10, 10) }), []],
+  ['one that is RETIRED', agent({ status: 'RETIRED', calls: calls(10, 10) }), []],
+  ['one that is being deployed', agent({ status: 'DEPLOYING', calls: calls(10, 10) }), []],
+])('%s', (_, observed, expected) => {
+  expect(symptoms({ agents: [observed] })).toEqual(expected)
+})
+
+test.each([
+  ['a pool that answers', pool(), 600_000, []],
+  ['a pool that hesitates', pool({ downForMs: 1_500 }), 600_000, []],
+  ['a pool that does not answer', pool({ downForMs: 3_000 }), 600_000, ['POOL_UNREACHABLE']],
+  ['a pool that has no agents', pool({ downForMs: 30_000, agents: 0 }), 600_000, []],
+  ['a pool that starts', pool({ downForMs: 9_000, wasUp: false }), 9_000, []],
+  ['a pool that never came', pool({ downForMs: 26_000, wasUp: false }), 26_000, ['POOL_UNREACHABLE']],
+])('%s', (_, observed, lookingForMs, expected) => {
+  expect(symptoms({ pools: [observed], lookingForMs })).toEqual(expected)
+})
+
+test('agents of a pool that is down are no incidents of their own', () => {
+  const failing = agent({ calls: calls(10, 10) })
+  expect(symptoms({ agents: [failing], pools: [pool({ downForMs: 5_000 })] })).toEqual(['POOL_UNREACHABLE'])
+  expect(symptoms({ agents: [failing], pools: [pool()] })).toEqual(['ERROR_RATE'])
+})
+
+test('after a start nobody has been silent for long', () => {
+  const silent = agent({ pool: null, heartbeatAt: ago(500) })
+  expect(symptoms({ agents: [silent], lookingForMs: 5_000 })).toEqual([])
+})
+
+const message = { messageId: 'm', agentId: 'a', times: 3, others: 0, error: 'no answer' }
+test.each([
+  ['sent three times and never answered', message, {}, ['POISON_MESSAGE']],
+  ['sent twice', { ...message, times: 2 }, {}, []],
+  ['as three others of the agent: it is the agent', { ...message, others: 3 }, {}, []],
+  ['to an agent that fails anyway', message, { calls: calls(10, 10) }, ['ERROR_RATE']],
+])('a message %s', (_, observed, change, expected) => {
+  expect(symptoms({ agents: [agent(change)], messages: [observed] })).toEqual(expected)
+})
+
+const run = { id: 'r', organizationId: 'ossa', visibility: 'PUBLIC', allocated: 1_000, total: 100 }
+test.each([
+  ['that has begun', { ...run, spent: 300, done: 1 }, []],
+  ['that keeps pace', { ...run, spent: 500, done: 40 }, []],
+  ['that burns its tokens', { ...run, spent: 500, done: 5 }, ['BUDGET_BURN']],
+])('a run %s', (_, observed, expected) => {
+  expect(symptoms({ runs: [observed] })).toEqual(expected)
+})
+
+const certificate = { certificationId: 'c', agentId: 'a', status: 'CERTIFIED' }
+test.each([
+  ['ends in a month', { ...certificate, expiresAt: ago(-30 * 86_400) }, []],
+  ['ends in an hour', { ...certificate, expiresAt: ago(-3_600) }, ['CERTIFICATE_EXPIRY']],
+  ['has ended', { ...certificate, status: 'EXPIRED', expiresAt: null }, ['CERTIFICATE_EXPIRY']],
+  ['was revoked', { ...certificate, status: 'REVOKED', expiresAt: null }, ['CERTIFICATE_REVOKED']],
+])('a certificate that %s', (_, observed, expected) => {
+  expect(symptoms({ agents: [agent()], certificates: [observed] })).toEqual(expected)
+})
+
+test('events that wait for the log are told', () => {
+  expect(symptoms({ oldestEventMs: 20_000 })).toEqual(['EVENTS_STALLED'])
+})

@@ -1,0 +1,235 @@
+import type { AgentStatus, IncidentSubjectKind, IncidentSymptom } from '../schema.generated.ts'
+import { thresholds } from './thresholds.ts'
+import type { Calls } from './window.ts'
+
+export type ObservedAgent = {
+  id: string
+  organizationId: string
+  visibility: string
+  status: AgentStatus
+  /** Null of one that runs elsewhere. */
+  pool: string | null
+  placedAt: Date
+  heartbeatAt: Date | null
+  labels: Record<string, string>
+  /** How long its pool, which answers, has not hosted it; null where it does, or nobody knows. */
+  notHostedForMs: number | null
+  calls: Calls
+}
+
+export type ObservedPool = {
+  name: string
+  /** How long it has not answered; 0 where it does. */
+  downForMs: number
+  wasUp: boolean
+  agents: number
+  reason: string | null
+}
+
+export type ObservedRun = {
+  id: string
+  organizationId: string
+  visibility: string
+  spent: number
+  allocated: number
+  done: number
+  total: number
+}
+
+export type ObservedMessage = {
+  messageId: string
+  agentId: string
+  times: number
+  /** How many different ones of the agent's have had no answer. */
+  others: number
+  error: string
+}
+
+export type ObservedCertificate = {
+  certificationId: string
+  agentId: string
+  status: string
+  expiresAt: Date | null
+}
+
+/** What is known at one moment. */
+export type Observation = {
+  at: Date
+  /** How long this process has been looking. */
+  lookingForMs: number
+  pools: readonly ObservedPool[]
+  agents: readonly ObservedAgent[]
+  runs: readonly ObservedRun[]
+  messages: readonly ObservedMessage[]
+  certificates: readonly ObservedCertificate[]
+  /** Age of the oldest event that has not reached the log. */
+  oldestEventMs: number
+}
+
+export type Detection = {
+  symptom: IncidentSymptom
+  subjectKind: IncidentSubjectKind
+  subjectId: string
+  agentId: string | null
+  pool: string | null
+  /** Null: the home organization. */
+  organizationId: string | null
+  isPrivate: boolean
+  text: string
+}
+
+const used: readonly AgentStatus[] = ['ACTIVE', 'DEGRADED']
+
+/** What is wrong; of an agent one thing at most, and nothing where its pool is what is wrong. */
+export function detect(seen: Observation): Detection[] {
+  const pools = seen.pools.flatMap((pool) => ofPool(pool, seen))
+  const down = new Set(seen.pools.filter(({ downForMs }) => downForMs > 0).map(({ name }) => name))
+  const agents = seen.agents
+    .filter(({ status, pool }) => used.includes(status) && (pool === null || !down.has(pool)))
+    .flatMap((agent) => ofAgent(agent, seen))
+  const suspected = new Set(agents.map(({ agentId }) => agentId))
+  const byId = new Map(seen.agents.map((agent) => [agent.id, agent]))
+  return [
+    ...pools,
+    ...agents,
+    ...seen.runs.flatMap(ofRun),
+    ...seen.messages.flatMap((message) => {
+      const agent = byId.get(message.agentId)
+      const blamed =
+        agent === undefined || suspected.has(agent.id) || (agent.pool !== null && down.has(agent.pool))
+      return blamed ? [] : ofMessage(message, agent)
+    }),
+    ...seen.certificates.flatMap((each) => ofCertificate(each, byId.get(each.agentId), seen.at)),
+    ...ofEvents(seen),
+  ]
+}
+
+function ofPool({ name, downForMs, wasUp, agents, reason }: ObservedPool, seen: Observation): Detection[] {
+  if (downForMs < thresholds.poolDownMs || agents === 0) return []
+  if (!wasUp && seen.lookingForMs < thresholds.graceMs) return []
+  const text = `the pool ${name} with ${agents} agents has not answered for ${inSeconds(downForMs)}: ${reason ?? 'no reason is known'}`
+  return [
+    {
+      symptom: 'POOL_UNREACHABLE',
+      subjectKind: 'POOL',
+      subjectId: name,
+      agentId: null,
+      pool: name,
+      organizationId: null,
+      isPrivate: false,
+      text,
+    },
+  ]
+}
+
+function ofAgent(agent: ObservedAgent, { at, lookingForMs }: Observation): Detection[] {
+  const { id, pool, calls, notHostedForMs, heartbeatAt, placedAt } = agent
+  const found = (symptom: IncidentSymptom, text: string): Detection[] => [
+    {
+      symptom,
+      subjectKind: 'AGENT',
+      subjectId: id,
+      agentId: id,
+      pool,
+      organizationId: agent.organizationId,
+      isPrivate: agent.visibility === 'PRIVATE',
+      text,
+    },
+  ]
+  if (notHostedForMs !== null && notHostedForMs >= thresholds.notHostedMs)
+    return found(
+      'HEARTBEAT_MISSING',
+      `its pool ${pool} answers, and has not hosted it for ${inSeconds(notHostedForMs)}`,
+    )
+  const silentForMs = at.getTime() - Math.max(placedAt.getTime(), heartbeatAt?.getTime() ?? 0)
+  if (pool === null && silentForMs >= thresholds.silentMs && lookingForMs >= thresholds.silentMs)
+    return found('PROBE_FAILED', `it has not answered for ${inSeconds(silentForMs)}`)
+  if (calls.total < thresholds.leastCalls) return []
+  const over = `of ${calls.total} calls in the last minute`
+  if (calls.timeouts >= thresholds.leastTimeouts && calls.timeouts / calls.total >= thresholds.timeoutRatio)
+    return found('LATENCY', `${over} ${calls.timeouts} were not answered in time`)
+  const failed = calls.errors + calls.timeouts
+  if (failed / calls.total >= thresholds.errorRatio) return found('ERROR_RATE', `${over} ${failed} failed`)
+  if (calls.p95Ms !== null && calls.p95Ms >= thresholds.slowMs)
+    return found('LATENCY', `${over} one in twenty took longer than ${inSeconds(calls.p95Ms)}`)
+  return []
+}
+
+function ofRun({ id, organizationId, visibility, spent, allocated, done, total }: ObservedRun): Detection[] {
+  const burnt = allocated === 0 ? 0 : spent / allocated
+  const progress = total === 0 ? 1 : done / total
+  if (burnt < thresholds.burntShare || burnt < progress * thresholds.burnRate) return []
+  return [
+    {
+      symptom: 'BUDGET_BURN',
+      subjectKind: 'RUN',
+      subjectId: id,
+      agentId: null,
+      pool: null,
+      organizationId,
+      isPrivate: visibility === 'PRIVATE',
+      text: `${spent} of ${allocated} tokens are spent, and ${done} of ${total} steps done`,
+    },
+  ]
+}
+
+function ofMessage(
+  { messageId, agentId, times, others, error }: ObservedMessage,
+  agent: ObservedAgent,
+): Detection[] {
+  if (times < thresholds.unanswered || others >= thresholds.unansweredMessages) return []
+  return [
+    {
+      symptom: 'POISON_MESSAGE',
+      subjectKind: 'MESSAGE',
+      subjectId: messageId,
+      agentId,
+      pool: agent.pool,
+      organizationId: agent.organizationId,
+      isPrivate: agent.visibility === 'PRIVATE',
+      text: `sent ${times} times and never answered, the last time: ${error}`,
+    },
+  ]
+}
+
+function ofCertificate(
+  { certificationId, agentId, status, expiresAt }: ObservedCertificate,
+  agent: ObservedAgent | undefined,
+  at: Date,
+): Detection[] {
+  if (!agent || !used.includes(agent.status)) return []
+  const found = (symptom: IncidentSymptom, text: string): Detection[] => [
+    {
+      symptom,
+      subjectKind: 'CERTIFICATE',
+      subjectId: certificationId,
+      agentId,
+      pool: agent.pool,
+      organizationId: agent.organizationId,
+      isPrivate: agent.visibility === 'PRIVATE',
+      text,
+    },
+  ]
+  if (status === 'REVOKED') return found('CERTIFICATE_REVOKED', `the certificate of ${agentId} was revoked`)
+  const ends = status === 'EXPIRED' ? at : status === 'CERTIFIED' ? expiresAt : null
+  if (ends === null || ends.getTime() - at.getTime() > thresholds.certificateEndsMs) return []
+  return found('CERTIFICATE_EXPIRY', `the certificate of ${agentId} ends at ${ends.toISOString()}`)
+}
+
+function ofEvents({ oldestEventMs }: Observation): Detection[] {
+  if (oldestEventMs < thresholds.eventsStalledMs) return []
+  return [
+    {
+      symptom: 'EVENTS_STALLED',
+      subjectKind: 'SUBGRAPH',
+      subjectId: 'agents',
+      agentId: null,
+      pool: null,
+      organizationId: null,
+      isPrivate: false,
+      text: `an event has waited ${inSeconds(oldestEventMs)} for the event log`,
+    },
+  ]
+}
+
+const inSeconds = (ms: number) => `${Math.round(ms / 100) / 10} s`

@@ -1,0 +1,66 @@
+import { inTransaction } from '@community/infra/postgres.ts'
+import type { Floor } from '../../kit/subgraph.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import { admit, NotAdmitted, openAgentsOnly } from '../admission.ts'
+import { reasonOf, type Violations } from '../orchestrate/fits.ts'
+import { probe } from '../runtime/remote.ts'
+import { agentsById, capabilitiesOf } from '../store.ts'
+import type { Measured } from './decide.ts'
+
+/** The subject of these calls; in usage they count as others do, for detection they don't. */
+export const looker = 'subgraph:agents'
+
+const withinMs = 5_000
+const maxBytes = 512 * 1024
+
+/** Asks an agent for the first of its own examples; one without any is only looked at. */
+export async function exercise(floor: Floor, violations: Violations, agentId: string): Promise<Measured> {
+  const { pool, config, keys, usage, outbound } = floor
+  const [agent, capabilities] = await inTransaction(pool, internalSettings, async (tx) => [
+    (await agentsById(tx, [agentId]))[0] ?? null,
+    (await capabilitiesOf(tx, [agentId]))[0] ?? [],
+  ])
+  if (!agent) return { holds: false, seen: `${agentId} is gone` }
+  const base = agent.deployedPool === null ? undefined : config.agentPools[agent.deployedPool]
+  const endpoint =
+    agent.deployedEndpoint ?? (base === undefined ? null : `${base}/a2a/${encodeURIComponent(agentId)}`)
+  if (endpoint === null) return { holds: false, seen: `${agentId} has no endpoint: nothing runs` }
+  const capability = capabilities.find(({ examples }) => examples.length > 0)
+  if (!capability) {
+    const failure = await probe(endpoint, { agentId, outbound, keys: keys.internal })
+    return { holds: failure === null, seen: failure ?? `${agentId} answers when it is looked at` }
+  }
+  const asked = {
+    caller: looker,
+    organizationId: agent.organizationId,
+    purpose: 'HEALTH',
+    agent,
+    capability: capability.name,
+  } as const
+  try {
+    const invocation = await admit(
+      openAgentsOnly,
+      asked,
+    )({
+      endpoint,
+      outbound,
+      input: capability.examples[0]?.input,
+      keys: keys.internal,
+      timeoutMs: withinMs,
+      maxBytes,
+    })
+    const { deployedPool, organizationId: organization, visibility } = agent
+    usage.record(invocation, { pool: deployedPool, organization, visibility })
+    if (invocation.outcome !== 'OK')
+      return { holds: false, seen: `${invocation.outcome}: ${invocation.error ?? 'no reason was given'}` }
+    const [violation] = violations(capability.output, invocation.output)
+    if (violation) {
+      const where = `output${violation.instancePath} ${reasonOf(violation)}`
+      return { holds: false, seen: `its answer does not fit the declared output: ${where}` }
+    }
+    return { holds: true, seen: `${agentId} answers as declared within ${invocation.latencyMs} ms` }
+  } catch (error) {
+    if (error instanceof NotAdmitted) return { holds: false, seen: error.message }
+    throw error
+  }
+}

@@ -1,0 +1,46 @@
+import type { Transaction } from '@community/infra/postgres.ts'
+import type { ObservedAgent, ObservedRun } from './detect.ts'
+
+export type DeployedAgent = Omit<ObservedAgent, 'calls' | 'notHostedForMs'> & { deploymentId: string }
+
+export async function deployedAgents(tx: Transaction): Promise<DeployedAgent[]> {
+  const { rows } = await tx.query<DeployedAgent>(
+    `select agent.id, agent.organization_id as "organizationId", agent.visibility, agent.status, deployment.pool,
+       deployment.id as "deploymentId", deployment.placed_at as "placedAt", heartbeat.at as "heartbeatAt",
+       case when jsonb_typeof(agent.manifest #> '{metadata,labels}') = 'object'
+         then agent.manifest #> '{metadata,labels}' else '{}' end as labels
+     from deployment join agent on agent.id = deployment.agent_id
+     left join heartbeat on heartbeat.agent_id = agent.id order by agent.id`,
+  )
+  return rows
+}
+
+export async function runningRuns(tx: Transaction): Promise<ObservedRun[]> {
+  const { rows } = await tx.query<ObservedRun>(
+    `select run.id, run.organization_id as "organizationId", run.visibility, run.budget_spent as spent,
+       run.budget_allocated as allocated, counted.done, counted.total
+     from run cross join lateral (
+       select count(*) filter (where status in ('SUCCEEDED', 'SKIPPED'))::int as done, count(*)::int as total
+       from step where step.run_id = run.id
+     ) as counted
+     where run.status = 'RUNNING' and run.ending is null`,
+  )
+  return rows
+}
+
+/** Age of the oldest event that has not reached the log. */
+export async function oldestEventMs(tx: Transaction): Promise<number> {
+  const { rows } = await tx.query<{ ms: number }>(
+    `select coalesce(extract(epoch from clock_timestamp() - min(created_at)) * 1000, 0)::float8 as ms from outbox`,
+  )
+  return rows[0]?.ms ?? 0
+}
+
+/** When an incident of the thing was last resolved, within the last minutes. */
+export async function lastResolutions(tx: Transaction): Promise<Map<string, Date>> {
+  const { rows } = await tx.query<{ subjectId: string; at: Date }>(
+    `select subject_id as "subjectId", max(resolved_at) as at from incident
+     where subject_kind in ('AGENT', 'POOL') and resolved_at > now() - interval '5 minutes' group by subject_id`,
+  )
+  return new Map(rows.map(({ subjectId, at }) => [subjectId, at]))
+}

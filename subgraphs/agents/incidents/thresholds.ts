@@ -1,0 +1,32 @@
+/** From when on something is an incident. */
+export const thresholds = {
+  /** A pool that was seen up, without an answer for so long. */
+  poolDownMs: 3_000,
+  /** After a start, how long a pool that was never seen up is waited for. */
+  graceMs: 25_000,
+  /** An agent that its pool does not host, though it answers. A pool gets back by itself what it lost within 2 s. */
+  notHostedMs: 10_000,
+  /** An agent elsewhere, looked at every 5 s. */
+  silentMs: 16_000,
+  /** What an agent's calls are counted over. */
+  windowMs: 60_000,
+  /** With fewer calls nothing is said of an agent. */
+  leastCalls: 5,
+  errorRatio: 0.5,
+  leastTimeouts: 3,
+  timeoutRatio: 0.5,
+  /** Of the 95th percentile of answered calls. */
+  slowMs: 10_000,
+  /** Of a run's budget, before it is judged. */
+  burntShare: 0.4,
+  /** How many times as much of its budget as of its steps a run may have used up. */
+  burnRate: 3,
+  /** Sendings of one message without an answer, within ten minutes. */
+  unanswered: 3,
+  /** Where as many different messages have no answer it is the agent, not the message. */
+  unansweredMessages: 3,
+  certificateEndsMs: 86_400_000,
+  eventsStalledMs: 15_000,
+  /** A version that has run for longer is not what has just gone wrong. */
+  rollBackWithinMs: 3_600_000,
+} as const

@@ -1,0 +1,72 @@
+import { z } from 'zod'
+
+/** An agent's calls within a while. */
+export type Calls = { total: number; errors: number; timeouts: number; p95Ms: number | null }
+
+type Sample = { at: number; outcome: 'OK' | 'ERROR' | 'TIMEOUT'; latencyMs: number }
+
+export type Window = {
+  /** A record of the usage topic; what is none is passed over. */
+  add(text: string): void
+  callsOf(agentId: string, since: Date): Calls
+}
+
+const keptMs = 120_000
+const keptOfAgent = 500
+const keptAgents = 10_000
+
+const batch = z.object({
+  samples: z.array(
+    z.object({
+      agentId: z.string(),
+      caller: z.string(),
+      outcome: z.enum(['OK', 'ERROR', 'TIMEOUT']),
+      latencyMs: z.number(),
+      at: z.coerce.date(),
+    }),
+  ),
+})
+
+/** The latest calls of each agent, a bounded number; not those of `except`, whose calls are no use but a look. */
+export function openWindow(except: string, now: () => number = Date.now): Window {
+  const agents = new Map<string, Sample[]>()
+  return {
+    add(text) {
+      const parsed = batch.safeParse(jsonOf(text))
+      if (!parsed.success) return
+      for (const { agentId, caller, outcome, latencyMs, at } of parsed.data.samples) {
+        if (caller === except || at.getTime() < now() - keptMs) continue
+        const kept = agents.get(agentId) ?? []
+        kept.push({ at: at.getTime(), outcome, latencyMs })
+        if (kept.length > keptOfAgent) kept.shift()
+        // The one that was called last is the last to be forgotten.
+        agents.delete(agentId)
+        agents.set(agentId, kept)
+        for (const oldest of agents.keys()) {
+          if (agents.size <= keptAgents) break
+          agents.delete(oldest)
+        }
+      }
+    },
+    callsOf(agentId, since) {
+      const calls = (agents.get(agentId) ?? []).filter(({ at }) => at >= since.getTime())
+      const latencies = calls
+        .flatMap(({ outcome, latencyMs }) => (outcome === 'OK' ? [latencyMs] : []))
+        .toSorted((a, b) => a - b)
+      return {
+        total: calls.length,
+        errors: calls.filter(({ outcome }) => outcome === 'ERROR').length,
+        timeouts: calls.filter(({ outcome }) => outcome === 'TIMEOUT').length,
+        p95Ms: latencies[Math.ceil(latencies.length * 0.95) - 1] ?? null,
+      }
+    },
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
