@@ -97,6 +97,7 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       AGENT_POOLS: JSON.stringify(addresses.pools),
       AGENT_ENDPOINT_ALLOW: ['127.0.0.0/8', ...config.agentEndpointAllow].join(','),
       CACHE_DIR: config.cacheDir,
+      ...(config.incidentPolicies === undefined ? {} : { INCIDENT_POLICIES: config.incidentPolicies }),
       ...embeddingsEnv(config),
       JWT_ISSUER: config.jwtIssuer,
       JWT_AUDIENCE: config.jwtAudience,
@@ -226,7 +227,14 @@ function startProcesses(
   env: Record<string, string>,
   undo: (() => Promise<void>)[],
 ): Supervised[] {
-  const run = (name: string, script: string, args: string[], execArgv: string[] = [], host = loopback) => {
+  const run = (
+    name: string,
+    script: string,
+    args: string[],
+    address: string,
+    execArgv: string[] = [],
+    host = loopback,
+  ) => {
     const logFile = join(dataFolder, 'logs', `${name.replaceAll(' ', '-')}.log`)
     const supervised = supervise({
       name,
@@ -235,27 +243,28 @@ function startProcesses(
       execArgv,
       env: { ...env, HOST: host },
       logFile,
+      liveUrl: new URL('/health/live', address).href,
       log,
     })
     undo.push(() => supervised.stop())
     return supervised
   }
   const subgraphs = separate
-    ? subgraphNames.map((name) => run(`subgraph ${name}`, 'subgraphs/index.ts', [name]))
-    : [run('subgraphs', 'subgraphs/index.ts', [...subgraphNames])]
-  const pools = poolNames.map((name) =>
-    run(`pool ${name}`, 'subgraphs/agents/runtime/pool.ts', [
-      '--name',
-      name,
-      '--port',
-      new URL(addresses.pools[name] ?? '').port,
-    ]),
-  )
+    ? subgraphNames.map((name) =>
+        run(`subgraph ${name}`, 'subgraphs/index.ts', [name], addresses.subgraphs[name] ?? ''),
+      )
+    : [run('subgraphs', 'subgraphs/index.ts', [...subgraphNames], addresses.subgraphs.agents ?? '')]
+  const pools = poolNames.map((name) => {
+    const address = addresses.pools[name] ?? ''
+    const args = ['--name', name, '--port', new URL(address).port]
+    return run(`pool ${name}`, 'subgraphs/agents/runtime/pool.ts', args, address)
+  })
   const supergraph = join(repository, 'schema/supergraph.graphql')
   const gateway = run(
     'gateway',
     'gateway/index.ts',
     ['--supergraph', supergraph, '--port', `${port}`],
+    `http://${reachableHost(config.host)}:${port}`,
     // Short-lived garbage of a request is gone before it is copied: a third less CPU time on large answers.
     ['--max-semi-space-size=64'],
     config.host,

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import { CannotStart } from './cannot-start.ts'
 
@@ -11,6 +12,10 @@ export type SupervisedOptions = {
   env: Record<string, string>
   /** Receives what the process writes to stdout and stderr. */
   logFile: string
+  /** Answers while the process lives: one that is ready and does not answer for seconds is killed and started again. */
+  liveUrl?: string
+  /** How often it is asked; as many answers have to be missing on end. */
+  live?: { everyMs: number; missing: number }
   log: Log
 }
 
@@ -30,6 +35,8 @@ const graceMs = 17_000
 const mostFastDeaths = 5
 const fastDeathMs = 5_000
 const longestPauseMs = 5_000
+// A hung process is found out after five to six seconds, and is back within ten.
+const usualLive = { everyMs: 1_000, missing: 5 }
 
 /** A Node process that is started again when it dies, a little later each time it died soon after its start. */
 export function supervise(options: SupervisedOptions): Supervised {
@@ -57,7 +64,9 @@ export function supervise(options: SupervisedOptions): Supervised {
     const started = spawnNode(options)
     child = started
     started.on('message', (message) => {
-      if (isReady(message)) becomeReady(message)
+      if (!isReady(message)) return
+      becomeReady(message)
+      void killWhereHung(started, options)
     })
     started.once('exit', (code, signal) => {
       if (stopping) return
@@ -100,8 +109,47 @@ function spawnNode({ script, args = [], execArgv = [], env, logFile }: Supervise
   }
 }
 
+/** Until the process ends. */
+async function killWhereHung(
+  child: ChildProcess,
+  { name, liveUrl, live, log }: SupervisedOptions,
+): Promise<void> {
+  if (liveUrl === undefined) return
+  const { everyMs, missing } = live ?? usualLive
+  const ended = new AbortController()
+  child.once('exit', () => ended.abort())
+  let missed = 0
+  while (!ended.signal.aborted && hasNotEnded(child)) {
+    const askedAt = Date.now()
+    const answered = await answers(liveUrl, everyMs)
+    const tookMs = Date.now() - askedAt
+    // Where it took far longer than it may, this process was held up itself.
+    if (answered || tookMs > 2 * everyMs) missed = 0
+    else if (++missed >= missing && hasNotEnded(child)) {
+      log.warn({ name, missed }, 'a process does not answer any more: it is killed')
+      child.kill('SIGKILL')
+      return
+    }
+    await sleep(Math.max(0, everyMs - tookMs), undefined, { signal: ended.signal, ref: false }).catch(
+      () => undefined,
+    )
+  }
+}
+
+async function answers(url: string, withinMs: number): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(withinMs) })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}
+
+const hasNotEnded = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
+
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+  if (!hasNotEnded(child)) return
   const exited = new Promise<void>((done) => child.once('exit', () => done()))
   child.kill('SIGTERM')
   const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
