@@ -7,11 +7,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
+import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
-import type { Floor, Subgraph } from '../../kit/subgraph.ts'
+import { type Floor, internalSettings, type Subgraph } from '../../kit/subgraph.ts'
 import type { AgentsFloor } from '../context.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { subgraph } from '../index.ts'
@@ -84,6 +85,12 @@ policies:
     holdsForSeconds: 1
     withinSeconds: 60
     actions: [{ action: open-breaker, withinSeconds: 2 }, { action: quarantine, withinSeconds: 30 }]
+  - name: hanging
+    symptom: LATENCY
+    objective: agent-answers
+    holdsForSeconds: 1
+    withinSeconds: 60
+    actions: [{ action: restart-agent, withinSeconds: 10 }]
   - name: poison
     symptom: POISON_MESSAGE
     objective: message-is-held
@@ -250,7 +257,7 @@ const steps = ({ timeline }: Incident) =>
 
 test('an agent that fails is not called until it answers again: its breaker opens and closes', async () => {
   const agent = await stranger(badly)
-  await activeAgent('failing', agent && { endpoint: agent.url })
+  await activeAgent('failing', { endpoint: agent.url })
   for (let index = 0; index < 6; index++) expect(await call('failing', 'hello')).toBe('ERROR')
   const opened = await incidentThat('failing', 'MITIGATING')
   expect(opened).toMatchObject({ symptom: 'ERROR_RATE', policy: 'failing' })
@@ -273,6 +280,69 @@ test('an agent that fails is not called until it answers again: its breaker open
   expect(events.map(({ type, version }) => [type, version])).toEqual(
     resolved.timeline.map(({ number }) => ['ossa.agents.IncidentChange', number]),
   )
+
+  agent.behaves = badly
+  for (let index = 0; index < 6; index++) expect(await call('failing', 'hello')).toBe('ERROR')
+  const again = await incidentThat('failing', 'MITIGATING')
+  expect(again).toMatchObject({ id: resolved.id, recurrences: 1 })
+  expect(steps(again).slice(steps(resolved).length, steps(resolved).length + 2)).toEqual([
+    'RECURRED',
+    'ACTION open-breaker',
+  ])
+  const status = async () =>
+    (await ask<{ agent: { status: string } }>('{ agent(id: "failing") { status } }')).agent
+  await expect.poll(status, { timeout: 20_000 }).toEqual({ status: 'SUSPENDED' })
+  agent.behaves = well
+  expect(steps(await incidentThat('failing', 'RESOLVED')).slice(-4)).toEqual([
+    'OUTCOME open-breaker false',
+    'ACTION quarantine',
+    'OUTCOME quarantine true',
+    'RESOLVED',
+  ])
+  expect(await status()).toEqual({ status: 'ACTIVE' })
+}, 60_000)
+
+test('an agent that hangs in its pool is begun anew', async () => {
+  await activeAgent('hanging', { pool: 'community' })
+  const at = new Date().toISOString()
+  const sample = {
+    agentId: 'hanging',
+    caller: 'tester',
+    outcome: 'TIMEOUT',
+    latencyMs: 15_000,
+    at,
+  }
+  const value = JSON.stringify({ source: 's', sequence: 1, samples: Array.from({ length: 6 }, () => sample) })
+  await graph.eventLog.append(usageTopic, [{ key: 's', headers: {}, value }])
+  const resolved = await incidentThat('hanging', 'RESOLVED')
+  expect(resolved).toMatchObject({ symptom: 'LATENCY', policy: 'hanging' })
+  expect(steps(resolved)).toEqual([
+    'DETECTED',
+    'ACTION restart-agent',
+    'OUTCOME restart-agent true',
+    'RESOLVED',
+  ])
+  expect(await call('hanging', 'hello')).toBe('OK')
+}, 60_000)
+
+test('whoever takes over begins an action again whose end nobody knows', async () => {
+  const agent = await stranger(well)
+  await activeAgent('orphan', { endpoint: agent.url })
+  const database = createPool({ url: graph.databaseUrl, role: 'agents', applicationName: 'test' })
+  const progress = { action: 0, actionAt: new Date().toISOString(), isDone: false, heldSince: null }
+  await inTransaction(database, internalSettings, (tx) =>
+    tx.query(
+      `insert into incident (id, symptom, subject_kind, subject_id, agent_id, status, objective, policy, progress,
+         organization_id, visibility, version, detected_at, began_at, updated_at)
+       values ('left', 'ERROR_RATE', 'AGENT', 'orphan', 'orphan', 'MITIGATING', 'It answers.', 'failing', $1,
+         'ossa', 'ORGANIZATION', 0, now(), now(), now())`,
+      [JSON.stringify(progress)],
+    ),
+  )
+  await database.end()
+  const resolved = await incidentThat('orphan', 'RESOLVED')
+  expect(steps(resolved)).toEqual(['ACTION open-breaker', 'OUTCOME open-breaker true', 'RESOLVED'])
+  expect(resolved.timeline[0]?.text).toBe('begun again, as it is not known how it ended')
 }, 60_000)
 
 test('a version that fails is rolled back to the one before', async () => {

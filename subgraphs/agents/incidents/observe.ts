@@ -11,7 +11,7 @@ import type { Window } from './window.ts'
 
 export type Observed = Observation & { hosted: ReadonlyMap<string, readonly HostedAgent[]> }
 
-const lookMs = 2_000
+const lookMs = 1_500
 
 type Look = { hosted: HostedAgent[] } | { reason: string }
 type Memory = { wasUp: boolean; downSince: number | null; upSince: number }
@@ -31,16 +31,17 @@ export function openObserver(pool: Pool, runtime: Runtime, poolNames: readonly s
     return [name, await Promise.race([asked, late])]
   }
 
-  const remember = (name: string, isUp: boolean, now: number): Memory => {
+  const remember = (name: string, isUp: boolean, now: number, askedAt: number): Memory => {
     const before = pools.get(name) ?? { wasUp: false, downSince: null, upSince: 0 }
     const after = isUp
       ? { wasUp: true, downSince: null, upSince: before.downSince === null ? before.upSince : now }
-      : { ...before, downSince: before.downSince ?? now }
+      : { ...before, downSince: before.downSince ?? askedAt }
     pools.set(name, after)
     return after
   }
 
   return async (): Promise<Observed> => {
+    const askedAt = Date.now()
     const looks = new Map(await Promise.all(poolNames.map(lookAt)))
     const at = new Date()
     const now = at.getTime()
@@ -68,7 +69,7 @@ export function openObserver(pool: Pool, runtime: Runtime, poolNames: readonly s
     }
     const counts = Map.groupBy(rows.agents, (agent) => agent.pool)
     const seenPools = [...looks].map(([name, look]): ObservedPool => {
-      const { wasUp, downSince } = remember(name, 'hosted' in look, now)
+      const { wasUp, downSince } = remember(name, 'hosted' in look, now, askedAt)
       return {
         name,
         downForMs: downSince === null ? 0 : Math.max(1, now - downSince),
