@@ -8,11 +8,13 @@ import { supervise } from './supervisor.ts'
 
 const script = `
 import { createServer } from 'node:http'
-createServer((request, response) => response.end('live')).listen(Number(process.argv[2]), '127.0.0.1', () =>
-  process.send({ ready: true }),
-)`
+const server = createServer((request, response) => response.setHeader('connection', 'close').end('live'))
+server.listen(Number(process.argv[2]), '127.0.0.1', () => process.send({ ready: true }))
+process.on('SIGUSR2', () => server.close())
+setInterval(() => undefined, 1_000)`
 
-test('a process that hangs is killed and started again, one that answers is left alone', async () => {
+/** Is looked at every 200 ms. */
+async function supervisedChild() {
   const folder = await mkdtemp(join(tmpdir(), 'supervisor-'))
   const port = await freePort()
   await writeFile(join(folder, 'child.mjs'), script)
@@ -27,25 +29,36 @@ test('a process that hangs is killed and started again, one that answers is left
     live: { everyMs: 200, missing: 3 },
     log: createLog('test', 'silent'),
   })
-  try {
-    await supervised.ready
-    const first = supervised.pid() ?? 0
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
-    expect(supervised.pid()).toBe(first)
-    process.kill(first, 'SIGSTOP')
-    await expect.poll(() => supervised.pid() !== first, { timeout: 20_000 }).toBe(true)
-    await expect
-      .poll(
-        () =>
-          fetch(liveUrl).then(
-            ({ ok }) => ok,
-            () => false,
-          ),
-        { timeout: 20_000 },
-      )
-      .toBe(true)
-  } finally {
-    await supervised.stop()
-    await rm(folder, { recursive: true })
+  await supervised.ready
+  return {
+    pid: () => supervised.pid() ?? 0,
+    answers: () =>
+      fetch(liveUrl).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    async [Symbol.asyncDispose]() {
+      await supervised.stop()
+      await rm(folder, { recursive: true })
+    },
   }
+}
+
+test('a process that hangs is killed and started again, one that answers is left alone', async () => {
+  await using child = await supervisedChild()
+  const first = child.pid()
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  expect(child.pid()).toBe(first)
+  process.kill(first, 'SIGSTOP')
+  await expect.poll(() => child.pid() !== first, { timeout: 20_000 }).toBe(true)
+  await expect.poll(() => child.answers(), { timeout: 20_000 }).toBe(true)
+}, 60_000)
+
+test('a process that refuses connections is left alone: it may be draining', async () => {
+  await using child = await supervisedChild()
+  const first = child.pid()
+  process.kill(first, 'SIGUSR2')
+  await expect.poll(() => child.answers(), { timeout: 20_000 }).toBe(false)
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  expect(child.pid()).toBe(first)
 }, 60_000)

@@ -121,10 +121,10 @@ async function killWhereHung(
   let missed = 0
   while (!ended.signal.aborted && hasNotEnded(child)) {
     const askedAt = Date.now()
-    const answered = await answers(liveUrl, everyMs)
+    const silent = await isSilent(liveUrl, everyMs)
     const tookMs = Date.now() - askedAt
     // Where it took far longer than it may, this process was held up itself.
-    if (answered || tookMs > 2 * everyMs) missed = 0
+    if (!silent || tookMs > 2 * everyMs) missed = 0
     else if (++missed >= missing && hasNotEnded(child)) {
       log.warn({ name, missed }, 'a process does not answer any more: it is killed')
       child.kill('SIGKILL')
@@ -136,13 +136,15 @@ async function killWhereHung(
   }
 }
 
-async function answers(url: string, withinMs: number): Promise<boolean> {
+/** A connection that is refused is no silence: who drains refuses them, and must not be killed in the middle of it. */
+async function isSilent(url: string, withinMs: number): Promise<boolean> {
+  const deadline = AbortSignal.timeout(withinMs)
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(withinMs) })
+    const response = await fetch(url, { signal: deadline })
     await response.body?.cancel()
-    return response.ok
-  } catch {
     return false
+  } catch {
+    return deadline.aborted
   }
 }
 
