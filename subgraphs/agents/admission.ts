@@ -14,10 +14,11 @@ export type Asked = {
   messageId?: string
 }
 
-/** Why a call may not be made, or null; told how those ended that were made, where it wants to know. */
+/** Why a call may not be made, or null. */
 export type Policy = {
   (asked: Asked): string | null
-  ended?: (asked: Asked, invocation: Invocation) => void
+  /** A call begins; what it gives is told how the call ended, null where nobody knows. */
+  begun?: (asked: Asked) => (invocation: Invocation | null) => void
 }
 
 /** The call was refused; the message may be told. */
@@ -33,9 +34,14 @@ export function admit(policy: Policy, asked: Asked): (sending: Sending) => Promi
   if (refusal !== null) throw new NotAdmitted(`policy refuses the call: ${refusal}`)
   const { caller, capability, agent } = asked
   return async (sending) => {
-    const invocation = await invoke({ ...sending, agentId: agent.id, capability, caller })
-    policy.ended?.(asked, invocation)
-    return invocation
+    const ended = policy.begun?.(asked)
+    let invocation: Invocation | null = null
+    try {
+      invocation = await invoke({ ...sending, agentId: agent.id, capability, caller })
+      return invocation
+    } finally {
+      ended?.(invocation)
+    }
   }
 }
 

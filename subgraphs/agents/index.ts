@@ -2,6 +2,7 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
 import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
 import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
+import { policiesOf } from './incidents/policies.ts'
 import { watchIncidents } from './incidents/watch.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
@@ -18,14 +19,16 @@ export const subgraph: Subgraph<AgentsFloor> = {
   topics: [topic, usageTopic],
   inbox: { topics: inboxTopics, apply: applyEvent },
   async start(floor) {
-    await seedHome(floor)
     const { config, keys, log } = floor
+    // First, as it may throw: what is begun before it nobody would stop.
+    const policies = await policiesOf(config.incidentPolicies)
+    await seedHome(floor)
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
     const tending = tendPools(floor, runtime)
     const probing = probeRemote(floor)
     const { bell, fleet, holds } = floor
     const orchestrator = startOrchestrator(floor, { bell, fleet, policy: holds.policy })
-    const watching = await watchIncidents(floor, runtime)
+    const watching = watchIncidents(floor, runtime, policies)
     return {
       async stop() {
         await Promise.all([tending.stop(), probing.stop(), orchestrator.stop(), watching.stop()])

@@ -76,3 +76,19 @@ test('what keeps coming back is escalated instead of mended once more', () => {
   expect(decide({ ...open, recurrences: 3 }, policy, bad, at(0))).toMatchObject({ kind: 'ACT' })
   expect(decide({ ...open, recurrences: 4 }, policy, bad, at(0))).toMatchObject({ kind: 'ESCALATE' })
 })
+
+test('what a person was asked about ends by itself when it has held for a while, and nothing more is done', () => {
+  const asked = (progress: Progress) => ({ ...open, status: 'ESCALATED' as const, progress })
+  expect(decide(asked(during(1, 21)), policy, bad, at(500))).toEqual({ kind: 'WAIT', heldSince: null })
+  expect(decide(asked(fresh), null, good, at(30))).toEqual({ kind: 'WAIT', heldSince: at(30).toISOString() })
+  const held = { ...fresh, heldSince: at(30).toISOString() }
+  expect(decide(asked(held), null, good, at(49))).toMatchObject({ kind: 'WAIT' })
+  expect(decide(asked(held), null, good, at(50))).toEqual({ kind: 'RESOLVE' })
+})
+
+test('nothing is done about what is well when it is looked at', () => {
+  expect(decide(open, policy, good, at(1))).toEqual({ kind: 'WAIT', heldSince: at(1).toISOString() })
+  const held = { ...open, progress: { ...fresh, heldSince: at(1).toISOString() } }
+  expect(decide(held, policy, good, at(11))).toEqual({ kind: 'RESOLVE' })
+  expect(decide(held, policy, bad, at(2))).toMatchObject({ kind: 'ACT', index: 0 })
+})

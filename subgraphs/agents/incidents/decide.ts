@@ -27,6 +27,8 @@ export type Decision =
 
 type Going = { status: IncidentStatus; progress: Progress; beganAt: Date; recurrences: number }
 
+/** How long it has to hold before one that a person was asked about ends by itself. */
+export const escalatedHoldsSeconds = 20
 /** One that comes back more often is not mended by doing the same again. */
 const mostRecurrences = 3
 
@@ -37,17 +39,21 @@ export function decide(
   { holds, seen }: Measured,
   now: Date,
 ): Decision {
+  const heldSince = holds ? (progress.heldSince ?? now.toISOString()) : null
+  const isHeldFor = (seconds: number) =>
+    heldSince !== null && now.getTime() - Date.parse(heldSince) >= seconds * 1_000
+  // Nothing more is done about it, and what was done, as a breaker that is open, need not last for ever.
+  if (status === 'ESCALATED')
+    return isHeldFor(escalatedHoldsSeconds) ? { kind: 'RESOLVE' } : { kind: 'WAIT', heldSince }
   if (policy === null) return { kind: 'ESCALATE', why: 'no policy covers it' }
   if (recurrences > mostRecurrences)
     return { kind: 'ESCALATE', why: `it came back ${recurrences} times though it was mended` }
   const { action, actionAt, isDone } = progress
-  if (status === 'OPEN' || action < 0) return { kind: 'ACT', index: 0, isAgain: false, failed: false }
   if (!isDone) return { kind: 'ACT', index: action, isAgain: true, failed: false }
-  if (holds) {
-    const heldSince = progress.heldSince ?? now.toISOString()
-    const held = now.getTime() - Date.parse(heldSince)
-    return held >= policy.holdsForSeconds * 1_000 ? { kind: 'RESOLVE' } : { kind: 'WAIT', heldSince }
-  }
+  // Also before the first action: an agent that is well when it is looked at must not be held back for what it is asked.
+  if (heldSince !== null)
+    return isHeldFor(policy.holdsForSeconds) ? { kind: 'RESOLVE' } : { kind: 'WAIT', heldSince }
+  if (action < 0) return { kind: 'ACT', index: 0, isAgain: false, failed: false }
   const tried = policy.actions[action]
   if (tried === undefined) return { kind: 'ESCALATE', why: `${policy.name} has no action ${action} any more` }
   if (now.getTime() - beganAt.getTime() >= policy.withinSeconds * 1_000)

@@ -13,13 +13,18 @@ const calm: Observation = {
   certificates: [],
   oldestEventMs: 0,
 }
-const quiet = { total: 0, errors: 0, timeouts: 0, p95Ms: null }
-const calls = (total: number, errors: number, timeouts = 0, p95Ms: number | null = 20) => ({
+const none = { total: 0, errors: 0, late: 0 }
+const quiet = { total: 0, errors: 0, timeouts: 0, slow: 0, p95Ms: null, latest: none }
+const ofLatest = (total: number, errors: number, late = 0) => ({ total, errors, late })
+const calls = (total: number, errors: number, timeouts = 0, slow = 0, latest = ofLatest(10, 0)) => ({
   total,
   errors,
   timeouts,
-  p95Ms,
+  slow,
+  p95Ms: 20,
+  latest,
 })
+const failing = calls(10, 10, 0, 0, ofLatest(10, 10))
 const agent = (change: Partial<ObservedAgent> = {}): ObservedAgent => ({
   id: 'a',
   organizationId: 'ossa',
@@ -29,6 +34,7 @@ const agent = (change: Partial<ObservedAgent> = {}): ObservedAgent => ({
   placedAt: ago(300),
   heartbeatAt: ago(2),
   labels: {},
+  declaredP95Ms: 500,
   notHostedForMs: null,
   calls: quiet,
   ...change,
@@ -46,19 +52,42 @@ const symptoms = (change: Partial<Observation>) =>
 
 test.each([
   ['a quiet agent', agent(), []],
-  ['a single bad call', agent({ calls: calls(1, 1) }), []],
+  ['a single bad call', agent({ calls: calls(1, 1, 0, 0, ofLatest(1, 1)) }), []],
   ['bad calls among many good ones', agent({ calls: calls(100, 49) }), []],
-  ['half of its calls', agent({ calls: calls(10, 5) }), ['ERROR_RATE']],
-  ['calls that were not answered in time', agent({ calls: calls(6, 1, 3) }), ['LATENCY']],
-  ['slow answers', agent({ calls: calls(20, 0, 0, 12_000) }), ['LATENCY']],
+  ['half of its calls', agent({ calls: calls(20, 10) }), ['ERROR_RATE']],
+  ['half of its calls, but few', agent({ calls: calls(10, 5, 0, 0, ofLatest(10, 5)) }), []],
+  ['most of few calls', agent({ calls: calls(5, 4, 0, 0, ofLatest(5, 4)) }), ['ERROR_RATE']],
+  [
+    'calls that were not answered in time',
+    agent({ calls: calls(6, 1, 3, 0, ofLatest(6, 1, 3)) }),
+    ['LATENCY'],
+  ],
+  ['slow answers', agent({ calls: calls(20, 0, 0, 10) }), ['LATENCY']],
+  ['some slow answers', agent({ calls: calls(20, 0, 0, 9) }), []],
+  [
+    'what has just begun to fail, after a good minute',
+    agent({ calls: calls(150, 7, 0, 0, ofLatest(10, 7)) }),
+    ['ERROR_RATE'],
+  ],
+  ['a few of the latest calls', agent({ calls: calls(150, 6, 0, 0, ofLatest(10, 6)) }), []],
+  [
+    'calls that hang, before any of them has ended',
+    agent({ calls: calls(150, 0, 0, 0, ofLatest(10, 0, 7)) }),
+    ['LATENCY'],
+  ],
+  [
+    'two calls that hang, of an agent that is hardly called',
+    agent({ calls: calls(0, 0, 0, 0, ofLatest(2, 0, 2)) }),
+    [],
+  ],
   ['an agent that its pool has just lost', agent({ notHostedForMs: 3_000 }), []],
   ['an agent that its pool does not get back', agent({ notHostedForMs: 12_000 }), ['HEARTBEAT_MISSING']],
   ['an agent elsewhere that was heard of lately', agent({ pool: null, heartbeatAt: ago(9) }), []],
   ['an agent elsewhere that is silent', agent({ pool: null, heartbeatAt: ago(20) }), ['PROBE_FAILED']],
   ['one that was placed a moment ago', agent({ pool: null, heartbeatAt: null, placedAt: ago(4) }), []],
-  ['one that is SUSPENDED', agent({ status: 'SUSPENDED', calls: calls(10, 10) }), []],
-  ['one that is RETIRED', agent({ status: 'RETIRED', calls: calls(10, 10) }), []],
-  ['one that is being deployed', agent({ status: 'DEPLOYING', calls: calls(10, 10) }), []],
+  ['one that is SUSPENDED', agent({ status: 'SUSPENDED', calls: failing }), []],
+  ['one that is RETIRED', agent({ status: 'RETIRED', calls: failing }), []],
+  ['one that is being deployed', agent({ status: 'DEPLOYING', calls: failing }), []],
 ])('%s', (_, observed, expected) => {
   expect(symptoms({ agents: [observed] })).toEqual(expected)
 })
@@ -75,9 +104,9 @@ test.each([
 })
 
 test('agents of a pool that is down are no incidents of their own', () => {
-  const failing = agent({ calls: calls(10, 10) })
-  expect(symptoms({ agents: [failing], pools: [pool({ downForMs: 5_000 })] })).toEqual(['POOL_UNREACHABLE'])
-  expect(symptoms({ agents: [failing], pools: [pool()] })).toEqual(['ERROR_RATE'])
+  const seen = agent({ calls: failing })
+  expect(symptoms({ agents: [seen], pools: [pool({ downForMs: 5_000 })] })).toEqual(['POOL_UNREACHABLE'])
+  expect(symptoms({ agents: [seen], pools: [pool()] })).toEqual(['ERROR_RATE'])
 })
 
 test('after a start nobody has been silent for long', () => {
@@ -90,7 +119,7 @@ test.each([
   ['sent three times and never answered', message, {}, ['POISON_MESSAGE']],
   ['sent twice', { ...message, times: 2 }, {}, []],
   ['as three others of the agent: it is the agent', { ...message, others: 3 }, {}, []],
-  ['to an agent that fails anyway', message, { calls: calls(10, 10) }, ['ERROR_RATE']],
+  ['to an agent that fails anyway', message, { calls: failing }, ['ERROR_RATE']],
 ])('a message %s', (_, observed, change, expected) => {
   expect(symptoms({ agents: [agent(change)], messages: [observed] })).toEqual(expected)
 })

@@ -1,5 +1,5 @@
 import type { AgentStatus, IncidentSubjectKind, IncidentSymptom } from '../schema.generated.ts'
-import { thresholds } from './thresholds.ts'
+import { slowMsOf, thresholds } from './thresholds.ts'
 import type { Calls } from './window.ts'
 
 export type ObservedAgent = {
@@ -12,6 +12,8 @@ export type ObservedAgent = {
   placedAt: Date
   heartbeatAt: Date | null
   labels: Record<string, string>
+  /** The manifest's `spec.performance.p95LatencyMs`. */
+  declaredP95Ms: number | null
   /** How long its pool, which answers, has not hosted it; null where it does, or nobody knows. */
   notHostedForMs: number | null
   calls: Calls
@@ -40,7 +42,7 @@ export type ObservedMessage = {
   messageId: string
   agentId: string
   times: number
-  /** How many different ones of the agent's have had no answer. */
+  /** How many others of the agent's were sent again and had no answer either; what fails once may fail for this one. */
   others: number
   error: string
 }
@@ -144,15 +146,28 @@ function ofAgent(agent: ObservedAgent, { at, lookingForMs }: Observation): Detec
   const silentForMs = at.getTime() - Math.max(placedAt.getTime(), heartbeatAt?.getTime() ?? 0)
   if (pool === null && silentForMs >= thresholds.silentMs && lookingForMs >= thresholds.silentMs)
     return found('PROBE_FAILED', `it has not answered for ${inSeconds(silentForMs)}`)
-  if (calls.total < thresholds.leastCalls) return []
-  const over = `of ${calls.total} calls in the last minute`
-  if (calls.timeouts >= thresholds.leastTimeouts && calls.timeouts / calls.total >= thresholds.timeoutRatio)
-    return found('LATENCY', `${over} ${calls.timeouts} were not answered in time`)
-  const failed = calls.errors + calls.timeouts
-  if (failed / calls.total >= thresholds.errorRatio) return found('ERROR_RATE', `${over} ${failed} failed`)
-  if (calls.p95Ms !== null && calls.p95Ms >= thresholds.slowMs)
-    return found('LATENCY', `${over} one in twenty took longer than ${inSeconds(calls.p95Ms)}`)
-  return []
+  const bad = badCalls(calls)
+  if (bad === null) return []
+  const slow = `not answered within ${inSeconds(slowMsOf(agent.declaredP95Ms))}`
+  return bad.isLate
+    ? found('LATENCY', `of ${bad.of} ${bad.count} were ${slow}`)
+    : found('ERROR_RATE', `of ${bad.of} ${bad.count} failed`)
+}
+
+/** Lateness first: who does not answer in time may fail for that alone. */
+function badCalls(calls: Calls): { isLate: boolean; count: number; of: string } | null {
+  const { total, errors, timeouts, slow, latest } = calls
+  const minute = `${total} calls in the last minute`
+  const last = `the latest ${latest.total} calls`
+  const { badRatio, latestBadRatio, leastCalls, leastInWindow } = thresholds
+  const isBadOfLatest = (count: number, ratio: number) =>
+    latest.total >= leastCalls && count >= ratio * latest.total
+  const isBadInWindow = (count: number) => total >= leastInWindow && count >= badRatio * total
+  if (isBadOfLatest(latest.late, badRatio)) return { isLate: true, count: latest.late, of: last }
+  if (isBadInWindow(timeouts + slow)) return { isLate: true, count: timeouts + slow, of: minute }
+  const failed = latest.errors + latest.late
+  if (isBadOfLatest(failed, latestBadRatio)) return { isLate: false, count: failed, of: last }
+  return isBadInWindow(errors + timeouts) ? { isLate: false, count: errors + timeouts, of: minute } : null
 }
 
 function ofRun({ id, organizationId, visibility, spent, allocated, done, total }: ObservedRun): Detection[] {

@@ -10,11 +10,15 @@ import type { Measured } from './decide.ts'
 /** The subject of these calls; in usage they count as others do, for detection they don't. */
 export const looker = 'subgraph:agents'
 
-const withinMs = 5_000
 const maxBytes = 512 * 1024
 
-/** Asks an agent for the first of its own examples; one without any is only looked at. */
-export async function exercise(floor: Floor, violations: Violations, agentId: string): Promise<Measured> {
+/** Asks an agent for the first of its own examples, which it has to answer within a time; one without any is only looked at. */
+export async function exercise(
+  floor: Floor,
+  violations: Violations,
+  agentId: string,
+  withinMs: number,
+): Promise<Measured> {
   const { pool, config, keys, usage, outbound } = floor
   const [agent, capabilities] = await inTransaction(pool, internalSettings, async (tx) => [
     (await agentsById(tx, [agentId]))[0] ?? null,

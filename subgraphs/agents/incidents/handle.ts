@@ -2,7 +2,7 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { type Acting, ActionFailed } from './acting.ts'
 import { carryOut } from './actions.ts'
-import { type Decision, decide, type Measured, type Progress } from './decide.ts'
+import { type Decision, decide, escalatedHoldsSeconds, type Measured, type Progress } from './decide.ts'
 import { type Measuring, measure } from './measure.ts'
 import { objectiveOf } from './objectives.ts'
 import type { Policy } from './policies.ts'
@@ -93,7 +93,8 @@ async function resolve(handling: Handling, { seen }: Measured): Promise<void> {
   const now = new Date()
   await inTransaction(floor.pool, internalSettings, async (tx) => {
     await release(tx, incident.id)
-    const text = `it has held for ${handling.policy?.holdsForSeconds} s: ${seen}`
+    const seconds = incident.status === 'ESCALATED' ? escalatedHoldsSeconds : handling.policy?.holdsForSeconds
+    const text = `it has held for ${seconds} s: ${seen}`
     const change: Change = { status: 'RESOLVED', resolvedAt: now }
     await record(tx, incident, { kind: 'RESOLVED', text }, change, now)
   })
@@ -118,7 +119,8 @@ async function escalate(handling: Handling, why: string, { seen }: Measured): Pr
       pool: observed.pools.find(({ name }) => name === incident.pool) ?? null,
       run: observed.runs.find(({ id }) => id === incident.subjectId) ?? null,
     }
-    const change: Change = { status: 'ESCALATED', escalatedAt: now, context }
+    const progress = { ...incident.progress, heldSince: null }
+    const change: Change = { status: 'ESCALATED', escalatedAt: now, context, progress }
     await record(tx, incident, { kind: 'ESCALATED', text: why }, change, now)
   })
   floor.nudge()

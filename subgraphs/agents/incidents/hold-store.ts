@@ -71,9 +71,12 @@ export async function unansweredMessages(tx: Transaction, least: number): Promis
   const { rows } = await tx.query<ObservedMessage>(
     `select one.message_id as "messageId", one.agent_id as "agentId", count(*)::int as times,
        (array_agg(one.error order by one.at desc))[1] as error,
-       (select count(distinct other.message_id)::int from unanswered as other
-        where other.agent_id = one.agent_id and other.message_id <> one.message_id
-          and other.at > now() - interval '10 minutes') as others
+       (select count(*)::int from (
+          select from unanswered as other
+          where other.agent_id = one.agent_id and other.message_id <> one.message_id
+            and other.at > now() - interval '10 minutes'
+          group by other.message_id having count(*) >= 2
+        ) as twice) as others
      from unanswered as one
      where one.at > now() - interval '10 minutes' and not exists (
        select from hold where hold.kind = 'MESSAGE' and hold.subject_id = one.message_id

@@ -6,7 +6,12 @@ import { internalSettings } from '../../kit/subgraph.ts'
 import { type Asked, openAgentsOnly, type Policy } from '../admission.ts'
 import { currentHolds, noteAnswered, noteUnanswered } from './hold-store.ts'
 
-export type Holds = { policy: Policy; stop(): Promise<void> }
+export type Holds = {
+  policy: Policy
+  /** How many calls of the agent that this process has made since then are under way for so long. */
+  underWay(agentId: string, forMs: number, since: Date): number
+  stop(): Promise<void>
+}
 
 const readEveryMs = 500
 /** Of messages whose end has not been noted yet; those beyond are not counted. */
@@ -14,7 +19,7 @@ const mostNotes = 1_000
 
 /**
  * What incidents keep from being called, as this process knows it: read anew twice a second. Where it can't be read, what
- * was read last stands. Notes which messages nobody answers.
+ * was read last stands. Notes which messages nobody answers, and which calls are under way.
  */
 export function openHolds({ pool, log }: { pool: Pool; log: Log }): Holds {
   const stopping = new AbortController()
@@ -23,6 +28,8 @@ export function openHolds({ pool, log }: { pool: Pool; log: Log }): Holds {
   const notes = new Set<Promise<void>>()
   /** Messages that had no answer from here: only for those an answer is worth a note. */
   const unanswered = new Set<string>()
+  /** When they began, by agent. */
+  const calls = new Map<string, Set<{ at: number }>>()
 
   const reading = (async () => {
     while (!stopping.signal.aborted) {
@@ -66,13 +73,32 @@ export function openHolds({ pool, log }: { pool: Pool; log: Log }): Holds {
   }
   return {
     policy: Object.assign(policy, {
-      ended({ messageId }: Asked, invocation: Invocation) {
-        if (messageId !== undefined) note(messageId, invocation)
+      begun({ messageId, agent }: Asked) {
+        const ended = noteCall(calls, agent.id)
+        return (invocation: Invocation | null) => {
+          ended()
+          if (messageId !== undefined && invocation) note(messageId, invocation)
+        }
       },
     }),
+    underWay(agentId, forMs, since) {
+      const before = Date.now() - forMs
+      return [...(calls.get(agentId) ?? [])].filter(({ at }) => at <= before && at >= since.getTime()).length
+    },
     async stop() {
       stopping.abort()
       await Promise.all([reading, ...notes])
     },
+  }
+}
+
+/** Returns what ends it. */
+function noteCall(calls: Map<string, Set<{ at: number }>>, agentId: string): () => void {
+  const call = { at: Date.now() }
+  const going = calls.get(agentId) ?? new Set()
+  calls.set(agentId, going.add(call))
+  return () => {
+    going.delete(call)
+    if (going.size === 0 && calls.get(agentId) === going) calls.delete(agentId)
   }
 }

@@ -28,12 +28,16 @@ const person = {
   scopes: ['agents:write', 'agents:deploy', 'agents:invoke', 'org:admin'],
 }
 
+let isOutOfOrder = false
 const echo = skill({
   name: 'echo',
   configuration: z.strictObject({}),
   input: z.strictObject({ text: z.string() }),
   output: z.strictObject({ text: z.string() }),
-  run: ({ text }) => ({ text }),
+  run({ text }) {
+    if (isOutOfOrder) throw new Error('out of order')
+    return { text }
+  },
 })
 
 /** With pools that are known only once the keys are there. */
@@ -312,8 +316,12 @@ test('an agent that hangs in its pool is begun anew', async () => {
     latencyMs: 15_000,
     at,
   }
+  isOutOfOrder = true
   const value = JSON.stringify({ source: 's', sequence: 1, samples: Array.from({ length: 6 }, () => sample) })
   await graph.eventLog.append(usageTopic, [{ key: 's', headers: {}, value }])
+  const done = async () => (await incidentsOf('hanging')).flatMap(steps)
+  await expect.poll(done, { timeout: 20_000 }).toContain('OUTCOME restart-agent true')
+  isOutOfOrder = false
   const resolved = await incidentThat('hanging', 'RESOLVED')
   expect(resolved).toMatchObject({ symptom: 'LATENCY', policy: 'hanging' })
   expect(steps(resolved)).toEqual([

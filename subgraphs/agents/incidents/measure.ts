@@ -9,7 +9,7 @@ import { isHeld } from './hold-store.ts'
 import type { ObjectiveName } from './objectives.ts'
 import type { Observed } from './observe.ts'
 import type { IncidentRow } from './store.ts'
-import { thresholds } from './thresholds.ts'
+import { slowMsOf, thresholds } from './thresholds.ts'
 
 export type Measuring = { floor: Floor; violations: Violations; seen: Observed; incident: IncidentRow }
 
@@ -31,10 +31,12 @@ const measures: Record<ObjectiveName, (measuring: Measuring) => Promise<Measured
     }
   },
 
-  async 'agent-answers'({ floor, violations, seen, incident: { agentId, beganAt, progress } }) {
+  async 'agent-answers'({ floor, violations, seen, incident: { agentId, status, beganAt, progress } }) {
     const agent = seen.agents.find(({ id }) => id === agentId)
     if (!agent || agentId === null) return { holds: true, seen: 'it is not deployed any more' }
-    const answered = await exercise(floor, violations, agentId)
+    const slowMs = slowMsOf(agent.declaredP95Ms)
+    const withinMs = status === 'OPEN' ? Math.min(thresholds.firstLookMs, slowMs) : slowMs
+    const answered = await exercise(floor, violations, agentId, withinMs)
     if (!answered.holds) return answered
     // Nobody else calls it while its breaker is open; where it is not, others' calls count as well.
     const since = Math.max(beganAt.getTime(), progress.actionAt === null ? 0 : Date.parse(progress.actionAt))
@@ -42,17 +44,19 @@ const measures: Record<ObjectiveName, (measuring: Measuring) => Promise<Measured
     const isWindowPast = seen.at.getTime() - since > thresholds.windowMs
     if (
       isWindowPast &&
-      agent.calls.total >= thresholds.leastCalls &&
-      failed / agent.calls.total >= thresholds.errorRatio
+      agent.calls.total >= thresholds.leastInWindow &&
+      failed / agent.calls.total >= thresholds.badRatio
     )
       return { holds: false, seen: `${failed} of ${agent.calls.total} calls of the last minute failed` }
     return answered
   },
 
-  async 'message-is-held'({ floor, violations, incident: { subjectId, agentId } }) {
+  async 'message-is-held'({ floor, violations, seen, incident: { subjectId, agentId } }) {
     const held = await inTransaction(floor.pool, internalSettings, (tx) => isHeld(tx, 'MESSAGE', subjectId))
     if (!held) return { holds: false, seen: 'the message may still be sent' }
-    return agentId === null ? { holds: true, seen: 'kept back' } : await exercise(floor, violations, agentId)
+    const agent = seen.agents.find(({ id }) => id === agentId)
+    if (!agent) return { holds: true, seen: 'it is kept back' }
+    return await exercise(floor, violations, agent.id, slowMsOf(agent.declaredP95Ms))
   },
 
   async 'run-keeps-pace'({ floor, seen, incident: { subjectId } }) {

@@ -8,8 +8,12 @@ export async function deployedAgents(tx: Transaction): Promise<DeployedAgent[]> 
     `select agent.id, agent.organization_id as "organizationId", agent.visibility, agent.status, deployment.pool,
        deployment.id as "deploymentId", deployment.placed_at as "placedAt", heartbeat.at as "heartbeatAt",
        case when jsonb_typeof(agent.manifest #> '{metadata,labels}') = 'object'
-         then agent.manifest #> '{metadata,labels}' else '{}' end as labels
+         then agent.manifest #> '{metadata,labels}' else '{}' end as labels,
+       case when jsonb_typeof(running.manifest #> '{spec,performance,p95LatencyMs}') = 'number'
+         then (running.manifest #>> '{spec,performance,p95LatencyMs}')::float8 end as "declaredP95Ms"
      from deployment join agent on agent.id = deployment.agent_id
+     join agent_version as running
+       on running.agent_id = deployment.agent_id and running.version = deployment.version
      left join heartbeat on heartbeat.agent_id = agent.id order by agent.id`,
   )
   return rows

@@ -5,19 +5,29 @@ import type { HostedAgent, Runtime } from '../runtime/local.ts'
 import { endingCertificates } from './certificates.ts'
 import type { Observation, ObservedPool } from './detect.ts'
 import { unansweredMessages } from './hold-store.ts'
+import type { Holds } from './holds.ts'
 import { deployedAgents, lastResolutions, oldestEventMs, runningRuns } from './observe-store.ts'
-import { thresholds } from './thresholds.ts'
+import { slowMsOf, thresholds } from './thresholds.ts'
 import type { Window } from './window.ts'
 
 export type Observed = Observation & { hosted: ReadonlyMap<string, readonly HostedAgent[]> }
 
 const lookMs = 1_500
 
+type Sources = {
+  pool: Pool
+  runtime: Runtime
+  poolNames: readonly string[]
+  window: Window
+  /** Knows of the calls of this process; those of others are seen when they end. */
+  holds: Pick<Holds, 'underWay'>
+}
+
 type Look = { hosted: HostedAgent[] } | { reason: string }
 type Memory = { wasUp: boolean; downSince: number | null; upSince: number }
 
 /** Looks at everything once with each call; what it takes from one look to the next is kept here. */
-export function openObserver(pool: Pool, runtime: Runtime, poolNames: readonly string[], window: Window) {
+export function openObserver({ pool, runtime, poolNames, window, holds }: Sources) {
   const startedAt = Date.now()
   const pools = new Map<string, Memory>()
   const missingSince = new Map<string, number>()
@@ -87,17 +97,22 @@ export function openObserver(pool: Pool, runtime: Runtime, poolNames: readonly s
       hosted,
       agents: rows.agents.map((agent) => {
         // What was before it was placed, mended, or its pool came back, says nothing of it now.
-        const since = Math.max(
+        const sinceMs = Math.max(
           now - thresholds.windowMs,
           agent.placedAt.getTime(),
           rows.resolved.get(agent.id)?.getTime() ?? 0,
           (agent.pool !== null && pools.get(agent.pool)?.upSince) || 0,
           (agent.pool !== null && rows.resolved.get(agent.pool)?.getTime()) || 0,
         )
+        const since = new Date(sinceMs)
+        const slowMs = slowMsOf(agent.declaredP95Ms)
         return {
           ...agent,
           notHostedForMs: notHostedFor(agent.id, agent.pool),
-          calls: window.callsOf(agent.id, new Date(since)),
+          calls: window.callsOf(agent.id, since, {
+            slowMs,
+            underWay: holds.underWay(agent.id, slowMs, since),
+          }),
         }
       }),
       runs: rows.runs,

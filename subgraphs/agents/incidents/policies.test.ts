@@ -53,6 +53,10 @@ test('ours are read where none are given, a file of the operator instead, and no
     expect((await policiesOf(join(folder, 'own.yaml')))?.map(({ name }) => name)).toEqual(['own'])
     expect((await policiesOf(undefined))?.length).toBeGreaterThan(5)
     expect(await policiesOf('off')).toBeNull()
+    const absent = join(folder, 'absent.yaml')
+    await expect(policiesOf(absent)).rejects.toThrow(
+      `INCIDENT_POLICIES: expected a file or \`off\`, ${absent} can't be read`,
+    )
   } finally {
     await rm(folder, { recursive: true })
   }

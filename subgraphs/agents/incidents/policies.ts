@@ -76,11 +76,14 @@ export function readPolicies(text: string, name: string): Policy[] {
   return policies
 }
 
-/** Of the setting `INCIDENT_POLICIES`: a file, `off`, or ours where it is not given. Null: nothing is done. */
+/** Of the setting `INCIDENT_POLICIES`: a file, `off`, or ours where it is not given. Null: nothing is done. Throws what is wrong with it. */
 export async function policiesOf(setting: string | undefined): Promise<readonly Policy[] | null> {
   if (setting === 'off') return null
   const path = setting ?? join(import.meta.dirname, 'policies.yaml')
-  return readPolicies(await readFile(path, 'utf8'), path)
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new Error(`INCIDENT_POLICIES: expected a file or \`off\`, ${path} can't be read`, { cause: error })
+  })
+  return readPolicies(text, path)
 }
 
 /** What policies ask of the thing concerned. */

@@ -12,11 +12,19 @@ export const thresholds = {
   windowMs: 60_000,
   /** With fewer calls nothing is said of an agent. */
   leastCalls: 5,
-  errorRatio: 0.5,
-  leastTimeouts: 3,
-  timeoutRatio: 0.5,
-  /** Of the 95th percentile of answered calls. */
+  /** Of so many in the window, or of the latest, half of which are bad: late ones in both, failed ones in the window. */
+  leastInWindow: 20,
+  badRatio: 0.5,
+  /** Of the latest ten, those that failed: more than half, as it is seen after seconds, and failures come in bursts. */
+  latestBadRatio: 0.7,
+  /** A call is late when it takes so many times as long as the manifest declares for its slowest in twenty. */
+  timesDeclared: 4,
+  /** But not before; the machine may be busy. */
+  leastSlowMs: 3_000,
+  /** Where nothing is declared. */
   slowMs: 10_000,
+  /** The first look at an agent that seems to fail takes no longer: calls go on meanwhile. */
+  firstLookMs: 1_500,
   /** Of a run's budget, before it is judged. */
   burntShare: 0.4,
   /** How many times as much of its budget as of its steps a run may have used up. */
@@ -30,3 +38,9 @@ export const thresholds = {
   /** A version that has run for longer is not what has just gone wrong. */
   rollBackWithinMs: 3_600_000,
 } as const
+
+/** From when on an answer of an agent is slow, by what it declares. */
+export const slowMsOf = (declaredP95Ms: number | null): number =>
+  declaredP95Ms === null
+    ? thresholds.slowMs
+    : Math.min(thresholds.slowMs, Math.max(thresholds.leastSlowMs, thresholds.timesDeclared * declaredP95Ms))

@@ -9,37 +9,48 @@ import { type Detection, detect } from './detect.ts'
 import { looker } from './exercise.ts'
 import { type Handling, handle } from './handle.ts'
 import { forgetUnanswered } from './hold-store.ts'
+import type { Holds } from './holds.ts'
 import { objectiveOf, objectiveTexts } from './objectives.ts'
 import { type Observed, openObserver } from './observe.ts'
-import { type Policy, policiesOf, policyFor } from './policies.ts'
+import { type Policy, policyFor } from './policies.ts'
 import { IncidentMoved, open } from './record.ts'
 import { goingIncidents } from './store.ts'
 import { openWindow } from './window.ts'
 
+/** The subject of certification's calls: its gates ask what an agent has to refuse. */
+const examiner = 'service:certification'
+
+type WatchedFloor = Floor & { holds: Holds }
+
 const lookEveryMs = 1_000
+/** Between two looks at what a person was asked about. */
+const escalatedEveryMs = 10_000
 const forgetEveryMs = 600_000
 
-type Watching = { floor: Floor; runtime: Runtime; policies: readonly Policy[] | null }
+type Watching = { floor: WatchedFloor; runtime: Runtime; policies: readonly Policy[] | null }
 
 /**
  * Looks at everything once a second, opens incidents, and does what policies say about them. In one process at a time:
- * all that it needs of an incident is in its row, so that another goes on when it dies. Throws where the policies can't
- * be read.
+ * all that it needs of an incident is in its row, so that another goes on when it dies. Without policies nothing is done.
  */
-export async function watchIncidents(floor: Floor, runtime: Runtime): Promise<{ stop(): Promise<void> }> {
+export function watchIncidents(
+  floor: WatchedFloor,
+  runtime: Runtime,
+  policies: readonly Policy[] | null,
+): { stop(): Promise<void> } {
   const { pool, log, eventLog, config } = floor
-  const policies = await policiesOf(config.incidentPolicies)
   if (policies === null) log.warn('incidents are detected only: INCIDENT_POLICIES is off')
   const watching = { floor, runtime, policies }
   return whileLeader({ pool, name: 'watch incidents', log }, async ({ signal }) => {
-    const window = openWindow(looker)
+    const window = openWindow([looker, examiner])
     const tail = await eventLog.tail({ topics: [usageTopic], from: 'latest', signal }, ({ value }) =>
       window.add(value),
     )
     const ended = new AbortController()
     const over = AbortSignal.any([signal, ended.signal])
     const done = tail.done.finally(() => ended.abort())
-    const observe = openObserver(pool, runtime, Object.keys(config.agentPools), window)
+    const poolNames = Object.keys(config.agentPools)
+    const observe = openObserver({ pool, runtime, poolNames, window, holds: floor.holds })
     const busy = new Map<string, Promise<void>>()
     let forgetAt = 0
     try {
@@ -90,13 +101,17 @@ async function look(
   if (policies === null) return
   const violations = openViolations()
   for (const incident of await inTransaction(pool, internalSettings, goingIncidents)) {
-    if (incident.status === 'ESCALATED' || busy.has(incident.id)) continue
+    if (busy.has(incident.id)) continue
     const policy = policies.find(({ name }) => name === incident.policy) ?? null
     const handling: Handling = { floor, runtime, violations, seen, policy, incident, signal }
     const task = handle(handling)
       .catch((error: unknown) => {
         if (!(error instanceof IncidentMoved) && !signal.aborted)
           log.warn({ err: error, incident: incident.id }, 'an incident could not be worked on, trying again')
+      })
+      .then(async () => {
+        if (incident.status === 'ESCALATED')
+          await sleep(escalatedEveryMs, undefined, { signal }).catch(() => undefined)
       })
       .finally(() => busy.delete(incident.id))
     busy.set(incident.id, task)

@@ -1,19 +1,40 @@
 import { z } from 'zod'
 
-/** An agent's calls within a while. */
-export type Calls = { total: number; errors: number; timeouts: number; p95Ms: number | null }
+/** An agent's calls within a while, and the newest of them: what has just begun to go wrong is not outweighed by a good minute. */
+export type Calls = {
+  total: number
+  errors: number
+  timeouts: number
+  /** Answered, and slower than they should be. */
+  slow: number
+  p95Ms: number | null
+  latest: {
+    total: number
+    errors: number
+    /** Timed out, slow, or under way for too long. */
+    late: number
+  }
+}
+
+type Judged = {
+  /** From when on an answer is slow. */
+  slowMs: number
+  /** Calls that have had no answer for so long. */
+  underWay: number
+}
 
 type Sample = { at: number; outcome: 'OK' | 'ERROR' | 'TIMEOUT'; latencyMs: number }
 
 export type Window = {
   /** A record of the usage topic; what is none is passed over. */
   add(text: string): void
-  callsOf(agentId: string, since: Date): Calls
+  callsOf(agentId: string, since: Date, judged: Judged): Calls
 }
 
 const keptMs = 120_000
 const keptOfAgent = 500
 const keptAgents = 10_000
+const latestCalls = 10
 
 const batch = z.object({
   samples: z.array(
@@ -27,15 +48,15 @@ const batch = z.object({
   ),
 })
 
-/** The latest calls of each agent, a bounded number; not those of `except`, whose calls are no use but a look. */
-export function openWindow(except: string, now: () => number = Date.now): Window {
+/** The latest calls of each agent, a bounded number; not those of the callers `except`, which are no use but a look. */
+export function openWindow(except: readonly string[], now: () => number = Date.now): Window {
   const agents = new Map<string, Sample[]>()
   return {
     add(text) {
       const parsed = batch.safeParse(jsonOf(text))
       if (!parsed.success) return
       for (const { agentId, caller, outcome, latencyMs, at } of parsed.data.samples) {
-        if (caller === except || at.getTime() < now() - keptMs) continue
+        if (except.includes(caller) || at.getTime() < now() - keptMs) continue
         const kept = agents.get(agentId) ?? []
         kept.push({ at: at.getTime(), outcome, latencyMs })
         if (kept.length > keptOfAgent) kept.shift()
@@ -48,8 +69,11 @@ export function openWindow(except: string, now: () => number = Date.now): Window
         }
       }
     },
-    callsOf(agentId, since) {
+    callsOf(agentId, since, { slowMs, underWay }) {
       const calls = (agents.get(agentId) ?? []).filter(({ at }) => at >= since.getTime())
+      const going = Math.min(underWay, latestCalls)
+      const latest = calls.slice(Math.max(0, calls.length - latestCalls + going))
+      const isSlow = ({ outcome, latencyMs }: Sample) => outcome === 'OK' && latencyMs >= slowMs
       const latencies = calls
         .flatMap(({ outcome, latencyMs }) => (outcome === 'OK' ? [latencyMs] : []))
         .toSorted((a, b) => a - b)
@@ -57,7 +81,13 @@ export function openWindow(except: string, now: () => number = Date.now): Window
         total: calls.length,
         errors: calls.filter(({ outcome }) => outcome === 'ERROR').length,
         timeouts: calls.filter(({ outcome }) => outcome === 'TIMEOUT').length,
+        slow: calls.filter(isSlow).length,
         p95Ms: latencies[Math.ceil(latencies.length * 0.95) - 1] ?? null,
+        latest: {
+          total: latest.length + going,
+          errors: latest.filter(({ outcome }) => outcome === 'ERROR').length,
+          late: going + latest.filter((call) => call.outcome === 'TIMEOUT' || isSlow(call)).length,
+        },
       }
     },
   }

@@ -107,7 +107,14 @@ type Options = {
   policy?: Policy
 }
 
-type Around = { fleet: Fleet; locate: Locate; slots: Slots; policy: Policy; violations: Violations; stopping: AbortSignal }
+type Around = {
+  fleet: Fleet
+  locate: Locate
+  slots: Slots
+  policy: Policy
+  violations: Violations
+  stopping: AbortSignal
+}
 
 /** Never rejects. */
 async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around): Promise<void> {
