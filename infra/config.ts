@@ -1,4 +1,4 @@
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
@@ -93,6 +93,7 @@ const environment = z.object({
   SUBGRAPH_SUBSCRIPTION_URLS: json(z.record(z.string(), z.url({ protocol: /^(ws|http)s?$/ }))),
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
+  POOL_REPLICAS_MAX: whole(1, 64, Math.max(2, availableParallelism())),
   EMBEDDINGS: z.enum(['local', 'openai', 'none']).default('local'),
   EMBEDDINGS_URL: z.url({ protocol: /^https?$/ }).optional(),
   EMBEDDINGS_MODEL: z.string().default('text-embedding-3-small'),
@@ -228,6 +229,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentPools: e.AGENT_POOLS ?? {},
     /** CIDR ranges inside the machine's own networks that agents may live in. */
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
+    /** Threads that a pool may run its agents' skills in. */
+    poolReplicasMax: e.POOL_REPLICAS_MAX,
     embeddings: embeddingsOf(e),
     jwksUrl: e.JWKS_URL,
     jwtIssuer: e.JWT_ISSUER,

@@ -12,6 +12,7 @@ import { subgraph } from './index.ts'
 import { readPlan } from './orchestrate/definition.ts'
 import { insertRun } from './orchestrate/store.ts'
 import { type AgentPoolServer, servePool } from './runtime/edge.ts'
+import { sameThread } from './runtime/testing.ts'
 import { skill } from './skills/skill.ts'
 import { insertHeartbeats, strayIn } from './store.ts'
 
@@ -54,8 +55,7 @@ async function startPool(keysDir: string, port: number) {
     host: '127.0.0.1',
     port,
     keys: await openKeys(keysDir, 'internal'),
-    skills: new Map([[echo.name, echo]]),
-    graphOf: () => async () => ({}),
+    startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
     log: createLog('test', 'silent'),
   })
   pools.foundation = pool.url

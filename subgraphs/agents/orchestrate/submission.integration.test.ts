@@ -9,6 +9,7 @@ import type { AgentsFloor } from '../context.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { subgraph } from '../index.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
+import { sameThread } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
 
 const stack = new AsyncDisposableStack()
@@ -52,8 +53,7 @@ const pooled: Subgraph<AgentsFloor> = {
       host: '127.0.0.1',
       port: 0,
       keys: await openKeys(floor.config.keysDir ?? '', 'internal'),
-      skills: new Map([[echo.name, echo]]),
-      graphOf: () => async () => ({}),
+      startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
       log: createLog('test', 'silent'),
     })
     pools.foundation = pool.url

@@ -2,13 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import { readText } from '../../kit/body.ts'
-import type { Skill, SkillContext } from '../skills/skill.ts'
 import { control, type Reply } from './control.ts'
 import type { Deployment } from './deployment.ts'
 import { type Hosted, hostAgent, versionHeader } from './hosted.ts'
-import { openLimit } from './limit.ts'
-import { openSchemas } from './schemas.ts'
+import { startReplicas } from './replicas.ts'
 import { openRecentTasks } from './tasks.ts'
+import type { StartThread } from './thread.ts'
 
 export type PoolOptions = {
   name: string
@@ -17,12 +16,15 @@ export type PoolOptions = {
   port: number
   /** Purpose `internal`. */
   keys: Keys
-  skills: ReadonlyMap<string, Skill>
-  graphOf: (agentId: string, deployment: Deployment, signal: AbortSignal) => SkillContext['graph']
+  /** Starts a replica. */
+  startThread: StartThread
   log: Log
+  /** Most replicas. */
+  most?: number
   /** Of one run of a skill. */
   deadlineMs?: number
-  running?: number
+  /** Runs in a replica at once, and those in line for one. */
+  places?: number
   waiting?: number
 }
 
@@ -32,25 +34,31 @@ const maxMessageBytes = 512 * 1024
 const maxManifestBytes = 1024 * 1024
 const maxOutputChars = 1024 * 1024
 const keptTasks = 500
+const controlRooms = ['deployments', 'replicas']
 
 /**
- * Hosts agents: A2A at `/a2a/<id>` for callers with a token made out to the agent, deployments at `/deployments` for
- * holders of a token made out to the pool. Ids are percent-encoded.
+ * Hosts agents: A2A at `/a2a/<id>` for callers with a token made out to the agent, deployments at `/deployments` and the
+ * threads that run them at `/replicas` for holders of a token made out to the pool. Ids are percent-encoded.
  */
 export async function servePool(options: PoolOptions): Promise<AgentPoolServer> {
-  const { name, host, port, keys, skills, graphOf, log, deadlineMs = 30_000 } = options
-  const { running = 32, waiting = 512 } = options
+  const { name, host, port, keys, startThread, log } = options
+  const { most = 2, deadlineMs = 30_000, places = 16, waiting = 512 } = options
   const agents = new Map<string, Hosted>()
-  const schemas = openSchemas()
   const tasks = openRecentTasks(keptTasks)
-  const limit = openLimit({ running, waiting })
+  const replicas = startReplicas({ startThread, most, places, waiting, deadlineMs, maxOutputChars, log })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     void answer(request, response)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
+  try {
+    await replicas.ready
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+    })
+  } catch (error) {
+    await replicas.stop()
+    throw error
+  }
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the pool has no port')
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
@@ -60,15 +68,11 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
       agentId,
       deployment,
       url: `${url}/a2a/${encodeURIComponent(agentId)}`,
-      schemas,
-      limit,
+      replicas,
       tasks: tasks.of(agentId),
-      deadlineMs,
-      maxOutputChars,
-      graphOf: (of, signal) => graphOf(agentId, of, signal),
       log,
     })
-  const deployments = control({ agents, skills, schemas, host: hostHere })
+  const controlled = control({ agents, replicas, host: hostHere })
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = await route(request).catch((error: unknown): Reply => {
@@ -87,11 +91,11 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     const [room, id, ...rest] = steps
     if (room === 'health') return id === 'live' ? { status: 200, body: { status: 'live' } } : notFound
     if (room === 'a2a' && id !== undefined) return await toAgent(request, id, rest.join('/'))
-    if (room !== 'deployments' || rest.length > 0) return notFound
+    if (room === undefined || !controlRooms.includes(room) || rest.length > 0) return notFound
     if ((await subjectOf(request, keys, `pool:${name}`)) === null) return unauthorized(`pool:${name}`)
     const text = await readText(request, maxManifestBytes)
     if (text === null) return tooLarge(maxManifestBytes)
-    return deployments(request.method ?? 'GET', id, text)
+    return await controlled(room, request.method ?? 'GET', id, text)
   }
 
   async function toAgent(request: IncomingMessage, agentId: string, rest: string): Promise<Reply> {
@@ -124,6 +128,7 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
       await closed
+      await replicas.stop()
     },
   }
 }

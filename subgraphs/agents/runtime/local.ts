@@ -4,6 +4,7 @@ import type { Log } from '@community/infra/log.ts'
 import { request } from 'undici'
 import { z } from 'zod'
 import { readText } from '../../kit/body.ts'
+import type { PoolState } from './replicas.ts'
 
 /** An agent to host. */
 export type Placement = {
@@ -28,6 +29,10 @@ export type Runtime = {
   deploy(placement: Placement): Promise<{ endpoint: string }>
   undeploy(agent: { agentId: string; pool: string }): Promise<void>
   hosted(pool: string): Promise<HostedAgent[]>
+  /** What its replicas do. */
+  state(pool: string): Promise<PoolState>
+  /** Wishes for so many replicas, and tells what there is. */
+  scale(pool: string, count: number): Promise<PoolState>
   reconcile(options: ReconcileOptions): { stop(): Promise<void> }
 }
 
@@ -56,6 +61,7 @@ export class RuntimeError extends Error {
 
 const deadlineMs = 10_000
 const lookMs = 3_000
+const stateMs = 1_500
 const maxAnswerBytes = 4 * 1024 * 1024
 
 const hostedRows = z.array(
@@ -67,6 +73,30 @@ const hostedRows = z.array(
     errors: z.number(),
   }),
 )
+
+const date = z.coerce.date()
+const poolState = z.object({
+  startedAt: date,
+  desired: z.number(),
+  most: z.number(),
+  replicas: z.array(
+    z.object({
+      id: z.number(),
+      state: z.enum(['STARTING', 'SERVING', 'STUCK', 'DRAINING']),
+      startedAt: date,
+      firstAnswerAt: date.nullable(),
+      running: z.number(),
+      answered: z.number(),
+      busyMs: z.number(),
+    }),
+  ),
+  running: z.number(),
+  waiting: z.number(),
+  arrived: z.number(),
+  answered: z.number(),
+  refused: z.number(),
+  latency: z.object({ count: z.number(), p50Ms: z.number().nullable(), p95Ms: z.number().nullable() }),
+}) satisfies z.ZodType<PoolState>
 
 export type LocalRuntimeOptions = {
   /** Base URL of each pool's process. */
@@ -122,6 +152,16 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
     return hostedRows.parse(JSON.parse(text))
   }
 
+  const replicas = async (pool: string, count?: number): Promise<PoolState> => {
+    const { status, text } =
+      count === undefined
+        ? await ask(pool, 'GET', '/replicas', undefined, stateMs)
+        : await ask(pool, 'PUT', '/replicas', { count }, stateMs)
+    if (status === 400) throw new RuntimeError('REFUSED', `pool ${pool} refuses ${count}: ${reasonOf(text)}`)
+    if (status !== 200) throw unexpected(pool, status, text)
+    return poolState.parse(JSON.parse(text))
+  }
+
   const look = async (pool: string): Promise<PoolReport> => {
     const at = new Date()
     try {
@@ -134,6 +174,8 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
   return {
     deploy,
     hosted,
+    state: (pool) => replicas(pool),
+    scale: (pool, count) => replicas(pool, count),
     async undeploy({ agentId, pool }) {
       const { status, text } = await ask(pool, 'DELETE', `/deployments/${encodeURIComponent(agentId)}`)
       if (status !== 204) throw unexpected(pool, status, text)

@@ -1,0 +1,40 @@
+/** A replica whose skills never end, take all memory, or answer at once. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { z } from 'zod'
+import { skill } from '../skills/skill.ts'
+import { serveReplica } from './serve-replica.ts'
+import type { ThreadSettings } from './thread.ts'
+
+const anything = z.record(z.string(), z.unknown())
+const nothing = z.strictObject({})
+const common = { configuration: nothing, input: anything, output: anything }
+
+const skills = [
+  skill({ ...common, name: 'echo', run: (input) => input }),
+  skill({
+    ...common,
+    name: 'compute',
+    run() {
+      for (;;);
+    },
+  }),
+  skill({
+    ...common,
+    name: 'hoard',
+    run() {
+      const kept: number[][] = []
+      for (;;) kept.push(Array.from({ length: 100_000 }, Math.random))
+    },
+  }),
+  skill({
+    ...common,
+    name: 'exit',
+    run: () => process.exit(3),
+  }),
+]
+
+if (!parentPort) throw new Error('this is a thread')
+serveReplica(parentPort, workerData as ThreadSettings, {
+  skills: new Map(skills.map((each) => [each.name, each])),
+  graphOf: () => async () => ({}),
+})
