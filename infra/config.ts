@@ -94,6 +94,7 @@ const environment = z.object({
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
   POOL_REPLICAS_MAX: whole(1, 64, Math.max(2, availableParallelism())),
+  POOL_SCALING: z.stringbool().default(true),
   EMBEDDINGS: z.enum(['local', 'openai', 'none']).default('local'),
   EMBEDDINGS_URL: z.url({ protocol: /^https?$/ }).optional(),
   EMBEDDINGS_MODEL: z.string().default('text-embedding-3-small'),
@@ -231,6 +232,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
     /** Threads that a pool may run its agents' skills in. */
     poolReplicasMax: e.POOL_REPLICAS_MAX,
+    /** Whether pools are given more and fewer replicas as their work needs. */
+    poolScaling: e.POOL_SCALING,
     embeddings: embeddingsOf(e),
     jwksUrl: e.JWKS_URL,
     jwtIssuer: e.JWT_ISSUER,

@@ -97,6 +97,7 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       AGENT_POOLS: JSON.stringify(addresses.pools),
       AGENT_ENDPOINT_ALLOW: ['127.0.0.0/8', ...config.agentEndpointAllow].join(','),
       POOL_REPLICAS_MAX: `${config.poolReplicasMax}`,
+      POOL_SCALING: `${config.poolScaling}`,
       CACHE_DIR: config.cacheDir,
       ...embeddingsEnv(config),
       JWT_ISSUER: config.jwtIssuer,

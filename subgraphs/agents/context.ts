@@ -18,7 +18,9 @@ import {
   stepPages,
   stepsById,
 } from './orchestrate/store.ts'
-import { localRuntime, type Runtime } from './runtime/local.ts'
+import { localRuntime, type Runtime, RuntimeError } from './runtime/local.ts'
+import type { PoolState } from './runtime/replicas.ts'
+import { type ScalingRow, scalingPages } from './scaling/store.ts'
 import type { AgentType } from './schema.generated.ts'
 import {
   type AgentFilter,
@@ -55,6 +57,9 @@ export type Context = RequestContext & {
   capabilities: DataLoader<string, Capability[]>
   pools: DataLoader<string, PoolRow | null>
   agentsOfPools: PageLoader<AgentFilter, AgentRow>
+  scalingsOfPools: PageLoader<null, ScalingRow>
+  /** Null of a pool that does not answer. */
+  poolStates: DataLoader<string, PoolState | null>
   subtypes: DataLoader<AgentType, SubtypeRow[]>
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
@@ -78,6 +83,7 @@ export function createContext(
   { config, keys, usage, outbound, log, catalogue }: AgentsFloor,
 ): Context {
   const { db } = base
+  const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
   return {
     ...base,
     catalogue,
@@ -87,13 +93,15 @@ export function createContext(
     capabilities: new DataLoader((ids) => capabilitiesOf(db, ids)),
     pools: new DataLoader((names) => poolsByName(db, names)),
     agentsOfPools: pageLoader((ids, filter, page) => agentPagesOfPools(db, ids, filter, page)),
+    scalingsOfPools: pageLoader((ids, _filter, page) => scalingPages(db, ids, page)),
+    poolStates: new DataLoader((names) => Promise.all(names.map((name) => poolState(runtime, name)))),
     subtypes: new DataLoader((types) => subtypesOf(db, types)),
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),
     steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
     outputs: new DataLoader((ids) => outputsOf(db, ids)),
-    runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
+    runtime,
     policy: openAgentsOnly,
     usage,
     outbound,
@@ -105,6 +113,13 @@ export function createContext(
     endpointAllow: config.agentEndpointAllow,
     home: config.homeOrganization,
   }
+}
+
+async function poolState(runtime: Runtime, name: string): Promise<PoolState | null> {
+  return await runtime.state(name).catch((error: unknown) => {
+    if (error instanceof RuntimeError) return null
+    throw error
+  })
 }
 
 /** One call for all that are asked for the same page with the same filter: one in practice. */

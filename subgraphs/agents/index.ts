@@ -6,6 +6,7 @@ import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
 import { localRuntime } from './runtime/local.ts'
 import { probeRemote } from './runtime/remote.ts'
+import { scalePools } from './scaling/autoscale.ts'
 import { organizationExists } from './store.ts'
 import { tendPools } from './tend.ts'
 
@@ -21,11 +22,12 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const { config, keys, log } = floor
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
     const tending = tendPools(floor, runtime)
+    const scaling = config.poolScaling ? scalePools(floor, runtime) : null
     const probing = probeRemote(floor)
     const orchestrator = startOrchestrator(floor)
     return {
       async stop() {
-        await Promise.all([tending.stop(), probing.stop(), orchestrator.stop()])
+        await Promise.all([tending.stop(), scaling?.stop(), probing.stop(), orchestrator.stop()])
       },
     }
   },

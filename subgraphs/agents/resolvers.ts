@@ -1,7 +1,7 @@
 import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
-import { pageByText, requireFilter, requireText } from './arguments.ts'
+import { pageByNumber, pageByText, requireFilter, requireText } from './arguments.ts'
 import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
@@ -112,7 +112,20 @@ export const resolvers: Resolvers = {
       const { rows, totalCount } = await agentsOfPools.load({ id: name, filter: requireFilter(filter), page })
       return agentConnection(rows, totalCount, page)
     },
+    async replicas({ name }, _, { poolStates }) {
+      const state = await poolStates.load(name)
+      return state?.replicas.filter((replica) => replica.state === 'SERVING').length ?? null
+    },
+    desiredReplicas: async ({ name }, _, { poolStates }) => (await poolStates.load(name))?.desired ?? null,
+    queueDepth: async ({ name }, _, { poolStates }) => (await poolStates.load(name))?.waiting ?? null,
+    async scalings({ name }, args, { scalingsOfPools }) {
+      const page = pageByNumber(args, { default: 10 })
+      const { rows, totalCount } = await scalingsOfPools.load({ id: name, filter: null, page })
+      return connection(rows, totalCount, page, ({ id }) => [id])
+    },
   },
+
+  PoolScaling: { from: ({ replicasBefore }) => replicasBefore, to: ({ replicasAfter }) => replicasAfter },
 
   AgentTypeDescription: {
     subtypes: async ({ type }, _, { subtypes }) => await subtypes.load(type),

@@ -27,6 +27,7 @@ const manifest = z.object({
     subtype: z.string(),
     visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
     capabilities: z.array(capability).min(1).max(20),
+    performance: z.object({ p95LatencyMs: z.number().positive().optional() }).optional(),
   }),
 })
 

@@ -79,6 +79,7 @@ const poolState = z.object({
   startedAt: date,
   desired: z.number(),
   most: z.number(),
+  places: z.number(),
   replicas: z.array(
     z.object({
       id: z.number(),
@@ -95,7 +96,13 @@ const poolState = z.object({
   arrived: z.number(),
   answered: z.number(),
   refused: z.number(),
-  latency: z.object({ count: z.number(), p50Ms: z.number().nullable(), p95Ms: z.number().nullable() }),
+  latency: z.object({
+    count: z.number(),
+    p50Ms: z.number().nullable(),
+    p95Ms: z.number().nullable(),
+    declared: z.number(),
+    late: z.number(),
+  }),
 }) satisfies z.ZodType<PoolState>
 
 export type LocalRuntimeOptions = {

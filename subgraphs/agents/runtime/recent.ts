@@ -1,30 +1,38 @@
 export type Latency = {
-  /** Within the last seconds. */
+  /** Calls that have ended within the last seconds. */
   count: number
   p50Ms: number | null
   p95Ms: number | null
+  /** Of agents that declare a p95 latency, and those of them that took longer. */
+  declared: number
+  late: number
 }
 
-export type Recent = { note(ms: number): void; latency(): Latency }
+export type Recent = { note(ms: number, declaredMs: number | null): void; latency(): Latency }
+
+type Call = { at: number; ms: number; declaredMs: number | null }
 
 /** How long calls took that have ended within the last `withinMs`, of the latest `most` at the most. */
-export function openRecent(
-  withinMs: number,
-  most: number,
-  now: () => number = () => performance.now(),
-): Recent {
-  const calls: { at: number; ms: number }[] = []
+export function openRecent(withinMs: number, most: number): Recent {
+  const calls: Call[] = []
   let next = 0
   return {
-    note(ms) {
-      calls[next] = { at: now(), ms }
+    note(ms, declaredMs) {
+      calls[next] = { at: performance.now(), ms, declaredMs }
       next = (next + 1) % most
     },
     latency() {
-      const since = now() - withinMs
-      const sorted = calls.flatMap(({ at, ms }) => (at >= since ? [ms] : [])).toSorted((a, b) => a - b)
+      const since = performance.now() - withinMs
+      const recent = calls.filter(({ at }) => at >= since)
+      const sorted = recent.map(({ ms }) => ms).toSorted((a, b) => a - b)
       const quantile = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? null
-      return { count: sorted.length, p50Ms: quantile(0.5), p95Ms: quantile(0.95) }
+      return {
+        count: sorted.length,
+        p50Ms: quantile(0.5),
+        p95Ms: quantile(0.95),
+        declared: recent.filter(({ declaredMs }) => declaredMs !== null).length,
+        late: recent.filter(({ ms, declaredMs }) => declaredMs !== null && ms > declaredMs).length,
+      }
     },
   }
 }

@@ -18,12 +18,14 @@ export type ReplicasOptions = {
   log: Log
 }
 
-export type Run = { agentId: string; capability: string; input: unknown; signal: AbortSignal }
+type Run = { agentId: string; capability: string; input: unknown; signal: AbortSignal }
 
 export type PoolState = {
   startedAt: Date
   desired: number
   most: number
+  /** Of a replica. */
+  places: number
   replicas: {
     id: number
     state: Replica['state']
@@ -100,7 +102,8 @@ export function startReplicas(options: ReplicasOptions): Replicas {
     },
     answered(_replica, job) {
       answered++
-      recent.note(performance.now() - job.arrivedAt)
+      const declaredMs = deployments.get(job.agentId)?.manifest.spec.performance?.p95LatencyMs ?? null
+      recent.note(performance.now() - job.arrivedAt, declaredMs)
     },
     ended(replica, reason, lost) {
       replicas = replicas.filter((each) => each !== replica)
@@ -237,6 +240,7 @@ export function startReplicas(options: ReplicasOptions): Replicas {
       startedAt,
       desired,
       most,
+      places,
       replicas: replicas.map((replica) => ({
         id: replica.id,
         state: replica.state,

@@ -1,4 +1,4 @@
-/** A replica whose skills never end, take all memory, or answer at once. */
+/** A replica whose skills never end, take all memory, work for a while, or answer at once. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { z } from 'zod'
 import { skill } from '../skills/skill.ts'
@@ -11,6 +11,15 @@ const common = { configuration: nothing, input: anything, output: anything }
 
 const skills = [
   skill({ ...common, name: 'echo', run: (input) => input }),
+  skill({
+    ...common,
+    name: 'work',
+    run(input) {
+      const until = performance.now() + 20
+      while (performance.now() < until);
+      return input
+    },
+  }),
   skill({
     ...common,
     name: 'compute',

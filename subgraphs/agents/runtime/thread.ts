@@ -44,7 +44,7 @@ export type ThreadSettings = {
   maxOutputChars: number
 }
 
-export type Thread = {
+type Thread = {
   post(message: ToReplica): void
   /** Since its start. */
   busyMs(): number
