@@ -154,18 +154,18 @@ test('an agent answers, and the call is measured by what was sent and received',
 })
 
 test('what is wrong with a request is named with its path', async () => {
-  const reasons = await Promise.all(
-    [
-      call('shout', { text: 1 }),
-      call('shout', {}),
-      call('shout', { text: 'hello', loud: true }),
-      call('shout', { text: 'a text that is too long by far' }),
-      call('sing', { text: 'hello' }),
-    ].map(async (calling) => {
-      const { outcome, error } = await calling
-      return `${outcome} ${error}`
-    }),
-  )
+  const reasons: string[] = []
+  // One after the other: the pool has one place, and one in its line.
+  for (const [capabilityName, input] of [
+    ['shout', { text: 1 }],
+    ['shout', {}],
+    ['shout', { text: 'hello', loud: true }],
+    ['shout', { text: 'a text that is too long by far' }],
+    ['sing', { text: 'hello' }],
+  ] as const) {
+    const { outcome, error } = await call(capabilityName, input)
+    reasons.push(`${outcome} ${error}`)
+  }
   expect(reasons).toEqual([
     'ERROR input/text: must be string',
     "ERROR input: must have required property 'text'",

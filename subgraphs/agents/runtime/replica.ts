@@ -29,8 +29,13 @@ export type Replica = {
   give(job: Job): void
   /** Ends what it has begun of the job; true where it had not begun, and never will. */
   cancel(job: Job): boolean
-  /** Takes back what it has not begun for `patienceMs`, if it has told nothing in all that time. */
-  takeBack(patienceMs: number): Job[]
+  /**
+   * Whether it has told nothing for `patienceMs` and either has not begun what it was given before that, or has computed all the
+   * time with no place left. To be asked regularly.
+   */
+  isStuck(patienceMs: number): boolean
+  /** What it has not begun; it never will. */
+  takeBack(): Job[]
   /** Whether it has begun a run, should have ended it `graceMs` ago, and did not. */
   isOverdue(graceMs: number): boolean
   deploy(agentId: string, deployment: Deployment): void
@@ -66,6 +71,8 @@ export function startReplica(options: Options): Replica {
   const isClaimed = (place: number) => Atomics.compareExchange(claims, place, given, takenBack) === given
   let lastId = 0
   let lastToldAt = performance.now()
+  let computingSince = lastToldAt
+  let noted = { at: lastToldAt, busyMs: 0 }
   let endReason: string | null = null
   const thread = startThread({ claims, deadlineMs, maxOutputChars }, { message, ended })
 
@@ -96,12 +103,16 @@ export function startReplica(options: Options): Replica {
       thread.post({ kind: 'cancel', id: run.id })
       return false
     },
-    takeBack(patienceMs) {
+    isStuck(patienceMs) {
       const since = performance.now() - patienceMs
-      const waits = (place: number) => Atomics.load(claims, place) === given
-      if (lastToldAt > since || !runs.some((run, place) => run && run.at < since && waits(place))) return []
-      return runs.flatMap((run, place) => (run && isClaimed(place) ? [run.job] : []))
+      noteComputing()
+      if (lastToldAt > since) return false
+      return (
+        (computingSince < since && !runs.includes(null)) ||
+        runs.some((run, place) => run && run.at < since && Atomics.load(claims, place) === given)
+      )
     },
+    takeBack: () => runs.flatMap((run, place) => (run && isClaimed(place) ? [run.job] : [])),
     isOverdue: (graceMs) =>
       runs.some(
         (run, place) => run && Date.now() > run.deadlineAt + graceMs && Atomics.load(claims, place) === begun,
@@ -112,6 +123,12 @@ export function startReplica(options: Options): Replica {
       endReason ??= reason
       void thread.terminate()
     },
+  }
+
+  function noteComputing(): void {
+    const now = { at: performance.now(), busyMs: thread.busyMs() }
+    if (now.busyMs - noted.busyMs < 0.9 * (now.at - noted.at)) computingSince = now.at
+    noted = now
   }
 
   function message(told: ToPool): void {

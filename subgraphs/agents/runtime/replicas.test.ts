@@ -62,10 +62,14 @@ const run = (
 
 const states = (replicas: Replicas) => replicas.state().replicas.map(({ state }) => state)
 
-test.for(['compute', 'match'])(
-  'others are answered while %s never ends, and its replica alone is ended',
-  async (name) => {
-    const replicas = await start()
+test.for([
+  ['compute', 4],
+  ['match', 4],
+  ['compute', 1],
+] as const)(
+  'others are answered while %s never ends in one of %i places, and its replica alone is ended',
+  async ([name, places]) => {
+    const replicas = await start({ places })
     const endless = run(replicas, name, { text: 'a'.repeat(40) })
     // More than have a place beside it.
     const others = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => run(replicas, 'echo', { n })))
@@ -87,7 +91,7 @@ test.for([
 ])(
   'what %s does to its replica fails what had begun there; the next call finds another',
   async ([name = '', reason]) => {
-    const replicas = await start()
+    const replicas = await start({ deadlineMs: 20_000 })
     expect(await run(replicas, name)).toEqual({
       state: 'FAILED',
       reason: `its replica ended before it did: ${reason}`,
@@ -117,6 +121,16 @@ test('more replicas share the runs, and know what was deployed before; fewer end
   replicas.scale(1)
   await expect.poll(() => states(replicas).toSorted()).toEqual(['SERVING'])
   expect((await endless).state).toBe('FAILED')
+})
+
+test('who waits in line longer than a run may take is told so', async () => {
+  const replicas = await start({ places: 1, most: 0 })
+  const endless = [run(replicas, 'compute'), run(replicas, 'compute'), run(replicas, 'echo')]
+  expect((await Promise.all(endless)).map((outcome) => 'reason' in outcome && outcome.reason)).toEqual([
+    'its replica ended before it did: no result within 2000 ms',
+    'no replica was free within 2000 ms',
+    'no replica was free within 2000 ms',
+  ])
 })
 
 test('a replica that can not start is told at once', async () => {

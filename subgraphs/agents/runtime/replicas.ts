@@ -173,13 +173,17 @@ export function startReplicas(options: ReplicasOptions): Replicas {
     watchedAt = performance.now()
     // Who was held up itself has not read yet what the replicas told.
     if (lateMs < watchMs) for (const replica of replicas) watch(replica)
+    const since = watchedAt - deadlineMs
+    while (line[0] && line[0].arrivedAt < since)
+      line.shift()?.resolve({ state: 'FAILED', reason: `no replica was free within ${deadlineMs} ms` })
     adjust()
   }, watchMs)
 
   function watch(replica: Replica): void {
     if (replica.isOverdue(graceMs)) replica.end(`no result within ${deadlineMs} ms`)
-    const back = replica.takeBack(stuckAfterMs)
-    if (back.length === 0) return
+    const isStuck = replica.isStuck(stuckAfterMs)
+    if (!isStuck || replica.state === 'STARTING' || replica.state === 'STUCK') return
+    const back = replica.takeBack()
     log.warn({ replica: replica.id, takenBack: back.length }, 'a replica is stuck')
     if (replica.state === 'SERVING') replica.state = 'STUCK'
     line.unshift(...back)

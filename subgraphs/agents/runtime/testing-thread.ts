@@ -32,7 +32,7 @@ const skills = [
     name: 'hoard',
     run() {
       const kept: number[][] = []
-      for (;;) kept.push(Array.from({ length: 100_000 }, Math.random))
+      for (;;) kept.push(Array.from<number>({ length: 1_000_000 }).fill(1.5))
     },
   }),
   skill({
