@@ -62,6 +62,8 @@ export class RuntimeError extends Error {
 const deadlineMs = 10_000
 const lookMs = 3_000
 const stateMs = 1_500
+/** Between looks at a pool that is down: it is looked for sooner, since all of its agents wait to be put back. */
+const downMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024
 
 const hostedRows = z.array(
@@ -192,23 +194,25 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
       const tend = async (pool: string) => {
         const report = await look(pool)
         await onHeartbeat(report)
-        if (!report.up) return
+        if (!report.up) return Math.min(intervalMs, downMs)
         for (const placement of await missing(pool, report.hosted)) {
-          if (stopping.signal.aborted) return
+          if (stopping.signal.aborted) break
           const { agentId } = placement
           await deploy(placement).then(
             () => log.info({ pool, agentId }, 'deployed again'),
             (error: unknown) => log.warn({ err: error, pool, agentId }, 'could not be deployed again'),
           )
         }
+        return intervalMs
       }
       // A loop for each pool: one that hangs delays itself only.
       const loops = Object.keys(pools).map(async (pool) => {
         while (!stopping.signal.aborted) {
-          await tend(pool).catch((error: unknown) =>
-            log.warn({ err: error, pool }, 'a pool could not be tended'),
-          )
-          await sleep(intervalMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+          const pauseMs = await tend(pool).catch((error: unknown) => {
+            log.warn({ err: error, pool }, 'a pool could not be tended')
+            return intervalMs
+          })
+          await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
         }
       })
       return {
