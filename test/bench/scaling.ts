@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { openKeys } from '@community/infra/keys.ts'
 import { invoke } from '@community/subgraphs/kit/invoke.ts'
 import { ask } from '../client.ts'
+import { loopback } from '../outbound.ts'
 import { startWorld } from '../world.ts'
 import { countOf } from './options.ts'
 import { quantiles } from './subscriptions-stage.ts'
@@ -103,6 +104,7 @@ async function load(callers: number, pauseMs: number, enough: Promise<unknown>):
       const begun = performance.now()
       const { outcome, error } = await invoke({
         endpoint,
+        outbound: loopback,
         agentId,
         capability,
         input,

@@ -4,6 +4,7 @@ import { type Keys, openKeys } from '@community/infra/keys.ts'
 import { invoke } from '@community/subgraphs/kit/invoke.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ask } from '../client.ts'
+import { loopback } from '../outbound.ts'
 import { startWorld, type World } from '../world.ts'
 
 type Agent = {
@@ -57,6 +58,7 @@ async function answered({ id: agentId, endpoint, capabilities: [capability] }: A
   for (let last = '', until = Date.now() + 60_000; ; await sleep(50)) {
     const { outcome, error } = await invoke({
       endpoint,
+      outbound: loopback,
       agentId,
       capability: capability.name,
       input: capability.examples[0]?.input,

@@ -1,6 +1,7 @@
 import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loopback } from '../../../test/outbound.ts'
 import { type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { invoke } from '../../kit/invoke.ts'
 import type { Subgraph } from '../../kit/subgraph.ts'
@@ -93,6 +94,7 @@ async function callUntil(isEnough: () => boolean): Promise<void> {
     while (!isEnough()) {
       const { outcome } = await invoke({
         endpoint: `${pool.url}/a2a/worker`,
+        outbound: loopback,
         agentId: 'worker',
         capability: 'work',
         input: {},

@@ -26,8 +26,10 @@ export function lookAt(
 ): Look | null {
   if (before.state.startedAt.getTime() !== state.startedAt.getTime() || at <= before.at) return null
   const busyBefore = new Map(before.state.replicas.map(({ id, busyMs }) => [id, busyMs]))
-  const busyMs = state.replicas.reduce((sum, { id, busyMs: now }) => sum + now - (busyBefore.get(id) ?? 0), 0)
   // One that is stuck computes for nobody but the run that it is stuck in.
+  const busyMs = state.replicas
+    .filter((replica) => replica.state !== 'STUCK')
+    .reduce((sum, { id, busyMs: now }) => sum + now - (busyBefore.get(id) ?? 0), 0)
   const serving = state.replicas.filter((replica) => replica.state === 'SERVING').length
   const { arrived, answered, running, waiting, places, latency } = state
   return {
