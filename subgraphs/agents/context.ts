@@ -19,7 +19,7 @@ import {
   stepsById,
 } from './orchestrate/store.ts'
 import { localRuntime, type Runtime, RuntimeError } from './runtime/local.ts'
-import type { PoolState } from './runtime/replicas.ts'
+import type { PoolState } from './runtime/pool-state.ts'
 import { type ScalingRow, scalingPages } from './scaling/store.ts'
 import type { AgentType } from './schema.generated.ts'
 import {

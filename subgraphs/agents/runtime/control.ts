@@ -2,7 +2,8 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { z } from 'zod'
 import { type Deployment, DeploymentRefused, readDeployment } from './deployment.ts'
 import type { Hosted } from './hosted.ts'
-import type { PoolState, Replicas } from './replicas.ts'
+import type { PoolState } from './pool-state.ts'
+import type { Replicas } from './replicas.ts'
 
 export type Reply = { status: number; body?: unknown; headers?: OutgoingHttpHeaders }
 

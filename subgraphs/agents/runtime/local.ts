@@ -4,7 +4,7 @@ import type { Log } from '@community/infra/log.ts'
 import { request } from 'undici'
 import { z } from 'zod'
 import { readText } from '../../kit/body.ts'
-import type { PoolState } from './replicas.ts'
+import { type PoolState, poolState } from './pool-state.ts'
 
 /** An agent to host. */
 export type Placement = {
@@ -75,37 +75,6 @@ const hostedRows = z.array(
     errors: z.number(),
   }),
 )
-
-const date = z.coerce.date()
-const poolState = z.object({
-  startedAt: date,
-  desired: z.number(),
-  most: z.number(),
-  places: z.number(),
-  replicas: z.array(
-    z.object({
-      id: z.number(),
-      state: z.enum(['STARTING', 'SERVING', 'STUCK', 'DRAINING']),
-      startedAt: date,
-      firstAnswerAt: date.nullable(),
-      running: z.number(),
-      answered: z.number(),
-      busyMs: z.number(),
-    }),
-  ),
-  running: z.number(),
-  waiting: z.number(),
-  arrived: z.number(),
-  answered: z.number(),
-  refused: z.number(),
-  latency: z.object({
-    count: z.number(),
-    p50Ms: z.number().nullable(),
-    p95Ms: z.number().nullable(),
-    declared: z.number(),
-    late: z.number(),
-  }),
-}) satisfies z.ZodType<PoolState>
 
 export type LocalRuntimeOptions = {
   /** Base URL of each pool's process. */

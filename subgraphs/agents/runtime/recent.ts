@@ -1,14 +1,6 @@
-export type Latency = {
-  /** Calls that have ended within the last seconds. */
-  count: number
-  p50Ms: number | null
-  p95Ms: number | null
-  /** Of agents that declare a p95 latency, and those of them that took longer. */
-  declared: number
-  late: number
-}
+import type { PoolState } from './pool-state.ts'
 
-export type Recent = { note(ms: number, declaredMs: number | null): void; latency(): Latency }
+export type Recent = { note(ms: number, declaredMs: number | null): void; latency(): PoolState['latency'] }
 
 type Call = { at: number; ms: number; declaredMs: number | null }
 

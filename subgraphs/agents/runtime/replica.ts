@@ -1,4 +1,5 @@
 import type { Deployment } from './deployment.ts'
+import type { PoolState } from './pool-state.ts'
 import { begun, given, type RunOutcome, type StartThread, type ToPool, takenBack } from './thread.ts'
 
 /** A run that somebody waits for. */
@@ -11,13 +12,10 @@ export type Job = {
   reject(error: Error): void
 }
 
-/** STUCK: it has not begun what it was given; DRAINING: it gets nothing more and ends with its last run. */
-type ReplicaState = 'STARTING' | 'SERVING' | 'STUCK' | 'DRAINING'
-
 export type Replica = {
   id: number
   startedAt: Date
-  state: ReplicaState
+  state: PoolState['replicas'][number]['state']
   /** When it has last been given a run, on the monotonic clock. */
   lastGivenAt: number
   answered: number

@@ -1,6 +1,7 @@
 import type { Log } from '@community/infra/log.ts'
 import type { Deployment } from './deployment.ts'
-import { type Latency, openRecent } from './recent.ts'
+import type { PoolState } from './pool-state.ts'
+import { openRecent } from './recent.ts'
 import { type Job, type Replica, type ReplicaEvents, startReplica } from './replica.ts'
 import type { RunOutcome, StartThread } from './thread.ts'
 
@@ -19,31 +20,6 @@ export type ReplicasOptions = {
 }
 
 type Run = { agentId: string; capability: string; input: unknown; signal: AbortSignal }
-
-export type PoolState = {
-  startedAt: Date
-  desired: number
-  most: number
-  /** Of a replica. */
-  places: number
-  replicas: {
-    id: number
-    state: Replica['state']
-    startedAt: Date
-    firstAnswerAt: Date | null
-    running: number
-    answered: number
-    /** Of its event loop, since its start. */
-    busyMs: number
-  }[]
-  running: number
-  waiting: number
-  /** Since the pool's start, as `refused`, which had no place in the line. */
-  arrived: number
-  answered: number
-  refused: number
-  latency: Latency
-}
 
 export type Replicas = {
   /** Rejects where the first replica can't start. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { PoolState } from '../runtime/replicas.ts'
+import type { PoolState } from '../runtime/pool-state.ts'
 import { lookAt } from './look.ts'
 
 const startedAt = new Date('2026-11-25T10:00:00Z')

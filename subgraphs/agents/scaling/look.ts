@@ -1,4 +1,4 @@
-import type { PoolState } from '../runtime/replicas.ts'
+import type { PoolState } from '../runtime/pool-state.ts'
 
 /** What a pool did between two looks, and where it stood at the second one. */
 export type Look = {
