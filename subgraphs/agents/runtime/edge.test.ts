@@ -424,3 +424,26 @@ test('what is missing is deployed again; a pool that is down and an agent that i
   await reconciling.stop()
   expect(new Set(down)).toEqual(new Set(['silent']))
 })
+
+test('agents of the beginning are hosted before the pool is ready, under the address that others know', async () => {
+  const options = {
+    name: 'begin',
+    host: '127.0.0.1',
+    port: 0,
+    keys,
+    log,
+    startThread: sameThread({ skills, graphOf: () => () => Promise.resolve({}) }),
+  }
+  const first = { agentId: 'guild/crier', deploymentId: '1', manifest: manifest() }
+  const pool = await servePool({ ...options, deployments: [first], publicUrl: 'http://crier.example:4200' })
+  expect(await (await fetch(`${pool.url}/health/ready`)).json()).toEqual({ status: 'ready' })
+  const card = await fetch(`${pool.url}/a2a/guild%2Fcrier/.well-known/agent-card.json`)
+  expect(await card.json()).toMatchObject({
+    supportedInterfaces: [{ url: 'http://crier.example:4200/a2a/guild%2Fcrier' }],
+  })
+  await pool.stop()
+  const wrong = { ...first, manifest: { ...manifest(), spec: {} } }
+  await expect(servePool({ ...options, deployments: [wrong] })).rejects.toThrow(
+    "guild/crier can't be hosted: ",
+  )
+})

@@ -26,7 +26,14 @@ export type PoolOptions = {
   /** Runs in a replica at once, and those in line for one. */
   places?: number
   waiting?: number
+  /** Hosted from the start; the pool is not ready without them. */
+  deployments?: readonly PutDeployment[]
+  /** Where others reach it, for the cards of its agents; its own address where absent. */
+  publicUrl?: string
 }
+
+/** As it is put at `/deployments/<agentId>`. */
+type PutDeployment = { agentId: string; deploymentId: string } & Record<string, unknown>
 
 export type AgentPoolServer = { url: string; stop(): Promise<void> }
 
@@ -67,12 +74,13 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     hostAgent({
       agentId,
       deployment,
-      url: `${url}/a2a/${encodeURIComponent(agentId)}`,
+      url: `${options.publicUrl ?? url}/a2a/${encodeURIComponent(agentId)}`,
       replicas,
       tasks: tasks.of(agentId),
       log,
     })
   const controlled = control({ agents, replicas, host: hostHere })
+  let isReady = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = await route(request).catch((error: unknown): Reply => {
@@ -89,7 +97,7 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     const steps = stepsOf(request.url ?? '/')
     if (!steps) return { status: 400, body: { error: 'the path is not well-formed' } }
     const [room, id, ...rest] = steps
-    if (room === 'health') return id === 'live' ? { status: 200, body: { status: 'live' } } : notFound
+    if (room === 'health') return healthOf(id, isReady)
     if (room === 'a2a' && id !== undefined) return await toAgent(request, id, rest.join('/'))
     if (room === undefined || !controlRooms.includes(room) || rest.length > 0) return notFound
     if ((await subjectOf(request, keys, `pool:${name}`)) === null) return unauthorized(`pool:${name}`)
@@ -122,15 +130,26 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     return { status: 200, body: await hosted.answer(message, subject, version?.toString()) }
   }
 
-  return {
-    url,
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeIdleConnections()
-      await closed
-      await replicas.stop()
-    },
+  const stop = async () => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeIdleConnections()
+    await closed
+    await replicas.stop()
   }
+  for (const { agentId, ...deployment } of options.deployments ?? []) {
+    const { status, body } = await controlled('deployments', 'PUT', agentId, JSON.stringify(deployment))
+    if (status < 300) continue
+    await stop()
+    throw new Error(`${agentId} can't be hosted: ${JSON.stringify(body)}`)
+  }
+  isReady = true
+  return { url, stop }
+}
+
+const healthOf = (what: string | undefined, isReady: boolean): Reply => {
+  if (what === 'live') return { status: 200, body: { status: 'live' } }
+  if (what !== 'ready') return notFound
+  return isReady ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'starting' } }
 }
 
 const notFound: Reply = { status: 404, body: { error: 'there is nothing here' } }
