@@ -93,6 +93,18 @@ const environment = z.object({
   SUBGRAPH_SUBSCRIPTION_URLS: json(z.record(z.string(), z.url({ protocol: /^(ws|http)s?$/ }))),
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
+  AGENT_RUNTIME: z.enum(['local', 'kubernetes']).default('local'),
+  KUBERNETES_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected lower-case letters, digits and hyphens')
+    .optional(),
+  KUBERNETES_IMAGE: z.string().regex(/^\S+$/, 'expected the name of an image').optional(),
+  KUBERNETES_KEYS_SECRET: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'expected the name of a Secret')
+    .default('community-keys'),
+  KUBERNETES_ROLLOUT_SECONDS: whole(5, 3_600, 120),
+  KUBECONFIG: z.string().optional(),
   POOL_REPLICAS_MAX: whole(1, 64, Math.max(2, availableParallelism())),
   POOL_SCALING: z.stringbool().default(true),
   EMBEDDINGS: z.enum(['local', 'openai', 'none']).default('local'),
@@ -174,6 +186,39 @@ function embeddingsOf(e: z.infer<typeof environment>): EmbeddingsConfig {
   }
 }
 
+/** Where agents of pools run: in processes of this installation, or as Deployments of a cluster. */
+export type RuntimeConfig =
+  | { kind: 'local' }
+  | {
+      kind: 'kubernetes'
+      namespace: string
+      /** Of this repository. */
+      image: string
+      /** Its entries are the files of `KEYS_DIR`. */
+      keysSecret: string
+      rolloutSeconds: number
+      /** Absent: as a pod of the cluster. */
+      kubeconfig: string | undefined
+    }
+
+function runtimeOf(e: z.infer<typeof environment>): RuntimeConfig {
+  if (e.AGENT_RUNTIME === 'local') return { kind: 'local' }
+  const { KUBERNETES_NAMESPACE: namespace, KUBERNETES_IMAGE: image } = e
+  const missing = [
+    ...(namespace === undefined ? ['KUBERNETES_NAMESPACE: expected the namespace that agents run in'] : []),
+    ...(image === undefined ? ['KUBERNETES_IMAGE: expected the image of this repository'] : []),
+  ]
+  if (namespace === undefined || image === undefined) throw new Error(missing.join('\n'))
+  return {
+    kind: 'kubernetes',
+    namespace,
+    image,
+    keysSecret: e.KUBERNETES_KEYS_SECRET,
+    rolloutSeconds: e.KUBERNETES_ROLLOUT_SECONDS,
+    kubeconfig: e.KUBECONFIG,
+  }
+}
+
 /** What Node and the tools it calls need of this process's environment; settings of ours are passed on one by one. */
 export const inheritedEnvironment = (env: Record<string, string | undefined> = process.env) =>
   Object.fromEntries(
@@ -230,6 +275,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentPools: e.AGENT_POOLS ?? {},
     /** CIDR ranges inside the machine's own networks that agents may live in. */
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
+    agentRuntime: runtimeOf(e),
     /** Threads that a pool may run its agents' skills in. */
     poolReplicasMax: e.POOL_REPLICAS_MAX,
     /** Whether pools are given more and fewer replicas as their work needs. */
