@@ -18,6 +18,7 @@ import {
   stepPages,
   stepsById,
 } from './orchestrate/store.ts'
+import { type Hosting, openHosting } from './runtime/hosting.ts'
 import { localRuntime, type Runtime, RuntimeError } from './runtime/local.ts'
 import type { PoolState } from './runtime/pool-state.ts'
 import { type ScalingRow, scalingPages } from './scaling/store.ts'
@@ -41,12 +42,14 @@ type Slice<Row> = { rows: Row[]; totalCount: number }
 type PageKey<Filter> = { id: string; filter: Filter; page: Page }
 type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 
-export type AgentsFloor = Floor & { catalogue: Catalogue }
+export type AgentsFloor = Floor & { catalogue: Catalogue; hosting: Hosting }
 
 export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
+  const { config, keys, log } = floor
+  const hosting = openHosting({ config, keys: keys.internal, log })
   const catalogue = startCatalogue(floor)
   undo(() => catalogue.stop())
-  return { ...floor, catalogue }
+  return { ...floor, catalogue, hosting }
 }
 
 export type Context = RequestContext & {
@@ -66,7 +69,7 @@ export type Context = RequestContext & {
   steps: PageLoader<StepFilter, StepRow>
   stepsById: DataLoader<string, StepRow | null>
   outputs: DataLoader<string, unknown>
-  runtime: Runtime
+  hosting: Hosting
   policy: Policy
   usage: Usage
   outbound: Dispatcher
@@ -80,7 +83,7 @@ export type Context = RequestContext & {
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, hosting }: AgentsFloor,
 ): Context {
   const { db } = base
   const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
@@ -101,15 +104,12 @@ export function createContext(
     steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
     outputs: new DataLoader((ids) => outputsOf(db, ids)),
-    runtime,
+    hosting,
     policy: openAgentsOnly,
     usage,
     outbound,
     keys: keys.internal,
-    endpointInPool(pool, agentId) {
-      const url = config.agentPools[pool]
-      return url === undefined ? null : `${url}/a2a/${encodeURIComponent(agentId)}`
-    },
+    endpointInPool: (pool, agentId) => hosting.endpointOf(pool, agentId),
     endpointAllow: config.agentEndpointAllow,
     home: config.homeOrganization,
   }

@@ -19,9 +19,9 @@ export const subgraph: Subgraph<AgentsFloor> = {
   inbox: { topics: inboxTopics, apply: applyEvent },
   async start(floor) {
     await seedHome(floor)
-    const { config, keys, log } = floor
+    const { config, hosting, keys, log } = floor
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
-    const tending = tendPools(floor, runtime)
+    const tending = tendPools(floor, hosting)
     const scaling = config.poolScaling ? scalePools(floor, runtime) : null
     const probing = probeRemote(floor)
     const orchestrator = startOrchestrator(floor)

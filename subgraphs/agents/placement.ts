@@ -3,7 +3,8 @@ import { badInput, ClientError, conflict, forbidden, notFound } from '../kit/err
 import { requireOrganization, requireScope } from '../kit/principal.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { announceAgent } from './events.ts'
-import { type Runtime, RuntimeError } from './runtime/local.ts'
+import type { Hosting } from './runtime/hosting.ts'
+import { RuntimeError } from './runtime/local.ts'
 import type { AgentStatus } from './schema.generated.ts'
 import {
   type AgentRow,
@@ -16,7 +17,7 @@ import {
 } from './store.ts'
 
 /** Places the version in force, where it is not what runs already. */
-export async function deployAgent(base: RequestContext, runtime: Runtime, id: string): Promise<void> {
+export async function deployAgent(base: RequestContext, runtime: Hosting, id: string): Promise<void> {
   const agent = await ownAgent(base, id)
   if (agent.status === 'RETIRED') throw conflict(`${id} is retired`)
   if (agent.deployedVersion === agent.version) return
@@ -42,7 +43,7 @@ export async function deployAgent(base: RequestContext, runtime: Runtime, id: st
   })
 }
 
-async function place(db: Db, runtime: Runtime, agent: AgentRow, deploymentId: string): Promise<void> {
+async function place(db: Db, runtime: Hosting, agent: AgentRow, deploymentId: string): Promise<void> {
   const [manifest] = await manifestsOf(db, [agent.id])
   if (!manifest || agent.pool === null) throw notFound('agent', agent.id)
   const { id: agentId, pool, organizationId, visibility } = agent
@@ -89,7 +90,7 @@ export async function activateAgent(base: RequestContext, id: string): Promise<v
   })
 }
 
-export async function retireAgent(base: RequestContext, runtime: Runtime, id: string): Promise<void> {
+export async function retireAgent(base: RequestContext, runtime: Hosting, id: string): Promise<void> {
   const { deployedPool: pool } = await ownAgent(base, id)
   await base.mutate(async (tx) => {
     const agent = await lockAgent(tx, id)

@@ -68,7 +68,7 @@ export const resolvers: Resolvers = {
       return await importAgents(context, readDocuments, source)
     },
     async deployAgent(_, { agentId }, context) {
-      await deployAgent(context, context.runtime, requireText(agentId, 'agentId'))
+      await deployAgent(context, context.hosting, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
     async activateAgent(_, { agentId }, context) {
@@ -85,7 +85,7 @@ export const resolvers: Resolvers = {
       })
     },
     async retireAgent(_, { agentId }, context) {
-      await retireAgent(context, context.runtime, requireText(agentId, 'agentId'))
+      await retireAgent(context, context.hosting, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
   },

@@ -20,8 +20,11 @@ export type HostedAgent = {
   agentId: string
   deploymentId: string
   startedAt: Date
-  calls: number
-  errors: number
+  /** Since then; absent where the runtime does not count them. */
+  calls?: number
+  errors?: number
+  /** False where it is there and does not answer (yet). */
+  answers?: false
 }
 
 export type Runtime = {

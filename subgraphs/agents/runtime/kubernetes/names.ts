@@ -13,5 +13,4 @@ export function objectName(agentId: string): string {
   return ['agent', readable, digestOf(agentId)].filter((part) => part !== '').join('-')
 }
 
-export const digestOf = (text: string): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, 10)
+export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10)

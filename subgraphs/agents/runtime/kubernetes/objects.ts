@@ -40,6 +40,7 @@ export function objectsOf(placement: Placement, settings: PodSettings): AgentObj
     labels: { [labels.managedBy]: managedBy, [labels.name]: name, [labels.pool]: pool },
     annotations: { [annotations.agentId]: agentId, [annotations.deploymentId]: deploymentId },
   })
+  const deployment = marked(name)
   return {
     config: {
       apiVersion: 'v1',
@@ -61,7 +62,7 @@ export function objectsOf(placement: Placement, settings: PodSettings): AgentObj
     deployment: {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: marked(name),
+      metadata: deployment,
       // No number of replicas: it starts as one, and what scaled it since keeps its say.
       spec: {
         selector: { matchLabels: { [labels.name]: name } },
@@ -69,7 +70,7 @@ export function objectsOf(placement: Placement, settings: PodSettings): AgentObj
         revisionHistoryLimit: 2,
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
         template: {
-          metadata: marked(name),
+          metadata: { labels: deployment.labels, annotations: deployment.annotations },
           spec: {
             automountServiceAccountToken: false,
             enableServiceLinks: false,
@@ -108,9 +109,10 @@ function container(pool: string, agentId: string, settings: PodSettings): V1Cont
     image: settings.image,
     command: ['node', 'subgraphs/agents/runtime/pool.ts'],
     args: [
-      ...['--name', pool, '--port', String(port)],
-      ...['--deployments', '/deployments/deployments.json'],
-      ...['--public-url', baseOf(agentId, settings.namespace)],
+      `--name=${pool}`,
+      `--port=${port}`,
+      '--deployments=/deployments/deployments.json',
+      `--public-url=${baseOf(agentId, settings.namespace)}`,
     ],
     env: Object.entries({
       ...settings.environment,
