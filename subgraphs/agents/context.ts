@@ -18,6 +18,7 @@ import {
   stepPages,
   stepsById,
 } from './orchestrate/store.ts'
+import { type RolloutRow, rolloutPages } from './rollout/store.ts'
 import { type Hosting, openHosting } from './runtime/hosting.ts'
 import { localRuntime, type Runtime, RuntimeError } from './runtime/local.ts'
 import type { PoolState } from './runtime/pool-state.ts'
@@ -63,6 +64,7 @@ export type Context = RequestContext & {
   scalingsOfPools: PageLoader<null, ScalingRow>
   /** Null of a pool that does not answer. */
   poolStates: DataLoader<string, PoolState | null>
+  rolloutsOfAgents: PageLoader<null, RolloutRow>
   subtypes: DataLoader<AgentType, SubtypeRow[]>
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
@@ -98,6 +100,7 @@ export function createContext(
     agentsOfPools: pageLoader((ids, filter, page) => agentPagesOfPools(db, ids, filter, page)),
     scalingsOfPools: pageLoader((ids, _filter, page) => scalingPages(db, ids, page)),
     poolStates: new DataLoader((names) => Promise.all(names.map((name) => poolState(runtime, name)))),
+    rolloutsOfAgents: pageLoader((ids, _filter, page) => rolloutPages(db, ids, page)),
     subtypes: new DataLoader((types) => subtypesOf(db, types)),
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),

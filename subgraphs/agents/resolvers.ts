@@ -9,7 +9,7 @@ import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
 import { openViolations } from './orchestrate/fits.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
-import { activateAgent, deployAgent, retireAgent } from './placement.ts'
+import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placement.ts'
 import { register } from './register.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
@@ -68,7 +68,11 @@ export const resolvers: Resolvers = {
       return await importAgents(context, readDocuments, source)
     },
     async deployAgent(_, { agentId }, context) {
-      await deployAgent(context, context.hosting, requireText(agentId, 'agentId'))
+      await deployAgent(context, requireText(agentId, 'agentId'))
+      return await requiredAgent(context.agents, agentId)
+    },
+    async rollbackAgent(_, { agentId, from }, context) {
+      await rollbackAgent(context, requireText(agentId, 'agentId'), from ?? undefined)
       return await requiredAgent(context.agents, agentId)
     },
     async activateAgent(_, { agentId }, context) {
@@ -101,6 +105,11 @@ export const resolvers: Resolvers = {
       const reading = await readings.load(id)
       if (!reading) throw notFound('agent', id)
       return { ...reading, isWhole: reading.notUnderstood.length === 0 }
+    },
+    async rollouts({ id }, args, { rolloutsOfAgents }) {
+      const page = pageByNumber(args, { default: 10 })
+      const { rows, totalCount } = await rolloutsOfAgents.load({ id, filter: null, page })
+      return connection(rows, totalCount, page, ({ id: rollout }) => [rollout])
     },
     notInvocable: async (agent, _, context) => await notInvocable(agent, context),
   },

@@ -1,7 +1,7 @@
 import { inTransaction } from '@community/infra/postgres.ts'
 import { whileLeader } from '../kit/leader.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
-import { hostable } from './placement.ts'
+import { hostable } from './runtime/hostable.ts'
 import type { Hosting } from './runtime/hosting.ts'
 import type { HostedAgent, PoolReport } from './runtime/local.ts'
 import { insertHeartbeats, missingIn, strayIn } from './store.ts'
