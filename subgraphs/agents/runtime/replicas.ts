@@ -51,7 +51,7 @@ export function startReplicas(options: ReplicasOptions): Replicas {
   const { startThread, most, places, waiting, deadlineMs, maxOutputChars, log } = options
   const startedAt = new Date()
   const deployments = new Map<string, Deployment>()
-  const answers = new Map<Deployment, (refusal: string | null) => void>()
+  const answers = new Map<Deployment, { agentId: string; resolve: (refusal: string | null) => void }>()
   const line: Job[] = []
   const recent = openRecent(latencyWithinMs, latencyCalls)
   const { promise: ready, resolve: becomeReady, reject: neverReady } = Promise.withResolvers<void>()
@@ -73,8 +73,9 @@ export function startReplicas(options: ReplicasOptions): Replicas {
       adjust()
     },
     deployed({ agentId, deploymentId, refusal }) {
-      const deployment = deployments.get(agentId)
-      if (deployment?.deploymentId === deploymentId) answers.get(deployment)?.(refusal)
+      // Also where another one, or the same, was asked for meanwhile: each who asked is told.
+      for (const [deployment, asked] of answers)
+        if (asked.agentId === agentId && deployment.deploymentId === deploymentId) asked.resolve(refusal)
     },
     answered(_replica, job) {
       answered++
@@ -197,7 +198,7 @@ export function startReplicas(options: ReplicasOptions): Replicas {
       const before = deployments.get(agentId)
       const { promise, resolve } = Promise.withResolvers<string | null | undefined>()
       const timer = setTimeout(() => resolve(undefined), deployWithinMs)
-      answers.set(deployment, resolve)
+      answers.set(deployment, { agentId, resolve })
       deployments.set(agentId, deployment)
       for (const replica of replicas) if (replica.state !== 'STARTING') replica.deploy(agentId, deployment)
       const refusal = await promise
