@@ -5,7 +5,7 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import type { Floor, Subgraph } from '../../kit/subgraph.ts'
-import type { AgentsFloor } from '../context.ts'
+import { type AgentsFloor, prepareFloor } from '../context.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { subgraph } from '../index.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
@@ -46,7 +46,7 @@ const withPools = <F extends Floor>(floor: F): F => ({
 })
 const pooled: Subgraph<AgentsFloor> = {
   ...subgraph,
-  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
+  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
   async start(floor) {
     pool = await servePool({
       name: 'foundation',
@@ -57,7 +57,7 @@ const pooled: Subgraph<AgentsFloor> = {
       log: createLog('test', 'silent'),
     })
     pools.foundation = pool.url
-    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
+    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
   },
 }
 
