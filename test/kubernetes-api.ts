@@ -24,8 +24,12 @@ export type KubernetesApi = {
   objects: Map<string, StoredObject>
   /** As `PATCH Deployment/x`, without those that only read. */
   writes: string[]
+  /** What the Role of whoever asks has to allow, as `patch deployments`. */
+  used: Set<string>
   /** What becomes of the pods of a new generation. */
   pods: 'READY' | 'CRASHING' | 'NEVER_SEEN'
+  /** So many of the next changes meet a newer object than the one that was read. */
+  conflicts: number
   /** Puts something there that is somebody else's. */
   put(object: Fields): void
   close(): Promise<void>
@@ -45,6 +49,7 @@ export async function startKubernetesApi(namespace: string): Promise<KubernetesA
   const objects = new Map<string, StoredObject>()
   const applied = new Map<string, Fields>()
   const writes: string[] = []
+  const used = new Set<string>()
   const watchers = new Set<{ name: string; response: ServerResponse }>()
   let version = 100
 
@@ -116,6 +121,11 @@ export async function startKubernetesApi(namespace: string): Promise<KubernetesA
     if (metadata.name !== name || metadata.namespace !== namespace)
       return refusal(400, 'the name of the object does not match the URL')
     const { resourceVersion, ...wanted } = metadata
+    if (resourceVersion !== undefined && api.conflicts > 0) {
+      api.conflicts--
+      if (previous) store({ ...previous, metadata: { ...previous.metadata } }, 'MODIFIED')
+      return refusal(409, `Operation cannot be fulfilled on ${key}: the object has been modified`)
+    }
     if (resourceVersion !== undefined && resourceVersion !== previous?.metadata.resourceVersion)
       return refusal(409, `Operation cannot be fulfilled on ${key}: the object has been modified`)
     if (previous && !applied.has(key) && query.get('force') !== 'true')
@@ -183,6 +193,9 @@ export async function startKubernetesApi(namespace: string): Promise<KubernetesA
       []
     const kind = kindOf[resource]
     if (of !== namespace || kind === undefined) return refusal(403, `${pathname} is forbidden`)
+    const verb = verbOf(request.method ?? '', name, query)
+    used.add(`${verb} ${[resource, ...(sub ? [sub] : [])].join('/')}`)
+    if (verb === 'patch' && !sub && !objects.has(`${kind}/${name}`)) used.add(`create ${resource}`)
     if (request.method === 'GET' && name === undefined) {
       if (query.get('watch') !== 'true') return [200, list(kind, query.get('labelSelector') ?? '')]
       const [, watched = ''] = (query.get('fieldSelector') ?? '').split('metadata.name=')
@@ -222,7 +235,9 @@ export async function startKubernetesApi(namespace: string): Promise<KubernetesA
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     objects,
     writes,
+    used,
     pods: 'READY',
+    conflicts: 0,
     put: (object) => store(structuredClone(object) as StoredObject, 'ADDED'),
     async close() {
       server.closeAllConnections()
@@ -230,6 +245,12 @@ export async function startKubernetesApi(namespace: string): Promise<KubernetesA
     },
   }
   return api
+}
+
+function verbOf(method: string, name: string | undefined, query: URLSearchParams): string {
+  if (method !== 'GET') return method.toLowerCase()
+  if (name !== undefined) return 'get'
+  return query.get('watch') === 'true' ? 'watch' : 'list'
 }
 
 const refusal = (code: number, message: string): [number, object] => [

@@ -45,9 +45,12 @@ type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 
 export type AgentsFloor = Floor & { catalogue: Catalogue; hosting: Hosting }
 
-export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
+export async function prepareFloor(
+  floor: Floor,
+  undo: (step: () => Promise<void>) => void,
+): Promise<AgentsFloor> {
   const { config, keys, log } = floor
-  const hosting = openHosting({ config, keys: keys.internal, log })
+  const hosting = await openHosting({ config, keys: keys.internal, log })
   const catalogue = startCatalogue(floor)
   undo(() => catalogue.stop())
   return { ...floor, catalogue, hosting }

@@ -1,6 +1,4 @@
 import { type Config, poolNames } from '@community/infra/config.ts'
-import { connectCluster } from './kubernetes/connect.ts'
-import { kubernetesRuntime } from './kubernetes/kubernetes.ts'
 import { endpointOf } from './kubernetes/objects.ts'
 import { type LocalRuntimeOptions, localRuntime, type Runtime } from './local.ts'
 
@@ -13,7 +11,7 @@ export type Hosting = Omit<Runtime, 'state' | 'scale'> & {
 type HostingOptions = { config: Config } & Pick<LocalRuntimeOptions, 'keys' | 'log'>
 
 /** As AGENT_RUNTIME says. Throws where a cluster is meant and none is known. */
-export function openHosting({ config, keys, log }: HostingOptions): Hosting {
+export async function openHosting({ config, keys, log }: HostingOptions): Promise<Hosting> {
   const { agentRuntime: runtime, agentPools } = config
   if (runtime.kind === 'local')
     return {
@@ -23,6 +21,9 @@ export function openHosting({ config, keys, log }: HostingOptions): Hosting {
         return url === undefined ? null : `${url}/a2a/${encodeURIComponent(agentId)}`
       },
     }
+  // The client of Kubernetes is large: who has no cluster does not load it.
+  const { connectCluster } = await import('./kubernetes/connect.ts')
+  const { kubernetesRuntime } = await import('./kubernetes/kubernetes.ts')
   const { namespace, image, keysSecret, rolloutSeconds: progressSeconds, kubeconfig } = runtime
   return {
     ...kubernetesRuntime({

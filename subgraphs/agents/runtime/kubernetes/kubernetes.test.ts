@@ -1,8 +1,15 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readConfig } from '@community/infra/config.ts'
+import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { KubeConfig } from '@kubernetes/client-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type KubernetesApi, startKubernetesApi } from '../../../../test/kubernetes-api.ts'
+import { agentsManifests, allowedByRole } from '../../../../test/kubernetes-rights.ts'
 import { schemaViolations } from '../../../../test/kubernetes-schema.ts'
+import { openHosting } from '../hosting.ts'
 import type { Placement } from '../local.ts'
 import { type KubernetesRuntime, kubernetesRuntime } from './kubernetes.ts'
 import { objectName } from './names.ts'
@@ -37,7 +44,11 @@ beforeEach(async () => {
   )
   runtime = kubernetesRuntime({ kubeConfig, pods, pools: ['analytics'], log: createLog('test', 'silent') })
 })
-afterEach(() => api.close())
+afterEach(async () => {
+  await api.close()
+  const allowed = allowedByRole()
+  expect([...api.used].filter((right) => !allowed.has(right))).toEqual([])
+})
 
 const versions = () => [...api.objects].map(([key, { metadata }]) => [key, metadata.resourceVersion])
 const podOf = () => {
@@ -110,7 +121,10 @@ test('a rollout that fails is told with its reason, and the pods before go on', 
 test('what runs and does not answer is hosted, and said to be silent', async () => {
   api.pods = 'CRASHING'
   await expect(runtime.deploy(placement('1.0.0'))).rejects.toThrow('has timed out progressing')
-  expect(await runtime.hosted('analytics')).toMatchObject([{ agentId: 'guild/Reporter', answers: false }])
+  const [silent] = await runtime.hosted('analytics')
+  expect(silent).toMatchObject({ agentId: 'guild/Reporter', answers: false })
+  // Until its rollout has ended it is nothing that was left behind.
+  expect(silent?.startedAt.getTime()).toBeGreaterThan(Date.now())
 })
 
 test.each(['Deployment', 'Service'])('a %s of somebody else is refused, and left as it is', async (kind) => {
@@ -187,4 +201,35 @@ test('what is sent fits the published schema, which knows what does not', () => 
     'unknown field /spec/template/spec/containers/0/readynessProbe',
     expect.stringContaining('image'),
   ])
+})
+
+test('the objects that an operator makes fit the schema as well', () => {
+  expect(agentsManifests().flatMap(schemaViolations)).toEqual([])
+})
+
+test('opened by settings and a kubeconfig; where an agent will speak is known before', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kubeconfig-'))
+  const file = join(folder, 'config')
+  const kubeconfig = new KubeConfig()
+  kubeconfig.loadFromClusterAndUser(
+    { name: 'fake', server: api.url, skipTLSVerify: true },
+    { name: 'nobody' },
+  )
+  await writeFile(file, kubeconfig.exportConfig())
+  const env = { AGENT_RUNTIME: 'kubernetes', KUBERNETES_NAMESPACE: 'agents', KUBERNETES_IMAGE: 'community:1' }
+  const log = createLog('test', 'silent')
+  const keys = await openKeys(folder, 'internal')
+  const hosting = await openHosting({ config: readConfig({ ...env, KUBECONFIG: file }), keys, log })
+  const { endpoint } = await hosting.deploy(placement('1.0.0'))
+  expect(hosting.endpointOf('analytics', 'guild/Reporter')).toBe(endpoint)
+  await rm(folder, { recursive: true })
+  await expect(openHosting({ config: readConfig(env), keys, log })).rejects.toThrow('KUBECONFIG: expected')
+})
+
+test('what changed in between is read again', async () => {
+  await runtime.deploy(placement('1.0.0'))
+  api.conflicts = 1
+  await runtime.deploy(placement('2.0.0'))
+  api.conflicts = 3
+  await expect(runtime.deploy(placement('3.0.0'))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
 })

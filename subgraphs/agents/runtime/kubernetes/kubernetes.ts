@@ -61,7 +61,9 @@ export function kubernetesRuntime({
     })
 
   const hostedIn = async (): Promise<(HostedAgent & { pool: string })[]> =>
-    await told('agents', async () => (await cluster.list('Deployment', ours)).flatMap(hostedOf))
+    await told('agents', async () =>
+      (await cluster.list('Deployment', ours)).flatMap((each) => hostedOf(each, pods.progressSeconds)),
+    )
 
   const hosted = async (pool: string) => (await hostedIn()).filter((agent) => agent.pool === pool)
 
@@ -171,14 +173,22 @@ async function removeConfigs(cluster: Cluster, agentId: string, kept: string | u
     if (metadata?.name && metadata.name !== kept) await cluster.remove('ConfigMap', metadata.name)
 }
 
-function hostedOf({ metadata, status }: V1Deployment): (HostedAgent & { pool: string })[] {
+/** One that does not serve yet has until the end of its rollout: it counts as begun then. */
+function hostedOf(
+  { metadata, status }: V1Deployment,
+  progressSeconds: number,
+): (HostedAgent & { pool: string })[] {
   const { [annotations.agentId]: agentId, [annotations.deploymentId]: deploymentId } =
     metadata?.annotations ?? {}
   const pool = metadata?.labels?.[labels.pool]
-  const startedAt = metadata?.creationTimestamp
-  if (!agentId || !deploymentId || !pool || !startedAt) return []
-  const answers = (status?.availableReplicas ?? 0) > 0
-  return [{ agentId, deploymentId, pool, startedAt, ...(answers ? {} : { answers }) }]
+  const createdAt = metadata?.creationTimestamp
+  if (!agentId || !deploymentId || !pool || !createdAt) return []
+  if (!status?.availableReplicas) {
+    const startedAt = new Date(createdAt.getTime() + progressSeconds * 1000)
+    return [{ agentId, deploymentId, pool, startedAt, answers: false }]
+  }
+  const available = status.conditions?.find(({ type }) => type === 'Available')
+  return [{ agentId, deploymentId, pool, startedAt: available?.lastTransitionTime ?? createdAt }]
 }
 
 /** What the API server or the way to it did wrong, as a RuntimeError. */

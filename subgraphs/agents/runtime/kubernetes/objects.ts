@@ -126,7 +126,7 @@ function container(pool: string, agentId: string, settings: PodSettings): V1Cont
     livenessProbe: { ...at('/health/live'), periodSeconds: 10, failureThreshold: 3 },
     // Endpoints learn of a pod's end a moment after it: until then it takes calls, after that it ends those under way.
     lifecycle: { preStop: { sleep: { seconds: 5 } } },
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '512Mi' } },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
