@@ -3,6 +3,7 @@ import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import { loopback } from '../../../test/outbound.ts'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { invoke } from '../../kit/invoke.ts'
 import type { Subgraph } from '../../kit/subgraph.ts'
@@ -129,6 +130,7 @@ const answering = async (agentId: string) => {
     input: {},
     caller: 'tester',
     keys: graph.internal,
+    outbound: loopback,
   }
   const { output, error } = await invoke({ ...call, timeoutMs: 10_000, maxBytes: 10_000 })
   return output ?? error
