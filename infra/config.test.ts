@@ -44,3 +44,22 @@ test('embeddings are made here, by an endpoint that is named, or not at all', ()
   })
   expect(() => readConfig({ EMBEDDINGS: 'openai' })).toThrow('EMBEDDINGS_URL: expected the endpoint')
 })
+
+test('agents in a cluster need a namespace and an image', () => {
+  expect(readConfig({ KUBERNETES_IMAGE: 'unused:1' }).agentRuntime).toEqual({ kind: 'local' })
+  expect(() => readConfig({ AGENT_RUNTIME: 'kubernetes' })).toThrow(
+    /^KUBERNETES_NAMESPACE: .*\nKUBERNETES_IMAGE: /,
+  )
+  const set = { AGENT_RUNTIME: 'kubernetes', KUBERNETES_NAMESPACE: 'agents', KUBERNETES_IMAGE: 'community:1' }
+  expect(readConfig(set).agentRuntime).toEqual({
+    kind: 'kubernetes',
+    namespace: 'agents',
+    image: 'community:1',
+    keysSecret: 'community-keys',
+    rolloutSeconds: 120,
+    kubeconfig: undefined,
+  })
+  expect(() =>
+    readConfig({ ...set, KUBERNETES_NAMESPACE: 'Agents', KUBERNETES_ROLLOUT_SECONDS: '1' }),
+  ).toThrow(/KUBERNETES_NAMESPACE: expected lower-case.*\nKUBERNETES_ROLLOUT_SECONDS: /)
+})

@@ -1,4 +1,4 @@
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
@@ -94,6 +94,20 @@ const environment = z.object({
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
   INCIDENT_POLICIES: z.string().optional(),
+  AGENT_RUNTIME: z.enum(['local', 'kubernetes']).default('local'),
+  KUBERNETES_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected lower-case letters, digits and hyphens')
+    .optional(),
+  KUBERNETES_IMAGE: z.string().regex(/^\S+$/, 'expected the name of an image').optional(),
+  KUBERNETES_KEYS_SECRET: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'expected the name of a Secret')
+    .default('community-keys'),
+  KUBERNETES_ROLLOUT_SECONDS: whole(5, 3_600, 120),
+  KUBECONFIG: z.string().optional(),
+  POOL_REPLICAS_MAX: whole(1, 64, Math.max(2, availableParallelism())),
+  POOL_SCALING: z.stringbool().default(true),
   EMBEDDINGS: z.enum(['local', 'openai', 'none']).default('local'),
   EMBEDDINGS_URL: z.url({ protocol: /^https?$/ }).optional(),
   EMBEDDINGS_MODEL: z.string().default('text-embedding-3-small'),
@@ -173,6 +187,39 @@ function embeddingsOf(e: z.infer<typeof environment>): EmbeddingsConfig {
   }
 }
 
+/** Where agents of pools run: in processes of this installation, or as Deployments of a cluster. */
+export type RuntimeConfig =
+  | { kind: 'local' }
+  | {
+      kind: 'kubernetes'
+      namespace: string
+      /** Of this repository. */
+      image: string
+      /** Its entries are the files of `KEYS_DIR`. */
+      keysSecret: string
+      rolloutSeconds: number
+      /** Absent: as a pod of the cluster. */
+      kubeconfig: string | undefined
+    }
+
+function runtimeOf(e: z.infer<typeof environment>): RuntimeConfig {
+  if (e.AGENT_RUNTIME === 'local') return { kind: 'local' }
+  const { KUBERNETES_NAMESPACE: namespace, KUBERNETES_IMAGE: image } = e
+  const missing = [
+    ...(namespace === undefined ? ['KUBERNETES_NAMESPACE: expected the namespace that agents run in'] : []),
+    ...(image === undefined ? ['KUBERNETES_IMAGE: expected the image of this repository'] : []),
+  ]
+  if (namespace === undefined || image === undefined) throw new Error(missing.join('\n'))
+  return {
+    kind: 'kubernetes',
+    namespace,
+    image,
+    keysSecret: e.KUBERNETES_KEYS_SECRET,
+    rolloutSeconds: e.KUBERNETES_ROLLOUT_SECONDS,
+    kubeconfig: e.KUBECONFIG,
+  }
+}
+
 /** What Node and the tools it calls need of this process's environment; settings of ours are passed on one by one. */
 export const inheritedEnvironment = (env: Record<string, string | undefined> = process.env) =>
   Object.fromEntries(
@@ -231,6 +278,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
     /** A file of policies, `off`, or undefined: ours. */
     incidentPolicies: e.INCIDENT_POLICIES,
+    agentRuntime: runtimeOf(e),
+    /** Threads that a pool may run its agents' skills in. */
+    poolReplicasMax: e.POOL_REPLICAS_MAX,
+    /** Whether pools are given more and fewer replicas as their work needs. */
+    poolScaling: e.POOL_SCALING,
     embeddings: embeddingsOf(e),
     jwksUrl: e.JWKS_URL,
     jwtIssuer: e.JWT_ISSUER,

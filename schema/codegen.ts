@@ -7,6 +7,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Agent: './store.ts#AgentRow',
     AgentPool: './store.ts#PoolRow',
     AgentTypeDescription: './store.ts#TypeRow',
+    AgentRollout: './rollout/store.ts#RolloutRow',
+    PoolScaling: './scaling/store.ts#ScalingRow',
     ExecutionPlan: './orchestrate/store.ts#RunRow',
     PlanPhase: './orchestrate/store.ts#PhaseRow',
     PlanStep: './orchestrate/store.ts#StepRow',

@@ -96,6 +96,8 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       GATEWAY_URL: graphqlUrl,
       AGENT_POOLS: JSON.stringify(addresses.pools),
       AGENT_ENDPOINT_ALLOW: ['127.0.0.0/8', ...config.agentEndpointAllow].join(','),
+      POOL_REPLICAS_MAX: `${config.poolReplicasMax}`,
+      POOL_SCALING: `${config.poolScaling}`,
       CACHE_DIR: config.cacheDir,
       ...(config.incidentPolicies === undefined ? {} : { INCIDENT_POLICIES: config.incidentPolicies }),
       ...embeddingsEnv(config),

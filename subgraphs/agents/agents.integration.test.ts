@@ -2,16 +2,17 @@ import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
 import { type Floor, internalSettings, type Subgraph, settingsOf } from '../kit/subgraph.ts'
-import type { AgentsFloor } from './context.ts'
+import { type AgentsFloor, prepareFloor } from './context.ts'
 import { inboxTopics, topic } from './events.ts'
 import { subgraph } from './index.ts'
 import { readPlan } from './orchestrate/definition.ts'
 import { insertRun } from './orchestrate/store.ts'
 import { type AgentPoolServer, servePool } from './runtime/edge.ts'
+import { sameThread } from './runtime/testing.ts'
 import { skill } from './skills/skill.ts'
 import { insertHeartbeats, strayIn } from './store.ts'
 
@@ -41,10 +42,10 @@ const withPools = <F extends Floor>(floor: F): F => ({
 })
 const pooled: Subgraph<AgentsFloor> = {
   ...subgraph,
-  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
+  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
   async start(floor) {
     await startPool(floor.config.keysDir ?? '', 0)
-    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
+    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
   },
 }
 
@@ -54,8 +55,7 @@ async function startPool(keysDir: string, port: number) {
     host: '127.0.0.1',
     port,
     keys: await openKeys(keysDir, 'internal'),
-    skills: new Map([[echo.name, echo]]),
-    graphOf: () => async () => ({}),
+    startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
     log: createLog('test', 'silent'),
   })
   pools.foundation = pool.url
@@ -172,9 +172,26 @@ test('an endpoint inside the own networks is refused where the operator does not
   expect(allowed.data).toMatchObject({ registerAgent: { id: 'elsewhere' } })
 })
 
+/** An agent that runs somewhere else and answers. */
+async function agentElsewhere(agentId: string) {
+  const elsewhere = await servePool({
+    name: 'elsewhere',
+    host: '127.0.0.1',
+    port: 0,
+    keys: graph.internal,
+    startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
+    log: createLog('test', 'silent'),
+    deployments: [
+      { agentId, deploymentId: '1', manifest: parse(manifest(agentId)) as Record<string, unknown> },
+    ],
+  })
+  return { endpoint: `${elsewhere.url}/a2a/${agentId}`, [Symbol.asyncDispose]: () => elsewhere.stop() }
+}
+
 test('what runs goes on where it runs until a newer version is deployed', async () => {
+  await using elsewhere = await agentElsewhere('mover')
   const source = (version: string, place: string) =>
-    manifest('mover', { version, spec: { endpoint: `http://127.0.0.1:9/${place}` } })
+    manifest('mover', { version, spec: { endpoint: `${elsewhere.endpoint}?${place}` } })
   const query = '{ agent(id: "mover") { version deployedVersion endpoint } }'
   const seen = async () => (await graph.ask(query, {}, anonymous)).data?.agent
   await register(source('1.0.0', 'one'), owner('ossa'))
@@ -184,13 +201,13 @@ test('what runs goes on where it runs until a newer version is deployed', async 
   expect(await seen()).toEqual({
     version: '2.0.0',
     deployedVersion: '1.0.0',
-    endpoint: 'http://127.0.0.1:9/one',
+    endpoint: `${elsewhere.endpoint}?one`,
   })
   await deploy('mover', owner('ossa'))
   expect(await seen()).toEqual({
     version: '2.0.0',
     deployedVersion: '2.0.0',
-    endpoint: 'http://127.0.0.1:9/two',
+    endpoint: `${elsewhere.endpoint}?two`,
   })
 })
 
@@ -486,8 +503,9 @@ test('an agent is deployed once, opened, and brought back to a pool that lost it
 test('an agent that moved lives where it was deployed last, and the pool that it left lets it go', async () => {
   await register(manifest('leaver'), owner('ossa'))
   await deploy('leaver', owner('ossa'))
-  const elsewhere = { version: '2.0.0', spec: { endpoint: 'http://127.0.0.1:9/leaver' } }
-  await register(manifest('leaver', elsewhere), owner('ossa'))
+  await using elsewhere = await agentElsewhere('leaver')
+  const moved = { version: '2.0.0', spec: { endpoint: elsewhere.endpoint } }
+  await register(manifest('leaver', moved), owner('ossa'))
   await deploy('leaver', owner('ossa'))
   // The pool hosts it still, and says so at its next heartbeat: that tells nothing of where it is now.
   expect((await healthOf('leaver')).data).toMatchObject({ agent: { health: 'UNKNOWN' } })

@@ -22,7 +22,11 @@ import {
   stepPages,
   stepsById,
 } from './orchestrate/store.ts'
-import { localRuntime, type Runtime } from './runtime/local.ts'
+import { type RolloutRow, rolloutPages } from './rollout/store.ts'
+import { type Hosting, openHosting } from './runtime/hosting.ts'
+import { localRuntime, type Runtime, RuntimeError } from './runtime/local.ts'
+import type { PoolState } from './runtime/pool-state.ts'
+import { type ScalingRow, scalingPages } from './scaling/store.ts'
 import type { AgentType } from './schema.generated.ts'
 import {
   type AgentFilter,
@@ -49,9 +53,15 @@ export type AgentsFloor = Floor & {
   bell: Bell
   fleet: Fleet
   holds: Holds
+  hosting: Hosting
 }
 
-export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): AgentsFloor {
+export async function prepareFloor(
+  floor: Floor,
+  undo: (step: () => Promise<void>) => void,
+): Promise<AgentsFloor> {
+  const { config, keys, log } = floor
+  const hosting = await openHosting({ config, keys: keys.internal, log })
   const catalogue = startCatalogue(floor)
   undo(() => catalogue.stop())
   const holds = openHolds(floor)
@@ -60,6 +70,7 @@ export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => 
     ...floor,
     catalogue,
     holds,
+    hosting,
     bell: createBell(),
     fleet: openFleet(fleetFolder, floor.config.homeOrganization),
   }
@@ -73,6 +84,10 @@ export type Context = RequestContext & {
   capabilities: DataLoader<string, Capability[]>
   pools: DataLoader<string, PoolRow | null>
   agentsOfPools: PageLoader<AgentFilter, AgentRow>
+  scalingsOfPools: PageLoader<null, ScalingRow>
+  /** Null of a pool that does not answer. */
+  poolStates: DataLoader<string, PoolState | null>
+  rolloutsOfAgents: PageLoader<null, RolloutRow>
   subtypes: DataLoader<AgentType, SubtypeRow[]>
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
@@ -81,7 +96,7 @@ export type Context = RequestContext & {
   outputs: DataLoader<string, unknown>
   incidents: DataLoader<string, IncidentRow | null>
   timelines: DataLoader<string, EntryRow[]>
-  runtime: Runtime
+  hosting: Hosting
   policy: Policy
   usage: Usage
   outbound: Dispatcher
@@ -98,9 +113,10 @@ export type Context = RequestContext & {
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue, bell, fleet, holds }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, bell, fleet, holds, hosting }: AgentsFloor,
 ): Context {
   const { db } = base
+  const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
   return {
     ...base,
     catalogue,
@@ -110,6 +126,9 @@ export function createContext(
     capabilities: new DataLoader((ids) => capabilitiesOf(db, ids)),
     pools: new DataLoader((names) => poolsByName(db, names)),
     agentsOfPools: pageLoader((ids, filter, page) => agentPagesOfPools(db, ids, filter, page)),
+    scalingsOfPools: pageLoader((ids, _filter, page) => scalingPages(db, ids, page)),
+    poolStates: new DataLoader((names) => Promise.all(names.map((name) => poolState(runtime, name)))),
+    rolloutsOfAgents: pageLoader((ids, _filter, page) => rolloutPages(db, ids, page)),
     subtypes: new DataLoader((types) => subtypesOf(db, types)),
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),
@@ -118,20 +137,24 @@ export function createContext(
     incidents: new DataLoader((ids) => incidentsById(db, ids)),
     timelines: new DataLoader((ids) => timelinesOf(db, ids)),
     outputs: new DataLoader((ids) => outputsOf(db, ids)),
-    runtime: localRuntime({ pools: config.agentPools, keys: keys.internal, log }),
+    hosting,
     policy: holds.policy,
     usage,
     outbound,
     keys: keys.internal,
-    endpointInPool(pool, agentId) {
-      const url = config.agentPools[pool]
-      return url === undefined ? null : `${url}/a2a/${encodeURIComponent(agentId)}`
-    },
+    endpointInPool: (pool, agentId) => hosting.endpointOf(pool, agentId),
     endpointAllow: config.agentEndpointAllow,
     home: config.homeOrganization,
     wake: bell.ring,
     fleet,
   }
+}
+
+async function poolState(runtime: Runtime, name: string): Promise<PoolState | null> {
+  return await runtime.state(name).catch((error: unknown) => {
+    if (error instanceof RuntimeError) return null
+    throw error
+  })
 }
 
 /** One call for all that are asked for the same page with the same filter: one in practice. */

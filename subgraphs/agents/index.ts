@@ -8,6 +8,7 @@ import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
 import { localRuntime } from './runtime/local.ts'
 import { probeRemote } from './runtime/remote.ts'
+import { scalePools } from './scaling/autoscale.ts'
 import { organizationExists } from './store.ts'
 import { tendPools } from './tend.ts'
 
@@ -19,19 +20,26 @@ export const subgraph: Subgraph<AgentsFloor> = {
   topics: [topic, usageTopic],
   inbox: { topics: inboxTopics, apply: applyEvent },
   async start(floor) {
-    const { config, keys, log } = floor
+    const { config, hosting, keys, log } = floor
     // First, as it may throw: what is begun before it nobody would stop.
     const policies = await policiesOf(config.incidentPolicies)
     await seedHome(floor)
     const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
-    const tending = tendPools(floor, runtime)
+    const tending = tendPools(floor, hosting)
+    const scaling = config.poolScaling ? scalePools(floor, runtime) : null
     const probing = probeRemote(floor)
     const { bell, fleet, holds } = floor
     const orchestrator = startOrchestrator(floor, { bell, fleet, policy: holds.policy })
     const watching = watchIncidents(floor, runtime, policies)
     return {
       async stop() {
-        await Promise.all([tending.stop(), probing.stop(), orchestrator.stop(), watching.stop()])
+        await Promise.all([
+          tending.stop(),
+          scaling?.stop(),
+          probing.stop(),
+          orchestrator.stop(),
+          watching.stop(),
+        ])
       },
     }
   },

@@ -1,78 +1,37 @@
-import type { Db } from '@community/infra/postgres.ts'
-import { badInput, ClientError, conflict, forbidden, notFound } from '../kit/errors.ts'
+import { conflict, forbidden, notFound } from '../kit/errors.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { announceAgent } from './events.ts'
-import { type Runtime, RuntimeError } from './runtime/local.ts'
+import { type RolloutContext, rollBack, rollOut } from './rollout/roll-out.ts'
+import { endServing } from './rollout/store.ts'
+import type { Hosting } from './runtime/hosting.ts'
+import { RuntimeError } from './runtime/local.ts'
 import type { AgentStatus } from './schema.generated.ts'
-import {
-  type AgentRow,
-  agentsById,
-  deleteDeployment,
-  lockAgent,
-  manifestsOf,
-  updateStatus,
-  upsertDeployment,
-} from './store.ts'
+import { type AgentRow, agentsById, deleteDeployment, lockAgent, updateStatus } from './store.ts'
 
-/** Places the version in force, where it is not what runs already. */
-export async function deployAgent(base: RequestContext, runtime: Runtime, id: string): Promise<void> {
-  const agent = await ownAgent(base, id)
+/** Puts the version in force where it is not what runs already. */
+export async function deployAgent(context: Placing, id: string): Promise<void> {
+  const agent = await ownAgent(context, id)
   if (agent.status === 'RETIRED') throw conflict(`${id} is retired`)
   if (agent.deployedVersion === agent.version) return
-  if (agent.pool === null && agent.remoteEndpoint === null)
+  const { version, remoteEndpoint: endpoint } = agent
+  if (agent.pool === null && endpoint === null)
     throw conflict(
       `${id} names neither a pool (metadata.labels.pool) nor an endpoint (spec.endpoint) to run at`,
     )
-  const deploymentId = `${id}@${agent.version}`
-  // Before the transaction: a pool that hosts it already answers the same, and a row without a host is never written.
-  if (agent.remoteEndpoint === null) await place(base.db, runtime, agent, deploymentId)
-  await base.mutate(async (tx) => {
-    const current = await lockAgent(tx, id)
-    if (!current) throw notFound('agent', id)
-    // Somebody else was faster, or the agent has changed since: theirs counts.
-    if (current.status === 'RETIRED' || current.version !== agent.version)
-      throw conflict(`${id} has changed meanwhile`)
-    if (current.deployedVersion === agent.version) return
-    const { version, remoteEndpoint: endpoint } = agent
-    const pool = endpoint === null ? agent.pool : null
-    await upsertDeployment(tx, { agentId: id, deploymentId, version, pool, endpoint })
-    await updateStatus(tx, id, 'DEPLOYING')
-    await announceAgent(tx, id, current.status, base.traceparent)
-  })
+  await rollOut(asOf(context), agent, { version, endpoint, pool: endpoint === null ? agent.pool : null })
 }
 
-async function place(db: Db, runtime: Runtime, agent: AgentRow, deploymentId: string): Promise<void> {
-  const [manifest] = await manifestsOf(db, [agent.id])
-  if (!manifest || agent.pool === null) throw notFound('agent', agent.id)
-  const { id: agentId, pool, organizationId, visibility } = agent
-  const placement = {
-    agentId,
-    pool,
-    deploymentId,
-    organizationId,
-    manifest: hostable(manifest, organizationId, visibility),
-  }
-  await runtime.deploy(placement).catch((error: unknown) => {
-    if (!(error instanceof RuntimeError)) throw error
-    if (error.code === 'REFUSED') throw badInput(error.message, 'agentId', 'an agent that its pool can host')
-    throw Object.assign(new ClientError('UNAVAILABLE', error.message), { cause: error })
-  })
+/** Puts the version that served before in force; only where `from` still runs, if it is given. */
+export async function rollbackAgent(context: Placing, id: string, from: string | undefined): Promise<void> {
+  await ownAgent(context, id)
+  const reason = `rolled back by ${context.principal.subject}`
+  await rollBack(asOf(context), id, { from, reason })
 }
 
-/** What a manifest may leave open, filled in for the runtime. */
-export function hostable(
-  manifest: Record<string, unknown>,
-  organizationId: string,
-  visibility: string,
-): Record<string, unknown> {
-  const { metadata, spec } = manifest as { metadata: object; spec: object }
-  return {
-    ...manifest,
-    metadata: { namespace: organizationId, ...metadata },
-    spec: { visibility, ...spec },
-  }
-}
+type Placing = RequestContext & Omit<RolloutContext, 'caller'>
+
+const asOf = (context: Placing): RolloutContext => ({ ...context, caller: context.principal.subject })
 
 const activatable: readonly AgentStatus[] = ['DEPLOYING', 'DEGRADED', 'SUSPENDED']
 
@@ -89,12 +48,13 @@ export async function activateAgent(base: RequestContext, id: string): Promise<v
   })
 }
 
-export async function retireAgent(base: RequestContext, runtime: Runtime, id: string): Promise<void> {
+export async function retireAgent(base: RequestContext, runtime: Hosting, id: string): Promise<void> {
   const { deployedPool: pool } = await ownAgent(base, id)
   await base.mutate(async (tx) => {
     const agent = await lockAgent(tx, id)
     if (!agent) throw notFound('agent', id)
     if (agent.status === 'RETIRED') return
+    await endServing(tx, id, { outcome: 'REPLACED', reason: 'the agent was retired' })
     await deleteDeployment(tx, id)
     await updateStatus(tx, id, 'RETIRED')
     await announceAgent(tx, id, agent.status, base.traceparent)

@@ -1,7 +1,7 @@
 import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
-import { pageByText, requireFilter, requireText } from './arguments.ts'
+import { pageByNumber, pageByText, requireFilter, requireText } from './arguments.ts'
 import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
@@ -10,7 +10,7 @@ import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
 import { openViolations } from './orchestrate/fits.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
-import { activateAgent, deployAgent, retireAgent } from './placement.ts'
+import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placement.ts'
 import { register } from './register.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
@@ -71,7 +71,11 @@ export const resolvers: Resolvers = {
       return await importAgents(context, readDocuments, source)
     },
     async deployAgent(_, { agentId }, context) {
-      await deployAgent(context, context.runtime, requireText(agentId, 'agentId'))
+      await deployAgent(context, requireText(agentId, 'agentId'))
+      return await requiredAgent(context.agents, agentId)
+    },
+    async rollbackAgent(_, { agentId, from }, context) {
+      await rollbackAgent(context, requireText(agentId, 'agentId'), from ?? undefined)
       return await requiredAgent(context.agents, agentId)
     },
     async activateAgent(_, { agentId }, context) {
@@ -88,7 +92,7 @@ export const resolvers: Resolvers = {
       })
     },
     async retireAgent(_, { agentId }, context) {
-      await retireAgent(context, context.runtime, requireText(agentId, 'agentId'))
+      await retireAgent(context, context.hosting, requireText(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
   },
@@ -105,6 +109,11 @@ export const resolvers: Resolvers = {
       if (!reading) throw notFound('agent', id)
       return { ...reading, isWhole: reading.notUnderstood.length === 0 }
     },
+    async rollouts({ id }, args, { rolloutsOfAgents }) {
+      const page = pageByNumber(args, { default: 10 })
+      const { rows, totalCount } = await rolloutsOfAgents.load({ id, filter: null, page })
+      return connection(rows, totalCount, page, ({ id: rollout }) => [rollout])
+    },
     notInvocable: async (agent, _, context) => await notInvocable(agent, context),
   },
 
@@ -115,7 +124,20 @@ export const resolvers: Resolvers = {
       const { rows, totalCount } = await agentsOfPools.load({ id: name, filter: requireFilter(filter), page })
       return agentConnection(rows, totalCount, page)
     },
+    async replicas({ name }, _, { poolStates }) {
+      const state = await poolStates.load(name)
+      return state?.replicas.filter((replica) => replica.state === 'SERVING').length ?? null
+    },
+    desiredReplicas: async ({ name }, _, { poolStates }) => (await poolStates.load(name))?.desired ?? null,
+    queueDepth: async ({ name }, _, { poolStates }) => (await poolStates.load(name))?.waiting ?? null,
+    async scalings({ name }, args, { scalingsOfPools }) {
+      const page = pageByNumber(args, { default: 10 })
+      const { rows, totalCount } = await scalingsOfPools.load({ id: name, filter: null, page })
+      return connection(rows, totalCount, page, ({ id }) => [id])
+    },
   },
+
+  PoolScaling: { from: ({ replicasBefore }) => replicasBefore, to: ({ replicasAfter }) => replicasAfter },
 
   AgentTypeDescription: {
     subtypes: async ({ type }, _, { subtypes }) => await subtypes.load(type),

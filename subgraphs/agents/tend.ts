@@ -1,15 +1,16 @@
 import { inTransaction } from '@community/infra/postgres.ts'
 import { whileLeader } from '../kit/leader.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
-import { hostable } from './placement.ts'
-import type { HostedAgent, PoolReport, Runtime } from './runtime/local.ts'
+import { hostable } from './runtime/hostable.ts'
+import type { Hosting } from './runtime/hosting.ts'
+import type { HostedAgent, PoolReport } from './runtime/local.ts'
 import { insertHeartbeats, missingIn, strayIn } from './store.ts'
 
 /**
  * Looks at the pools every few seconds: notes which agents live, brings back what a restarted pool lost, and ends what
  * was retired or has moved away. In one process at a time.
  */
-export const tendPools = ({ pool, log }: Floor, runtime: Runtime) =>
+export const tendPools = ({ pool, log }: Floor, runtime: Pick<Hosting, 'reconcile' | 'undeploy'>) =>
   whileLeader({ pool, name: 'tend pools', log }, async ({ signal }) => {
     const tending = runtime.reconcile({
       onHeartbeat: async (report) => {
@@ -30,7 +31,7 @@ export const tendPools = ({ pool, log }: Floor, runtime: Runtime) =>
 
     /** The agents that run and should not. */
     async function noteHeartbeats({ at, hosted, pool: name }: PoolReport & { up: true }): Promise<string[]> {
-      const ids = hosted.map(({ agentId }) => agentId)
+      const ids = hosted.flatMap(({ agentId, answers }) => (answers === false ? [] : [agentId]))
       return await inTransaction(pool, internalSettings, async (tx) => {
         await insertHeartbeats(tx, name, ids, at)
         return await strayIn(tx, name, hosted)

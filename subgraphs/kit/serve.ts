@@ -43,7 +43,7 @@ export async function serveSubgraph(
   try {
     const undo: Undo = (step) => void steps.push(step)
     const opened = await openFloor(subgraph, config, log, undo)
-    const floor = subgraph.prepare?.(opened, undo) ?? opened
+    const floor = (await subgraph.prepare?.(opened, undo)) ?? opened
     const apollo = new ApolloServer<RequestContext>({
       schema: await executableSchema(subgraph),
       introspection: true,

@@ -48,7 +48,7 @@ export type Subgraph<F extends Floor = Floor> = {
   /** A map of types to their fields' resolvers; `DateTime` and `JSON` are there by themselves. */
   resolvers: object
   /** Adds what lives as long as the subgraph and requests need; `undo` takes what ends it. */
-  prepare?(floor: Floor, undo: (step: () => Promise<void>) => void): F
+  prepare?(floor: Floor, undo: (step: () => Promise<void>) => void): F | Promise<F>
   /** Adds what lives as long as a request, as dataloaders. */
   context?(base: RequestContext, floor: F): RequestContext
   /** Topics that it writes, `ossa.<name>.events.v1` among them. */

@@ -1,4 +1,5 @@
 import type { Floor } from '../../kit/subgraph.ts'
+import type { Hosting } from '../runtime/hosting.ts'
 import type { Runtime } from '../runtime/local.ts'
 import type { Observed } from './observe.ts'
 import type { IncidentRow } from './store.ts'
@@ -6,6 +7,7 @@ import type { IncidentRow } from './store.ts'
 export type Acting = {
   floor: Floor
   runtime: Runtime
+  hosting: Hosting
   seen: Observed
   incident: IncidentRow
   signal: AbortSignal

@@ -13,10 +13,11 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { type Floor, internalSettings, type Subgraph } from '../../kit/subgraph.ts'
-import type { AgentsFloor } from '../context.ts'
+import { type AgentsFloor, prepareFloor } from '../context.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { subgraph } from '../index.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
+import { sameThread } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
 
 const stack = new AsyncDisposableStack()
@@ -47,7 +48,7 @@ const withPools = <F extends Floor>(floor: F): F => ({
 })
 const pooled: Subgraph<AgentsFloor> = {
   ...subgraph,
-  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
+  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
   async start(floor) {
     for (const name of ['foundation', 'community']) {
       const keys = await openKeys(floor.config.keysDir ?? '', 'internal')
@@ -56,14 +57,13 @@ const pooled: Subgraph<AgentsFloor> = {
         host: '127.0.0.1',
         port: 0,
         keys,
-        skills: new Map([[echo.name, echo]]),
-        graphOf: () => async () => ({}),
+        startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
         log: createLog('test', 'silent'),
       })
       servers[name] = server
       pools[name] = server.url
     }
-    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
+    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
   },
 }
 

@@ -1,11 +1,14 @@
 import { inTransaction, type Pool, type Transaction } from '@community/infra/postgres.ts'
+import { ClientError } from '../../kit/errors.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { announceAgent } from '../events.ts'
-import { hostable } from '../placement.ts'
+import { type RolloutContext, rollBack as rollBackTo } from '../rollout/roll-out.ts'
+import { hostable } from '../runtime/hostable.ts'
 import { type Placement, RuntimeError } from '../runtime/local.ts'
 import { allPools, lockAgent, missingIn, type Placed, updateStatus, upsertDeployment } from '../store.ts'
 import { type Acting, ActionFailed, agentOf } from './acting.ts'
-import { versionBefore } from './place-store.ts'
+import { looker } from './exercise.ts'
+import { runningVersion } from './place-store.ts'
 import { thresholds } from './thresholds.ts'
 
 /** Ends an agent in its pool and begins it anew. */
@@ -79,46 +82,43 @@ async function moveTo(
   return null
 }
 
-/** Deploys the version before the one that runs, where that has begun lately. */
-export async function rollBack({ floor, runtime, incident, seen }: Acting): Promise<string> {
+/** Puts the version that served before in force again, through its health gate, where the one that runs has begun lately. */
+export async function rollBack({ floor, hosting, incident, seen }: Acting): Promise<string> {
+  const { pool, keys, outbound, usage, nudge } = floor
   const agentId = agentOf(incident)
-  const before = await inTransaction(floor.pool, internalSettings, (tx) => versionBefore(tx, agentId))
-  if (!before) throw new ActionFailed(`${agentId} has no version before the one that runs`)
-  if (seen.at.getTime() - before.placedAt.getTime() > thresholds.rollBackWithinMs)
+  const running = await inTransaction(pool, internalSettings, (tx) => runningVersion(tx, agentId))
+  if (!running) throw new ActionFailed(`${agentId} runs no version`)
+  if (seen.at.getTime() - running.placedAt.getTime() > thresholds.rollBackWithinMs)
     throw new ActionFailed(
       `the version that runs has run for longer than an hour: it is not what has changed`,
     )
-  const { version, from, pool, manifest, organizationId, visibility } = before
-  const deploymentId = `${agentId}@${version}`
-  const endpoint = pool === null ? endpointIn(manifest) : null
-  if (pool === null && endpoint === null) throw new ActionFailed(`version ${version} names no endpoint`)
-  if (pool !== null)
-    await inRuntime(() =>
-      runtime.deploy({
-        agentId,
-        pool,
-        deploymentId,
-        organizationId,
-        manifest: hostable(manifest, organizationId, visibility),
-      }),
-    )
-  await inTransaction(floor.pool, internalSettings, async (tx) => {
-    const agent = await lockAgent(tx, agentId)
-    if (agent?.deployedVersion !== from) return
-    await upsertDeployment(tx, { agentId, deploymentId, version, pool, endpoint })
-    await noteChange(tx, agentId, agent.status)
-  })
-  return `${agentId} was rolled back from ${from} to ${version}`
+  const context: RolloutContext = {
+    db: { query: (text, params) => inTransaction(pool, internalSettings, (tx) => tx.query(text, params)) },
+    async mutate(fn) {
+      const result = await inTransaction(pool, internalSettings, fn)
+      nudge()
+      return result
+    },
+    pause: async () => undefined,
+    hosting,
+    keys: keys.internal,
+    outbound,
+    usage,
+    caller: looker,
+  }
+  const { version: from } = running
+  try {
+    const version = await rollBackTo(context, agentId, { from, reason: `incident ${incident.id}` })
+    return `${agentId} was rolled back from ${from} to ${version}`
+  } catch (error) {
+    if (error instanceof ClientError) throw new ActionFailed(error.message, { cause: error })
+    throw error
+  }
 }
 
 async function noteChange(tx: Transaction, agentId: string, status: Parameters<typeof updateStatus>[2]) {
   await updateStatus(tx, agentId, status)
   await announceAgent(tx, agentId, status)
-}
-
-function endpointIn(manifest: Record<string, unknown>): string | null {
-  const { spec } = manifest as { spec?: { endpoint?: unknown } }
-  return typeof spec?.endpoint === 'string' ? spec.endpoint : null
 }
 
 async function placedAgent(

@@ -4,6 +4,7 @@ import { usageTopic } from '../../kit/invoke.ts'
 import { whileLeader } from '../../kit/leader.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { openViolations } from '../orchestrate/fits.ts'
+import type { Hosting } from '../runtime/hosting.ts'
 import type { Runtime } from '../runtime/local.ts'
 import { type Detection, detect } from './detect.ts'
 import { looker } from './exercise.ts'
@@ -20,7 +21,7 @@ import { openWindow } from './window.ts'
 /** The subject of certification's calls: its gates ask what an agent has to refuse. */
 const examiner = 'service:certification'
 
-type WatchedFloor = Floor & { holds: Holds }
+type WatchedFloor = Floor & { holds: Holds; hosting: Hosting }
 
 const lookEveryMs = 1_000
 /** Between two looks at what a person was asked about. */
@@ -103,7 +104,8 @@ async function look(
   for (const incident of await inTransaction(pool, internalSettings, goingIncidents)) {
     if (busy.has(incident.id)) continue
     const policy = policies.find(({ name }) => name === incident.policy) ?? null
-    const handling: Handling = { floor, runtime, violations, seen, policy, incident, signal }
+    const { hosting } = floor
+    const handling: Handling = { floor, runtime, hosting, violations, seen, policy, incident, signal }
     const task = handle(handling)
       .catch((error: unknown) => {
         if (!(error instanceof IncidentMoved) && !signal.aborted)

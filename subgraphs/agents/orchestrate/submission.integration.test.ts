@@ -5,10 +5,11 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import type { Floor, Subgraph } from '../../kit/subgraph.ts'
-import type { AgentsFloor } from '../context.ts'
+import { type AgentsFloor, prepareFloor } from '../context.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { subgraph } from '../index.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
+import { sameThread } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
 
 const stack = new AsyncDisposableStack()
@@ -45,19 +46,18 @@ const withPools = <F extends Floor>(floor: F): F => ({
 })
 const pooled: Subgraph<AgentsFloor> = {
   ...subgraph,
-  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
+  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
   async start(floor) {
     pool = await servePool({
       name: 'foundation',
       host: '127.0.0.1',
       port: 0,
       keys: await openKeys(floor.config.keysDir ?? '', 'internal'),
-      skills: new Map([[echo.name, echo]]),
-      graphOf: () => async () => ({}),
+      startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
       log: createLog('test', 'silent'),
     })
     pools.foundation = pool.url
-    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
+    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
   },
 }
 

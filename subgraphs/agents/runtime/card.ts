@@ -2,7 +2,7 @@ import { A2A_PROTOCOL_VERSION, type AgentCard } from '@a2a-js/sdk'
 import type { Deployment } from './deployment.ts'
 
 /** The A2A card of an agent that answers at `url`: its capabilities are the card's skills. */
-export function cardOf({ manifest, capabilities }: Deployment, url: string): AgentCard {
+export function cardOf({ manifest }: Deployment, url: string): AgentCard {
   const { metadata, spec } = manifest
   const pool = metadata.labels.pool
   return {
@@ -25,13 +25,11 @@ export function cardOf({ manifest, capabilities }: Deployment, url: string): Age
     securityRequirements: [{ schemes: { bearer: { list: [] } } }],
     defaultInputModes: ['application/json'],
     defaultOutputModes: ['application/json'],
-    skills: [...capabilities.values()].map((capability) => ({
+    skills: spec.capabilities.map((capability) => ({
       id: capability.name,
       name: capability.name,
       description: capability.description,
-      tags: [
-        ...new Set([spec.type, spec.subtype, capability.skill.name, ...(pool === undefined ? [] : [pool])]),
-      ],
+      tags: [...new Set([spec.type, spec.subtype, capability.skill, ...(pool === undefined ? [] : [pool])])],
       examples: capability.examples.map(({ description }) => description),
       inputModes: [],
       outputModes: [],

@@ -1,53 +1,75 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { Skill } from '../skills/skill.ts'
+import { z } from 'zod'
 import { type Deployment, DeploymentRefused, readDeployment } from './deployment.ts'
 import type { Hosted } from './hosted.ts'
-import type { Schemas } from './schemas.ts'
+import type { PoolState } from './pool-state.ts'
+import type { Replicas } from './replicas.ts'
 
 export type Reply = { status: number; body?: unknown; headers?: OutgoingHttpHeaders }
 
 export type ControlOptions = {
   agents: Map<string, Hosted>
-  skills: ReadonlyMap<string, Skill>
-  schemas: Schemas
+  replicas: Replicas
   host: (agentId: string, deployment: Deployment) => Hosted
 }
 
-/** What a pool's owner may ask: which agents are here, put one, take one away. */
-export const control =
-  ({ agents, skills, schemas, host }: ControlOptions) =>
-  (method: string, agentId: string | undefined, text: string): Reply => {
+/** What a pool's owner may ask: which agents are here, put one, take one away; how many replicas run them. */
+export const control = (options: ControlOptions) => {
+  const { agents, replicas } = options
+  return async (room: string, method: string, agentId: string | undefined, text: string): Promise<Reply> => {
+    if (room === 'replicas' && agentId === undefined) return replicasReply(replicas, method, text)
+    if (room !== 'deployments') return { status: 404, body: { error: 'there is nothing here' } }
     if (agentId === undefined)
       return method === 'GET'
         ? { status: 200, body: rowsOf(agents) }
         : { status: 405, headers: { allow: 'GET' } }
     if (method === 'DELETE') {
-      agents.get(agentId)?.close()
       agents.delete(agentId)
+      replicas.undeploy(agentId)
       return { status: 204 }
     }
     if (method !== 'PUT') return { status: 405, headers: { allow: 'PUT, DELETE' } }
     try {
-      const deployment = readDeployment(JSON.parse(text), skills)
-      refuseBadSchemas(deployment, schemas)
-      const previous = agents.get(agentId)
-      if (previous?.deployment.deploymentId === deployment.deploymentId) return { status: 200, body: {} }
-      agents.set(agentId, host(agentId, deployment))
-      previous?.close()
-      return { status: 201, body: {} }
+      return await deploy(options, agentId, readDeployment(JSON.parse(text)))
     } catch (error) {
       if (error instanceof DeploymentRefused) return { status: 422, body: { error: error.message } }
       if (error instanceof SyntaxError) return { status: 400, body: { error: 'expected JSON' } }
       throw error
     }
   }
+}
 
-function refuseBadSchemas({ capabilities }: Deployment, schemas: Schemas): void {
-  for (const { name, input, output } of capabilities.values())
-    for (const [kind, schema] of Object.entries({ input, output })) {
-      const refusal = schemas.refusal(schema)
-      if (refusal !== null) throw new DeploymentRefused(`capability ${name}, ${kind} ${refusal}`)
-    }
+async function deploy(
+  { agents, replicas, host }: ControlOptions,
+  agentId: string,
+  deployment: Deployment,
+): Promise<Reply> {
+  if (agents.get(agentId)?.deployment.deploymentId === deployment.deploymentId)
+    return { status: 200, body: {} }
+  const refusal = await replicas.deploy(agentId, deployment)
+  if (refusal === undefined) return { status: 503, body: { error: 'no replica answers' } }
+  if (refusal !== null) return { status: 422, body: { error: refusal } }
+  agents.set(agentId, host(agentId, deployment))
+  return { status: 201, body: {} }
+}
+
+function replicasReply(replicas: Replicas, method: string, text: string): Reply {
+  if (method === 'GET') return { status: 200, body: replicas.state() satisfies PoolState }
+  if (method !== 'PUT') return { status: 405, headers: { allow: 'GET, PUT' } }
+  const { most } = replicas.state()
+  const wished = z.strictObject({ count: z.int().min(1).max(most) }).safeParse(jsonOf(text))
+  if (!wished.success)
+    return { status: 400, body: { error: `expected { count }, a whole number from 1 to ${most}` } }
+  replicas.scale(wished.data.count)
+  return { status: 200, body: replicas.state() satisfies PoolState }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 const rowsOf = (agents: ReadonlyMap<string, Hosted>) =>

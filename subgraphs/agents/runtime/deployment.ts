@@ -27,6 +27,7 @@ const manifest = z.object({
     subtype: z.string(),
     visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
     capabilities: z.array(capability).min(1).max(20),
+    performance: z.object({ p95LatencyMs: z.number().positive().optional() }).optional(),
   }),
 })
 
@@ -48,15 +49,26 @@ export type Deployment = {
   deploymentId: string
   organizationId: string
   manifest: Manifest
-  capabilities: ReadonlyMap<string, Capability>
 }
 
 /** A manifest that can't be hosted; the message names the field and what was expected. */
 export class DeploymentRefused extends Error {}
 
-/** Throws DeploymentRefused. */
-export function readDeployment(value: unknown, skills: ReadonlyMap<string, Skill>): Deployment {
+/** What can be told of a deployment without its skills. Throws DeploymentRefused. */
+export function readDeployment(value: unknown): Deployment {
   const { deploymentId, manifest: accepted, organizationId } = parse(body, value, '')
+  return {
+    deploymentId,
+    organizationId: organizationId ?? accepted.metadata.namespace,
+    manifest: accepted,
+  }
+}
+
+/** By name. Throws DeploymentRefused. */
+export function capabilitiesOf(
+  { manifest: accepted }: Deployment,
+  skills: ReadonlyMap<string, Skill>,
+): ReadonlyMap<string, Capability> {
   const capabilities = new Map<string, Capability>()
   for (const [index, declared] of accepted.spec.capabilities.entries()) {
     const path = `manifest.spec.capabilities.${index}`
@@ -67,12 +79,7 @@ export function readDeployment(value: unknown, skills: ReadonlyMap<string, Skill
     const configuration: unknown = parse(skill.configuration, declared.configuration, `${path}.configuration`)
     capabilities.set(declared.name, { ...declared, skill, configuration })
   }
-  return {
-    deploymentId,
-    organizationId: organizationId ?? accepted.metadata.namespace,
-    manifest: accepted,
-    capabilities,
-  }
+  return capabilities
 }
 
 function parse<T extends z.ZodType>(type: T, value: unknown, path: string): z.output<T> {

@@ -11,6 +11,7 @@ import { countTokens } from '../../kit/tokens.ts'
 import { skill } from '../skills/skill.ts'
 import { servePool } from './edge.ts'
 import { localRuntime, type Runtime } from './local.ts'
+import { sameThread } from './testing.ts'
 
 const log = createLog('test', 'silent')
 const text = z.strictObject({ text: z.string() })
@@ -103,14 +104,16 @@ beforeAll(async () => {
     host: '127.0.0.1',
     port: 0,
     keys,
-    skills,
-    graphOf:
-      (agentId, { organizationId }) =>
-      () =>
-        Promise.resolve({ text: `${agentId} of ${organizationId}!` }),
+    startThread: sameThread({
+      skills,
+      graphOf:
+        (agentId, { organizationId }) =>
+        () =>
+          Promise.resolve({ text: `${agentId} of ${organizationId}!` }),
+    }),
     log,
     deadlineMs: 150,
-    running: 1,
+    places: 1,
     waiting: 1,
   })
   stack.defer(() => pool.stop())
@@ -151,18 +154,18 @@ test('an agent answers, and the call is measured by what was sent and received',
 })
 
 test('what is wrong with a request is named with its path', async () => {
-  const reasons = await Promise.all(
-    [
-      call('shout', { text: 1 }),
-      call('shout', {}),
-      call('shout', { text: 'hello', loud: true }),
-      call('shout', { text: 'a text that is too long by far' }),
-      call('sing', { text: 'hello' }),
-    ].map(async (calling) => {
-      const { outcome, error } = await calling
-      return `${outcome} ${error}`
-    }),
-  )
+  const reasons: string[] = []
+  // One after the other: the pool has one place, and one in its line.
+  for (const [capabilityName, input] of [
+    ['shout', { text: 1 }],
+    ['shout', {}],
+    ['shout', { text: 'hello', loud: true }],
+    ['shout', { text: 'a text that is too long by far' }],
+    ['sing', { text: 'hello' }],
+  ] as const) {
+    const { outcome, error } = await call(capabilityName, input)
+    reasons.push(`${outcome} ${error}`)
+  }
   expect(reasons).toEqual([
     'ERROR input/text: must be string',
     "ERROR input: must have required property 'text'",
@@ -340,6 +343,27 @@ test('a deployment is made once, replaced by another, and taken away', async () 
   expect(await ids()).toEqual([])
 })
 
+test('a pool is told how many replicas to have, within bounds, and tells what they do', async () => {
+  expect(await runtime.scale('foundation', 2)).toMatchObject({ desired: 2, most: 2 })
+  await expect
+    .poll(() => runtime.state('foundation'))
+    .toMatchObject({
+      replicas: [{ state: 'SERVING' }, { state: 'SERVING', answered: 0, firstAnswerAt: null }],
+    })
+  await call('shout', { text: 'a' })
+  const served = await runtime.state('foundation')
+  expect(served).toMatchObject({ running: 0, waiting: 0 })
+  expect(served.replicas[1]).toMatchObject({ answered: 1, firstAnswerAt: expect.any(Date) })
+  expect(served.latency.count).toBeGreaterThan(0)
+  for (const count of [0, 3, 1.5])
+    await expect(runtime.scale('foundation', count)).rejects.toThrow(
+      `pool foundation refuses ${count}: expected { count }, a whole number from 1 to 2`,
+    )
+  await runtime.scale('foundation', 1)
+  await expect.poll(async () => (await runtime.state('foundation')).replicas.length).toBe(1)
+  expect((await fetch(`${url}/replicas`)).status).toBe(401)
+})
+
 const refusalOf = async (change: (spec: ReturnType<typeof manifest>['spec']) => void) => {
   const changed = manifest()
   change(changed.spec)
@@ -375,8 +399,7 @@ test('what is missing is deployed again; a pool that is down and an agent that i
     host: '127.0.0.1',
     port: 0,
     keys,
-    skills,
-    graphOf: () => () => Promise.resolve({}),
+    startThread: sameThread({ skills, graphOf: () => () => Promise.resolve({}) }),
     log,
   })
   await silent.stop()
@@ -400,4 +423,27 @@ test('what is missing is deployed again; a pool that is down and an agent that i
   await seen.promise
   await reconciling.stop()
   expect(new Set(down)).toEqual(new Set(['silent']))
+})
+
+test('agents of the beginning are hosted before the pool is ready, under the address that others know', async () => {
+  const options = {
+    name: 'begin',
+    host: '127.0.0.1',
+    port: 0,
+    keys,
+    log,
+    startThread: sameThread({ skills, graphOf: () => () => Promise.resolve({}) }),
+  }
+  const first = { agentId: 'guild/crier', deploymentId: '1', manifest: manifest() }
+  const pool = await servePool({ ...options, deployments: [first], publicUrl: 'http://crier.example:4200' })
+  expect(await (await fetch(`${pool.url}/health/ready`)).json()).toEqual({ status: 'ready' })
+  const card = await fetch(`${pool.url}/a2a/guild%2Fcrier/.well-known/agent-card.json`)
+  expect(await card.json()).toMatchObject({
+    supportedInterfaces: [{ url: 'http://crier.example:4200/a2a/guild%2Fcrier' }],
+  })
+  await pool.stop()
+  const wrong = { ...first, manifest: { ...manifest(), spec: {} } }
+  await expect(servePool({ ...options, deployments: [wrong] })).rejects.toThrow(
+    "guild/crier can't be hosted: ",
+  )
 })

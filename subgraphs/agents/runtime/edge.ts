@@ -2,13 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import { readText } from '../../kit/body.ts'
-import type { Skill, SkillContext } from '../skills/skill.ts'
 import { control, type Reply } from './control.ts'
 import type { Deployment } from './deployment.ts'
 import { type Hosted, hostAgent, versionHeader } from './hosted.ts'
-import { openLimit } from './limit.ts'
-import { openSchemas } from './schemas.ts'
+import { startReplicas } from './replicas.ts'
 import { openRecentTasks } from './tasks.ts'
+import type { StartThread } from './thread.ts'
 
 export type PoolOptions = {
   name: string
@@ -17,14 +16,24 @@ export type PoolOptions = {
   port: number
   /** Purpose `internal`. */
   keys: Keys
-  skills: ReadonlyMap<string, Skill>
-  graphOf: (agentId: string, deployment: Deployment, signal: AbortSignal) => SkillContext['graph']
+  /** Starts a replica. */
+  startThread: StartThread
   log: Log
+  /** Most replicas. */
+  most?: number
   /** Of one run of a skill. */
   deadlineMs?: number
-  running?: number
+  /** Runs in a replica at once, and those in line for one. */
+  places?: number
   waiting?: number
+  /** Hosted from the start; the pool is not ready without them. */
+  deployments?: readonly PutDeployment[]
+  /** Where others reach it, for the cards of its agents; its own address where absent. */
+  publicUrl?: string
 }
+
+/** As it is put at `/deployments/<agentId>`. */
+type PutDeployment = { agentId: string; deploymentId: string } & Record<string, unknown>
 
 export type AgentPoolServer = { url: string; stop(): Promise<void> }
 
@@ -32,25 +41,31 @@ const maxMessageBytes = 512 * 1024
 const maxManifestBytes = 1024 * 1024
 const maxOutputChars = 1024 * 1024
 const keptTasks = 500
+const controlRooms = ['deployments', 'replicas']
 
 /**
- * Hosts agents: A2A at `/a2a/<id>` for callers with a token made out to the agent, deployments at `/deployments` for
- * holders of a token made out to the pool. Ids are percent-encoded.
+ * Hosts agents: A2A at `/a2a/<id>` for callers with a token made out to the agent, deployments at `/deployments` and the
+ * threads that run them at `/replicas` for holders of a token made out to the pool. Ids are percent-encoded.
  */
 export async function servePool(options: PoolOptions): Promise<AgentPoolServer> {
-  const { name, host, port, keys, skills, graphOf, log, deadlineMs = 30_000 } = options
-  const { running = 32, waiting = 512 } = options
+  const { name, host, port, keys, startThread, log } = options
+  const { most = 2, deadlineMs = 30_000, places = 16, waiting = 512 } = options
   const agents = new Map<string, Hosted>()
-  const schemas = openSchemas()
   const tasks = openRecentTasks(keptTasks)
-  const limit = openLimit({ running, waiting })
+  const replicas = startReplicas({ startThread, most, places, waiting, deadlineMs, maxOutputChars, log })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     void answer(request, response)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
+  try {
+    await replicas.ready
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+    })
+  } catch (error) {
+    await replicas.stop()
+    throw error
+  }
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the pool has no port')
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
@@ -59,16 +74,13 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     hostAgent({
       agentId,
       deployment,
-      url: `${url}/a2a/${encodeURIComponent(agentId)}`,
-      schemas,
-      limit,
+      url: `${options.publicUrl ?? url}/a2a/${encodeURIComponent(agentId)}`,
+      replicas,
       tasks: tasks.of(agentId),
-      deadlineMs,
-      maxOutputChars,
-      graphOf: (of, signal) => graphOf(agentId, of, signal),
       log,
     })
-  const deployments = control({ agents, skills, schemas, host: hostHere })
+  const controlled = control({ agents, replicas, host: hostHere })
+  let isReady = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = await route(request).catch((error: unknown): Reply => {
@@ -85,13 +97,13 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     const steps = stepsOf(request.url ?? '/')
     if (!steps) return { status: 400, body: { error: 'the path is not well-formed' } }
     const [room, id, ...rest] = steps
-    if (room === 'health') return id === 'live' ? { status: 200, body: { status: 'live' } } : notFound
+    if (room === 'health') return healthOf(id, isReady)
     if (room === 'a2a' && id !== undefined) return await toAgent(request, id, rest.join('/'))
-    if (room !== 'deployments' || rest.length > 0) return notFound
+    if (room === undefined || !controlRooms.includes(room) || rest.length > 0) return notFound
     if ((await subjectOf(request, keys, `pool:${name}`)) === null) return unauthorized(`pool:${name}`)
     const text = await readText(request, maxManifestBytes)
     if (text === null) return tooLarge(maxManifestBytes)
-    return deployments(request.method ?? 'GET', id, text)
+    return await controlled(room, request.method ?? 'GET', id, text)
   }
 
   async function toAgent(request: IncomingMessage, agentId: string, rest: string): Promise<Reply> {
@@ -118,14 +130,26 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
     return { status: 200, body: await hosted.answer(message, subject, version?.toString()) }
   }
 
-  return {
-    url,
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeIdleConnections()
-      await closed
-    },
+  const stop = async () => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeIdleConnections()
+    await closed
+    await replicas.stop()
   }
+  for (const { agentId, ...deployment } of options.deployments ?? []) {
+    const { status, body } = await controlled('deployments', 'PUT', agentId, JSON.stringify(deployment))
+    if (status < 300) continue
+    await stop()
+    throw new Error(`${agentId} can't be hosted: ${JSON.stringify(body)}`)
+  }
+  isReady = true
+  return { url, stop }
+}
+
+const healthOf = (what: string | undefined, isReady: boolean): Reply => {
+  if (what === 'live') return { status: 200, body: { status: 'live' } }
+  if (what !== 'ready') return notFound
+  return isReady ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'starting' } }
 }
 
 const notFound: Reply = { status: 404, body: { error: 'there is nothing here' } }

@@ -3,21 +3,16 @@ import { type Artifact, Role, type Task, TaskState } from '@a2a-js/sdk'
 import { AgentEvent, type AgentExecutor } from '@a2a-js/sdk/server'
 import type { Log } from '@community/infra/log.ts'
 import { dataPart, textPart } from '../../kit/a2a.ts'
-import type { SkillContext } from '../skills/skill.ts'
-import type { Capability } from './deployment.ts'
-import type { Limit } from './limit.ts'
-import { type RunResult, readRequest, runCapability } from './run.ts'
-import type { Schemas } from './schemas.ts'
+import type { Replicas } from './replicas.ts'
+import { readRequest } from './request.ts'
+import type { RunOutcome } from './thread.ts'
 
 export type ExecutorOptions = {
-  capabilities: ReadonlyMap<string, Capability>
-  schemas: Schemas
-  limit: Limit
-  deadlineMs: number
-  /** Of an output's JSON. */
-  maxOutputChars: number
-  contextOf: (signal: AbortSignal) => SkillContext
-  onEnd: (result: RunResult) => void
+  agentId: string
+  /** The names of its capabilities. */
+  capabilities: readonly string[]
+  replicas: Replicas
+  onEnd: (outcome: RunOutcome) => void
   log: Log
 }
 
@@ -37,11 +32,11 @@ export function openExecutor(options: ExecutorOptions): AgentExecutor {
         const data = userMessage.parts.map(({ content }) =>
           content?.$case === 'data' ? content.value : undefined,
         )
-        const result = await admit(options, data, cancelling.signal)
-        onEnd(result)
+        const outcome = await outcomeOf(options, data, cancelling.signal)
+        onEnd(outcome)
         if (cancelling.signal.aborted) return publish(TaskState.TASK_STATE_CANCELED)
-        if (result.state !== 'COMPLETED') return publish(TaskState[`TASK_STATE_${result.state}`], result)
-        publish(TaskState.TASK_STATE_COMPLETED, { artifacts: [outputArtifact(result.output)] })
+        if (outcome.state !== 'COMPLETED') return publish(TaskState[`TASK_STATE_${outcome.state}`], outcome)
+        publish(TaskState.TASK_STATE_COMPLETED, { artifacts: [outputArtifact(JSON.parse(outcome.output))] })
       } catch (error) {
         log.error({ err: error, taskId }, 'a task could not be run')
         onEnd({ state: 'FAILED', reason: 'internal error' })
@@ -57,25 +52,15 @@ export function openExecutor(options: ExecutorOptions): AgentExecutor {
   }
 }
 
-async function admit(options: ExecutorOptions, parts: unknown[], cancelled: AbortSignal): Promise<RunResult> {
-  const { capabilities, schemas, limit, deadlineMs, maxOutputChars, contextOf } = options
+async function outcomeOf(
+  { agentId, capabilities, replicas }: ExecutorOptions,
+  parts: unknown[],
+  signal: AbortSignal,
+): Promise<RunOutcome> {
   const request = readRequest(parts, capabilities)
   if ('reason' in request) return request
-  const { capability, input } = request
-  const place = limit(async () => {
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(new Error(`no result within ${deadlineMs} ms`)), deadlineMs)
-    try {
-      const signal = AbortSignal.any([cancelled, late.signal])
-      return await runCapability(capability, input, contextOf(signal), schemas)
-    } finally {
-      clearTimeout(timer)
-    }
-  })
-  if (!place) return { state: 'FAILED', reason: 'too many calls at once, try again later' }
-  const result = await place
-  if (result.state !== 'COMPLETED' || JSON.stringify(result.output).length <= maxOutputChars) return result
-  return { state: 'FAILED', reason: `the output is larger than ${maxOutputChars} characters` }
+  const running = replicas.run({ agentId, ...request, signal })
+  return running ? await running : { state: 'FAILED', reason: 'too many calls at once, try again later' }
 }
 
 const outputArtifact = (output: unknown): Artifact => ({

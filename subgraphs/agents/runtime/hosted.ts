@@ -8,13 +8,11 @@ import {
 } from '@a2a-js/sdk/server'
 import type { Log } from '@community/infra/log.ts'
 import type { Visibility } from '../../kit/invoke.ts'
-import type { SkillContext } from '../skills/skill.ts'
 import { cardOf } from './card.ts'
 import type { Deployment } from './deployment.ts'
 import { openExecutor } from './executor.ts'
-import type { Limit } from './limit.ts'
 import { openRepeated } from './repeated.ts'
-import type { Schemas } from './schemas.ts'
+import type { Replicas } from './replicas.ts'
 
 const keptMessages = 200
 
@@ -22,12 +20,8 @@ export type HostedOptions = {
   agentId: string
   deployment: Deployment
   url: string
-  schemas: Schemas
-  limit: Limit
+  replicas: Replicas
   tasks: TaskStore
-  deadlineMs: number
-  maxOutputChars: number
-  graphOf: (deployment: Deployment, signal: AbortSignal) => SkillContext['graph']
   log: Log
 }
 
@@ -41,21 +35,16 @@ export type Hosted = {
   card: unknown
   /** Answers one JSON-RPC request of a caller who has proved to be `subject`. */
   answer(request: Record<string, unknown>, subject: string, version: string | undefined): Promise<object>
-  close(): void
 }
 
 /** An agent that runs here. */
 export function hostAgent(options: HostedOptions): Hosted {
-  const { agentId, deployment, url, schemas, limit, tasks, deadlineMs, maxOutputChars, graphOf, log } =
-    options
+  const { agentId, deployment, url, replicas, tasks, log } = options
   const card = cardOf(deployment, url)
   const executor = openExecutor({
-    capabilities: deployment.capabilities,
-    schemas,
-    limit,
-    deadlineMs,
-    maxOutputChars,
-    contextOf: (signal) => ({ agentId, graph: graphOf(deployment, signal), now: () => new Date(), signal }),
+    agentId,
+    capabilities: deployment.manifest.spec.capabilities.map(({ name }) => name),
+    replicas,
     onEnd({ state }) {
       hosted.calls++
       if (state === 'FAILED') hosted.errors++
@@ -103,12 +92,6 @@ export function hostAgent(options: HostedOptions): Hosted {
           id: request.id ?? null,
           error: JsonRpcTransportHandler.mapToJSONRPCError(error),
         }
-      }
-    },
-    close() {
-      for (const { input, output } of deployment.capabilities.values()) {
-        schemas.forget(input)
-        schemas.forget(output)
       }
     },
   }

@@ -4,6 +4,7 @@ import type { Log } from '@community/infra/log.ts'
 import { request } from 'undici'
 import { z } from 'zod'
 import { readText } from '../../kit/body.ts'
+import { type PoolState, poolState } from './pool-state.ts'
 
 /** An agent to host. */
 export type Placement = {
@@ -19,8 +20,11 @@ export type HostedAgent = {
   agentId: string
   deploymentId: string
   startedAt: Date
-  calls: number
-  errors: number
+  /** Since then; absent where the runtime does not count them. */
+  calls?: number
+  errors?: number
+  /** False where it is there and does not answer (yet). */
+  answers?: false
 }
 
 export type Runtime = {
@@ -28,6 +32,10 @@ export type Runtime = {
   deploy(placement: Placement): Promise<{ endpoint: string }>
   undeploy(agent: { agentId: string; pool: string }): Promise<void>
   hosted(pool: string): Promise<HostedAgent[]>
+  /** What its replicas do. */
+  state(pool: string): Promise<PoolState>
+  /** Wishes for so many replicas, and tells what there is. */
+  scale(pool: string, count: number): Promise<PoolState>
   reconcile(options: ReconcileOptions): { stop(): Promise<void> }
 }
 
@@ -56,6 +64,9 @@ export class RuntimeError extends Error {
 
 const deadlineMs = 10_000
 const lookMs = 3_000
+const stateMs = 1_500
+/** Between looks at a pool that is down: it is looked for sooner, since all of its agents wait to be put back. */
+const downMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024
 
 const hostedRows = z.array(
@@ -122,6 +133,16 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
     return hostedRows.parse(JSON.parse(text))
   }
 
+  const replicas = async (pool: string, count?: number): Promise<PoolState> => {
+    const { status, text } =
+      count === undefined
+        ? await ask(pool, 'GET', '/replicas', undefined, stateMs)
+        : await ask(pool, 'PUT', '/replicas', { count }, stateMs)
+    if (status === 400) throw new RuntimeError('REFUSED', `pool ${pool} refuses ${count}: ${reasonOf(text)}`)
+    if (status !== 200) throw unexpected(pool, status, text)
+    return poolState.parse(JSON.parse(text))
+  }
+
   const look = async (pool: string): Promise<PoolReport> => {
     const at = new Date()
     try {
@@ -134,6 +155,8 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
   return {
     deploy,
     hosted,
+    state: (pool) => replicas(pool),
+    scale: (pool, count) => replicas(pool, count),
     async undeploy({ agentId, pool }) {
       const { status, text } = await ask(pool, 'DELETE', `/deployments/${encodeURIComponent(agentId)}`)
       if (status !== 204) throw unexpected(pool, status, text)
@@ -143,23 +166,25 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
       const tend = async (pool: string) => {
         const report = await look(pool)
         await onHeartbeat(report)
-        if (!report.up) return
+        if (!report.up) return Math.min(intervalMs, downMs)
         for (const placement of await missing(pool, report.hosted)) {
-          if (stopping.signal.aborted) return
+          if (stopping.signal.aborted) break
           const { agentId } = placement
           await deploy(placement).then(
             () => log.info({ pool, agentId }, 'deployed again'),
             (error: unknown) => log.warn({ err: error, pool, agentId }, 'could not be deployed again'),
           )
         }
+        return intervalMs
       }
       // A loop for each pool: one that hangs delays itself only.
       const loops = Object.keys(pools).map(async (pool) => {
         while (!stopping.signal.aborted) {
-          await tend(pool).catch((error: unknown) =>
-            log.warn({ err: error, pool }, 'a pool could not be tended'),
-          )
-          await sleep(intervalMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+          const pauseMs = await tend(pool).catch((error: unknown) => {
+            log.warn({ err: error, pool }, 'a pool could not be tended')
+            return intervalMs
+          })
+          await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined)
         }
       })
       return {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from '@community/infra/config.ts'
@@ -5,55 +6,48 @@ import { openKeys } from '@community/infra/keys.ts'
 import { ready, runUntilStopped } from '@community/infra/lifecycle.ts'
 import { createLog } from '@community/infra/log.ts'
 import { z } from 'zod'
-import { graphClient } from '../../kit/graph.ts'
-import { skills } from '../skills/registry.ts'
-import type { SkillContext } from '../skills/skill.ts'
 import { servePool } from './edge.ts'
+import { workerThread } from './thread.ts'
 
-// `pool.ts --name foundation --port 4200` is one pool's process; port 0 takes a free one.
+// `pool.ts --name foundation --port 4200` is one pool's process; port 0 takes a free one. The agents in the file
+// `--deployments`, a JSON list, are hosted from the start; their cards name `--public-url`.
+const text = { type: 'string' } as const
 const options = z
   .object({
     name: z.string().regex(/^[a-z][a-z0-9-]*$/),
     port: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().max(65_535)),
+    deployments: z.string().optional(),
+    'public-url': z.url({ protocol: /^https?$/ }).optional(),
   })
   .safeParse(
-    parseArgs({ options: { name: { type: 'string' }, port: { type: 'string' } }, strict: false }).values,
+    parseArgs({ options: { name: text, port: text, deployments: text, 'public-url': text }, strict: false })
+      .values,
   )
 if (!options.success) {
-  console.error('usage: pool.ts --name NAME --port PORT')
+  console.error('usage: pool.ts --name NAME --port PORT [--deployments FILE] [--public-url URL]')
   process.exit(2)
 }
-const { name, port } = options.data
+const { name, port, deployments: file, 'public-url': publicUrl } = options.data
+const fixed = z.array(z.looseObject({ agentId: z.string().min(1), deploymentId: z.string().min(1) }))
 const config = readConfig()
 const log = createLog(`pool ${name}`, config.logLevel)
-const graph = graphClient({ url: config.gatewayUrl, log })
-const graphTokenSeconds = 60
 
 try {
-  const keysDir = config.keysDir ?? join(config.dataDir, 'keys')
-  const keys = await openKeys(keysDir, 'internal')
-  // Where an external issuer makes the tokens, agents ask the graph as anybody may.
-  const issuer = config.jwksUrl === undefined ? await openKeys(keysDir, 'issuer') : null
-  const graphTokenOf = (agentId: string, organizationId: string) =>
-    issuer?.sign(
-      { org: organizationId },
-      {
-        audience: config.jwtAudience,
-        issuer: config.jwtIssuer,
-        subject: `agent:${agentId}`,
-        ttlSeconds: graphTokenSeconds,
-      },
-    )
-  const graphOf =
-    (
-      agentId: string,
-      { organizationId }: { organizationId: string },
-      signal: AbortSignal,
-    ): SkillContext['graph'] =>
-    async (query, variables = {}) =>
-      await graph.ask(query, variables, (await graphTokenOf(agentId, organizationId)) ?? null, signal)
-
-  const pool = await servePool({ name, host: config.host, port, keys, skills, graphOf, log })
+  const keys = await openKeys(config.keysDir ?? join(config.dataDir, 'keys'), 'internal')
+  const startThread = workerThread(new URL('./replica-thread.ts', import.meta.url))
+  const most = config.poolReplicasMax
+  const deployments = file === undefined ? [] : fixed.parse(JSON.parse(await readFile(file, 'utf8')))
+  const pool = await servePool({
+    name,
+    host: config.host,
+    port,
+    keys,
+    startThread,
+    most,
+    log,
+    deployments,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+  })
   log.info({ url: pool.url }, 'the pool is up')
   runUntilStopped({ log, stop: () => pool.stop() })
   ready({ url: pool.url })

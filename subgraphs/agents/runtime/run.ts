@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import type { Skill, SkillContext } from '../skills/skill.ts'
 import { type Capability, violationsOf } from './deployment.ts'
 import type { Schemas } from './schemas.ts'
@@ -7,23 +6,6 @@ import type { Schemas } from './schemas.ts'
 export type RunResult =
   | { state: 'COMPLETED'; output: unknown }
   | { state: 'REJECTED' | 'FAILED'; reason: string }
-
-const request = z.object({ capability: z.string().optional(), input: z.unknown() })
-
-/** The capability and input that a request names; an agent with one capability need not be told which. */
-export function readRequest(
-  parts: readonly unknown[],
-  capabilities: ReadonlyMap<string, Capability>,
-): { capability: Capability; input: unknown } | { state: 'REJECTED'; reason: string } {
-  const names = [...capabilities.keys()]
-  const parsed = request.safeParse(parts[0])
-  if (parts.length !== 1 || !parsed.success)
-    return rejected(`expected one data part { capability, input }, capability one of ${names.join(', ')}`)
-  const { capability: name = names.length === 1 ? names[0] : undefined, input } = parsed.data
-  const capability = name === undefined ? undefined : capabilities.get(name)
-  if (!capability) return rejected(`capability: expected one of ${names.join(', ')}`)
-  return { capability, input }
-}
 
 /** Input and output are held to what the manifest declares and to what the skill takes and gives. */
 export async function runCapability(
