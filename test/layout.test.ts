@@ -4,6 +4,8 @@ import { expect, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '..')
 
+const campaignMay = ['test/client.ts', 'test/world.ts', 'test/bench/options.ts', 'test/bench/table.ts']
+
 /**
  * Who may import whom: the first rule whose folder holds the file decides. A file may always import from the rule's own
  * folder; beyond it, only what is listed (path prefixes of this repository, `npm:` for any package, `npm:NAME` for one).
@@ -26,6 +28,11 @@ const walls: { folder: string; may: string[] }[] = [
     may: ['npm:', 'infra', 'subgraphs/kit'],
   })),
   { folder: 'subgraphs', may: ['npm:', 'infra'] },
+  // Faults are injected, and what becomes of them is judged, by code that knows nothing of what mends them.
+  {
+    folder: 'test/fault/campaign',
+    may: ['npm:', ...['config', 'eventlog', 'keys', 'log'].map((each) => `infra/${each}.ts`), ...campaignMay],
+  },
   { folder: 'test', may: ['npm:', 'infra', 'gateway', 'subgraphs', 'schema'] },
 ]
 
@@ -80,6 +87,14 @@ test('an import across a wall is seen', () => {
   const source = `import { pool } from '../agents/store.ts'\nimport type { Db } from '@community/infra/postgres.ts'`
   const offending = importsOf('subgraphs/marketplace/store.ts', source).filter(offends)
   expect(offending.map(({ specifier }) => specifier)).toEqual(['../agents/store.ts'])
+})
+
+test('the campaign of faults reaches neither incidents nor policies', () => {
+  const source = [`import { policies } from '@community/subgraphs/agents/incidents/policies.ts'`]
+    .concat(`import { readPlan } from '../../../../subgraphs/agents/orchestrate/definition.ts'`)
+    .join('\n')
+  const offending = importsOf('test/fault/campaign/faults/pools.ts', source).filter(offends)
+  expect(offending).toHaveLength(2)
 })
 
 test('no file re-exports another', () => {
