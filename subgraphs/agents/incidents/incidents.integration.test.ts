@@ -354,11 +354,13 @@ test('whoever takes over begins an action again whose end nobody knows', async (
 }, 60_000)
 
 test('a version that fails is rolled back to the one before', async () => {
-  const [good, bad] = [await stranger(well), await stranger(badly)]
+  const [good, bad] = [await stranger(well), await stranger(well)]
   const labels = { roll: 'back' }
   await activeAgent('upgraded', { endpoint: good.url }, { labels })
   expect(await call('upgraded', 'hello')).toBe('OK')
   await activeAgent('upgraded', { endpoint: bad.url }, { labels, version: '2.0.0' })
+  // Once it has passed its gate.
+  bad.behaves = badly
   for (let index = 0; index < 6; index++) expect(await call('upgraded', 'hello')).toBe('ERROR')
   const resolved = await incidentThat('upgraded', 'RESOLVED')
   expect(steps(resolved)).toEqual(['DETECTED', 'ACTION roll-back', 'OUTCOME roll-back true', 'RESOLVED'])

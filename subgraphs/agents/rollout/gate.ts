@@ -1,14 +1,17 @@
 import type { Keys } from '@community/infra/keys.ts'
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
-import { type Invocation, invoke } from '../../kit/invoke.ts'
+import type { Invocation } from '../../kit/invoke.ts'
+import { admit, openAgentsOnly } from '../admission.ts'
 import { reasonOf, type Violations } from '../orchestrate/fits.ts'
 import { probe } from '../runtime/remote.ts'
+import type { AgentRow } from '../store.ts'
 
 type Candidate = {
   endpoint: string
   /** Whom tokens are made out to: it may be hosted under a name of its own. */
   hostedAs: string
+  agent: Pick<AgentRow, 'organizationId' | 'status'>
   manifest: Record<string, unknown>
   keys: Keys
   outbound: Dispatcher
@@ -52,16 +55,18 @@ export async function healthGate(candidate: Candidate): Promise<Verdict> {
 type Example = { capability: string; input: unknown; output: Record<string, unknown> }
 
 async function tryExample(
-  { endpoint, hostedAs, keys, outbound, caller, violations }: Candidate,
+  { endpoint, hostedAs, agent, keys, outbound, caller, violations }: Candidate,
   { capability, input, output }: Example,
 ): Promise<{ failure: string | null; call: Invocation }> {
-  const call = await invoke({
+  const { organizationId } = agent
+  const candidate = { ...agent, id: hostedAs }
+  const asked = { caller, organizationId, purpose: 'HEALTH', agent: candidate, capability } as const
+  // Breakers are for what serves: a candidate is looked at whatever is held back of it.
+  const send = admit(openAgentsOnly, asked)
+  const call = await send({
     endpoint,
     outbound,
-    agentId: hostedAs,
-    capability,
     input,
-    caller,
     keys,
     timeoutMs: withinMs,
     maxBytes: maxAnswerBytes,

@@ -130,12 +130,22 @@ async function examined(
 
 async function gated(
   { keys, outbound, caller, usage }: RolloutContext,
-  { id: agentId, organizationId: organization, visibility, pool }: AgentRow,
+  agent: AgentRow,
   endpoint: string,
   hostedAs: string,
   manifest: Record<string, unknown>,
 ): Promise<Verdict> {
-  const verdict = await healthGate({ endpoint, hostedAs, manifest, keys, outbound, violations, caller })
+  const { id: agentId, organizationId: organization, visibility, pool } = agent
+  const verdict = await healthGate({
+    endpoint,
+    hostedAs,
+    agent,
+    manifest,
+    keys,
+    outbound,
+    violations,
+    caller,
+  })
   for (const call of verdict.calls) usage.record({ ...call, agentId }, { pool, organization, visibility })
   return verdict
 }

@@ -27,8 +27,8 @@ export const sumExample: Example = {
   output: { sum: 23, note: '' },
 }
 
-/** An agent of a pool, whose skill reads digests in the form that `format` names; the example is `content-digest`. */
-export function pooled(id: string, pool: string, version = '1.0.0', format = 'content-digest'): string {
+/** An agent of a pool. */
+export function pooled(id: string, pool: string, version = '1.0.0'): string {
   const inputs = [content, 'legacy', 'something else'].map((each) => ({ content: each, digest }))
   return manifest(id, version, {
     labels: { pool },
@@ -37,7 +37,7 @@ export function pooled(id: string, pool: string, version = '1.0.0', format = 'co
       name: digestExample.capability,
       description: 'Whether a body matches its digest.',
       skill: 'content-digest',
-      configuration: { format, algorithms: ['sha-256'] },
+      configuration: { format: 'content-digest', algorithms: ['sha-256'] },
       input: any({ content: { type: 'string' }, digest: { type: 'string' } }, ['content', 'digest']),
       output: any(
         { verified: { type: 'boolean' }, sizeBytes: { type: 'integer' }, checks: { type: 'array' } },
@@ -49,8 +49,8 @@ export function pooled(id: string, pool: string, version = '1.0.0', format = 'co
 }
 
 /** An agent elsewhere, see served.ts. */
-export function elsewhere(id: string, endpoint: string): string {
-  return manifest(id, '1.0.0', {
+export function elsewhere(id: string, endpoint: string, version = '1.0.0'): string {
+  return manifest(id, version, {
     labels: {},
     spec: { type: 'worker', subtype: 'worker.campaign', endpoint },
     capability: {
