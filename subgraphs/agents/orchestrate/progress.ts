@@ -17,7 +17,7 @@ export type ProgressDisplay = {
 
 const barWidth = 30
 
-/** One line, drawn again and again, on a terminal; elsewhere a line for each phase and each tenth of the way. */
+/** One line, drawn again and again, on a terminal; elsewhere a line for where it stands, each phase and each tenth of the way. */
 export const progressDisplay = (out: WriteStream): ProgressDisplay =>
   out.isTTY ? redrawn(out) : printed(out)
 
@@ -36,7 +36,7 @@ function redrawn(out: WriteStream): ProgressDisplay {
 }
 
 function printed(out: NodeJS.WritableStream): ProgressDisplay {
-  let tenths = 0
+  let tenths = -1
   return {
     show(plan, phase, transition) {
       const reached = Math.floor(shareOf(plan) * 10)
