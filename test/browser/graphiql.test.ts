@@ -36,20 +36,41 @@ test('GraphiQL runs a query, with no request to another origin', async () => {
 })
 
 test('GraphiQL shows a live subscription', async () => {
-  const { data } = await ask<{ startPlan: { id: string } }>(
+  const plan = {
+    name: 'watched',
+    description: 'Goes on when it is watched.',
+    visibility: 'PUBLIC',
+    tokenBudget: 1,
+    maxIterations: 1,
+    phases: [
+      {
+        name: 'only',
+        description: 'Waits.',
+        steps: [{ name: 'consent', action: 'approve', message: 'Is somebody watching?' }],
+      },
+    ],
+    convergence: [{ name: 'failed-steps', target: 0 }],
+  }
+  const { data } = await ask<{ submitWorkflow: { plan: { id: string } } }>(
     world.graphqlUrl,
-    'mutation { startPlan(definition: "phase3-150agent-deployment") { id } }',
-    {},
+    'mutation ($source: String!) { submitWorkflow(source: $source) { plan { id } } }',
+    { source: JSON.stringify(plan) },
     world.token,
   )
-  const planId = data?.startPlan.id
+  const planId = data?.submitWorkflow.plan.id
   const page = await openPage()
   const subscription = `subscription { deploymentStatus(planId: "${planId}") { version transition plan { status progress { done total } } step { id status } } }`
   await page.goto(`${new URL(world.graphqlUrl).origin}/graphiql?query=${encodeURIComponent(subscription)}`)
   await page.getByRole('button', { name: /execute query/i }).click()
   await page.locator('.result-window').getByText('deploymentStatus').waitFor()
   await page.screenshot({ path: join(screenshots, 'subscription-first.png') })
-  await page.locator('.result-window').getByText('PLAN_CONVERGED').waitFor({ timeout: 240_000 })
+  const approval = 'mutation ($id: ID!) { approveStep(stepId: $id, approved: true) { status } }'
+  await expect
+    .poll(() => ask(world.graphqlUrl, approval, { id: `${planId}/only/consent` }, world.token), {
+      timeout: 30_000,
+    })
+    .not.toHaveProperty('errors')
+  await page.locator('.result-window').getByText('PLAN_CONVERGED').waitFor({ timeout: 60_000 })
   await page.screenshot({ path: join(screenshots, 'subscription-last.png') })
   expect(await shown(page)).toContain('"status": "CONVERGED"')
 })
