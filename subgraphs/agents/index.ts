@@ -4,6 +4,7 @@ import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
 import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
 import { policiesOf } from './incidents/policies.ts'
 import { watchIncidents } from './incidents/watch.ts'
+import { openLocate } from './orchestrate/located.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
 import { localRuntime } from './runtime/local.ts'
@@ -29,7 +30,8 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const scaling = config.poolScaling ? scalePools(floor, runtime) : null
     const probing = probeRemote(floor)
     const { bell, fleet, holds } = floor
-    const orchestrator = startOrchestrator(floor, { bell, fleet, policy: holds.policy })
+    const locate = openLocate(floor.pool, (pool, agentId) => hosting.endpointOf(pool, agentId))
+    const orchestrator = startOrchestrator(floor, { bell, fleet, locate, policy: holds.policy })
     const watching = watchIncidents(floor, runtime, policies)
     return {
       async stop() {

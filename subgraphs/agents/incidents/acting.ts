@@ -5,9 +5,8 @@ import type { Observed } from './observe.ts'
 import type { IncidentRow } from './store.ts'
 
 export type Acting = {
-  floor: Floor
+  floor: Floor & { hosting: Hosting }
   runtime: Runtime
-  hosting: Hosting
   seen: Observed
   incident: IncidentRow
   signal: AbortSignal

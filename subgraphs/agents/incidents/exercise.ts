@@ -3,6 +3,7 @@ import type { Floor } from '../../kit/subgraph.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { admit, NotAdmitted, openAgentsOnly } from '../admission.ts'
 import { reasonOf, type Violations } from '../orchestrate/fits.ts'
+import type { Hosting } from '../runtime/hosting.ts'
 import { probe } from '../runtime/remote.ts'
 import { agentsById, capabilitiesOf } from '../store.ts'
 import type { Measured } from './decide.ts'
@@ -14,20 +15,20 @@ const maxBytes = 512 * 1024
 
 /** Asks an agent for the first of its own examples, which it has to answer within a time; one without any is only looked at. */
 export async function exercise(
-  floor: Floor,
+  floor: Floor & { hosting: Hosting },
   violations: Violations,
   agentId: string,
   withinMs: number,
 ): Promise<Measured> {
-  const { pool, config, keys, usage, outbound } = floor
+  const { pool, hosting, keys, usage, outbound } = floor
   const [agent, capabilities] = await inTransaction(pool, internalSettings, async (tx) => [
     (await agentsById(tx, [agentId]))[0] ?? null,
     (await capabilitiesOf(tx, [agentId]))[0] ?? [],
   ])
   if (!agent) return { holds: false, seen: `${agentId} is gone` }
-  const base = agent.deployedPool === null ? undefined : config.agentPools[agent.deployedPool]
+  const { deployedEndpoint, deployedPool } = agent
   const endpoint =
-    agent.deployedEndpoint ?? (base === undefined ? null : `${base}/a2a/${encodeURIComponent(agentId)}`)
+    deployedEndpoint ?? (deployedPool === null ? null : hosting.endpointOf(deployedPool, agentId))
   if (endpoint === null) return { holds: false, seen: `${agentId} has no endpoint: nothing runs` }
   const capability = capabilities.find(({ examples }) => examples.length > 0)
   if (!capability) {
@@ -53,7 +54,7 @@ export async function exercise(
       timeoutMs: withinMs,
       maxBytes,
     })
-    const { deployedPool, organizationId: organization, visibility } = agent
+    const { organizationId: organization, visibility } = agent
     usage.record(invocation, { pool: deployedPool, organization, visibility })
     if (invocation.outcome !== 'OK')
       return { holds: false, seen: `${invocation.outcome}: ${invocation.error ?? 'no reason was given'}` }

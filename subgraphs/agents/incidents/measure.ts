@@ -2,6 +2,7 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import type { Violations } from '../orchestrate/fits.ts'
 import { runsById } from '../orchestrate/store.ts'
+import type { Hosting } from '../runtime/hosting.ts'
 import { certificateOf } from './certificates.ts'
 import type { Measured } from './decide.ts'
 import { exercise } from './exercise.ts'
@@ -11,7 +12,12 @@ import type { Observed } from './observe.ts'
 import type { IncidentRow } from './store.ts'
 import { slowMsOf, thresholds } from './thresholds.ts'
 
-export type Measuring = { floor: Floor; violations: Violations; seen: Observed; incident: IncidentRow }
+export type Measuring = {
+  floor: Floor & { hosting: Hosting }
+  violations: Violations
+  seen: Observed
+  incident: IncidentRow
+}
 
 /** Whether what an incident is about is as it should be, at this moment. */
 export const measure = async (objective: ObjectiveName, measuring: Measuring): Promise<Measured> =>

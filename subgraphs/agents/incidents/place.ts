@@ -83,8 +83,8 @@ async function moveTo(
 }
 
 /** Puts the version that served before in force again, through its health gate, where the one that runs has begun lately. */
-export async function rollBack({ floor, hosting, incident, seen }: Acting): Promise<string> {
-  const { pool, keys, outbound, usage, nudge } = floor
+export async function rollBack({ floor, incident, seen }: Acting): Promise<string> {
+  const { pool, hosting, keys, outbound, usage, nudge } = floor
   const agentId = agentOf(incident)
   const running = await inTransaction(pool, internalSettings, (tx) => runningVersion(tx, agentId))
   if (!running) throw new ActionFailed(`${agentId} runs no version`)

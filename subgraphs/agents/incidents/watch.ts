@@ -104,8 +104,7 @@ async function look(
   for (const incident of await inTransaction(pool, internalSettings, goingIncidents)) {
     if (busy.has(incident.id)) continue
     const policy = policies.find(({ name }) => name === incident.policy) ?? null
-    const { hosting } = floor
-    const handling: Handling = { floor, runtime, hosting, violations, seen, policy, incident, signal }
+    const handling: Handling = { floor, runtime, violations, seen, policy, incident, signal }
     const task = handle(handling)
       .catch((error: unknown) => {
         if (!(error instanceof IncidentMoved) && !signal.aborted)

@@ -20,6 +20,7 @@ import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../s
 import { checkPlan } from './check.ts'
 import { readPlan } from './definition.ts'
 import type { KnownAgent } from './known.ts'
+import { openLocate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { insertRun, runsById, stepsOf } from './store.ts'
 
@@ -245,7 +246,7 @@ test(`in ${workflows} random workflows of seed ${seed} no token is over, and eac
 }, async () => {
   const random = generator(seed)
   const figures = { converged: 0, exhausted: 0, steps: 0, calls: 0, tokens: 0, transitions: 0, over: 0 }
-  const orchestrator = startOrchestrator(floor)
+  const orchestrator = startOrchestrator(floor, { locate: openLocate(floor.pool, () => null) })
   for (let number = 0; number < workflows; number++) {
     const { name, definition, budget } = workflow(number, random)
     used.tokens = 0

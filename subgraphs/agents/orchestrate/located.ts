@@ -1,6 +1,7 @@
 import { inTransaction, type Pool } from '@community/infra/postgres.ts'
 import DataLoader from 'dataloader'
 import { settingsOf } from '../../kit/subgraph.ts'
+import type { Hosting } from '../runtime/hosting.ts'
 import type { AgentStatus, Visibility } from '../schema.generated.ts'
 import { orchestrator, scopes } from './ask.ts'
 
@@ -26,16 +27,14 @@ type Row = Located & { capability: string }
  * From our own tables, under the policies that the graph would answer the organization under: those that are asked for
  * together in one transaction. The graph took five times as long, and most of what a step took.
  */
-export function openLocate(db: Pool, pools: Readonly<Record<string, string>>): Locate {
+export function openLocate(db: Pool, endpointOf: Hosting['endpointOf']): Locate {
   const loader = new DataLoader<Wanted, Located | null, string>(
     async (all) => {
       const found = new Map<string, Located>()
       const byOrganization = Map.groupBy(all, ({ organizationId }) => organizationId)
       for (const [organizationId, wanted] of byOrganization)
         for (const { capability, ...row } of await rowsOf(db, organizationId, wanted)) {
-          const inPool = row.pool === null ? undefined : pools[row.pool]
-          const endpoint =
-            row.endpoint ?? (inPool === undefined ? null : `${inPool}/a2a/${encodeURIComponent(row.id)}`)
+          const endpoint = row.endpoint ?? (row.pool === null ? null : endpointOf(row.pool, row.id))
           found.set(keyOf({ agentId: row.id, organizationId, capability }), { ...row, endpoint })
         }
       return all.map((each) => found.get(keyOf(each)) ?? null)

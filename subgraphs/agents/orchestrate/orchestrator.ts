@@ -10,7 +10,7 @@ import { type Execution, RunFailed } from './execution.ts'
 import { openViolations, type Violations } from './fits.ts'
 import { type Fleet, fleetFolder, openFleet } from './fleet.ts'
 import { type Journal, openJournal, record } from './journal.ts'
-import { type Locate, openLocate } from './located.ts'
+import type { Locate } from './located.ts'
 import { executeRun } from './run.ts'
 import { openSlots, type Slots } from './slots.ts'
 import {
@@ -40,10 +40,10 @@ export function startOrchestrator(
   floor: Floor,
   {
     fleet = openFleet(fleetFolder, floor.config.homeOrganization),
-    locate = openLocate(floor.pool, floor.config.agentPools),
+    locate,
     bell = createBell(),
     policy = openAgentsOnly,
-  }: Options = {},
+  }: Options,
 ) {
   const { pool, log } = floor
   const slots = openSlots(maxCalls)
@@ -101,7 +101,7 @@ export function startOrchestrator(
 
 type Options = {
   fleet?: Fleet
-  locate?: Locate
+  locate: Locate
   /** Rings when there may be a run to execute. */
   bell?: Bell
   policy?: Policy
