@@ -2,15 +2,15 @@ import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import type { Invocation } from '../kit/invoke.ts'
 import { requireOrganization } from '../kit/principal.ts'
 import { admit, NotAdmitted } from './admission.ts'
+import { adHocBytes } from './answer-size.ts'
 import type { Context } from './context.ts'
 import { reasonOf, type Violations } from './orchestrate/fits.ts'
-import type { AgentRow } from './store.ts'
+import { type AgentRow, declaredTokensOf } from './store.ts'
 
 type Request = { agentId: string; capability: string; input: unknown; idempotencyKey: string | null }
 
 const withinMs = 15_000
 const maxInputBytes = 256 * 1024
-const maxAnswerBytes = 512 * 1024
 
 /** A call outside of all runs. Throws a ClientError where it is not made; what comes of one that is, its outcome tells. */
 export async function invokeAgent(
@@ -18,7 +18,7 @@ export async function invokeAgent(
   violations: Violations,
   request: Request,
 ): Promise<Invocation> {
-  const { principal, agents, outbound, keys, usage, pause } = context
+  const { db, principal, agents, outbound, keys, usage, pause } = context
   const { agentId, capability: name, input, idempotencyKey } = request
   const organizationId = requireOrganization(principal)
   const agent = await agents.load(agentId)
@@ -29,6 +29,7 @@ export async function invokeAgent(
   const messageId =
     idempotencyKey === null ? null : `${organizationId}/${principal.subject}/${idempotencyKey}`
   const send = admitted(context, organizationId, agent, name, messageId)
+  const maxBytes = adHocBytes(await declaredTokensOf(db, agentId))
   // An agent takes its time: nobody else shall wait for a connection meanwhile.
   await pause()
   const invocation = await send({
@@ -37,7 +38,7 @@ export async function invokeAgent(
     input,
     keys,
     timeoutMs: withinMs,
-    maxBytes: maxAnswerBytes,
+    maxBytes,
     ...(messageId === null ? {} : { idempotencyKey: messageId }),
   })
   const told = heldTo(violations, capability.output, invocation)

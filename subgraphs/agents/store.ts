@@ -168,6 +168,19 @@ export async function manifestsOf(
   return ids.map((id) => byId.get(id) ?? null)
 }
 
+/** What an agent's manifest says that a call may take, of tokens. */
+export const declaredTokens = `case when agent.manifest #>> '{spec,budgets,tokensPerCall}' ~ '^[0-9]{1,9}$'
+    then (agent.manifest #>> '{spec,budgets,tokensPerCall}')::int end`
+
+/** Null where the manifest does not say. */
+export async function declaredTokensOf(db: Db, agentId: string): Promise<number | null> {
+  const { rows } = await db.query<{ tokens: number | null }>(
+    `select ${declaredTokens} as tokens from agent where id = $1`,
+    [agentId],
+  )
+  return rows[0]?.tokens ?? null
+}
+
 export type ReadingRow = Reading & { source: string | null }
 
 /** In the order of `ids`; null where there is none. */

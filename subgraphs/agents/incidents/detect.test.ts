@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { detect, type Observation, type ObservedAgent, type ObservedPool } from './detect.ts'
+import { detect, type Observation, type ObservedAgent, type ObservedPool, suspects } from './detect.ts'
 
 const at = new Date('2026-11-25T00:10:00.000Z')
 const ago = (seconds: number) => new Date(at.getTime() - seconds * 1_000)
@@ -12,10 +12,17 @@ const calm: Observation = {
   messages: [],
   certificates: [],
   oldestEventMs: 0,
+  blocks: [],
+  deadLetters: [],
 }
-const none = { total: 0, errors: 0, late: 0 }
+const none = { total: 0, errors: 0, late: 0, isNewestLate: false }
 const quiet = { total: 0, errors: 0, timeouts: 0, slow: 0, p95Ms: null, latest: none }
-const ofLatest = (total: number, errors: number, late = 0) => ({ total, errors, late })
+const ofLatest = (total: number, errors: number, late = 0) => ({
+  total,
+  errors,
+  late,
+  isNewestLate: late > 0,
+})
 const calls = (total: number, errors: number, timeouts = 0, slow = 0, latest = ofLatest(10, 0)) => ({
   total,
   errors,
@@ -145,4 +152,33 @@ test.each([
 
 test('events that wait for the log are told', () => {
   expect(symptoms({ oldestEventMs: 20_000 })).toEqual(['EVENTS_STALLED'])
+})
+
+const block = {
+  subgraph: 'agents',
+  statements: 2,
+  longestMs: 6_000,
+  holders: ['process 7 (postgres)'],
+  tables: ['agents.agent'],
+}
+test.each([
+  ['that has just begun', { ...block, longestMs: 4_000 }, []],
+  ['that goes on', block, ['DATABASE_BLOCKED']],
+])('a lock %s', (_, observed, expected) => {
+  expect(symptoms({ blocks: [observed] })).toEqual(expected)
+})
+
+test('a record that nobody could read is told at once', () => {
+  const letters = { topic: 'ossa.agents.events.v1', records: 1, error: 'no JSON' }
+  expect(symptoms({ deadLetters: [letters] })).toEqual(['RECORDS_UNREADABLE'])
+})
+
+const lately = (late: number) => calls(150, 0, 0, 0, ofLatest(10, 0, late))
+test.each([
+  ['elsewhere whose newest call is late', agent({ pool: null, calls: lately(1) }), 1],
+  ['elsewhere that is well', agent({ pool: null, calls: lately(0) }), 0],
+  ['of a pool', agent({ calls: lately(1) }), 0],
+  ['that is SUSPENDED', agent({ pool: null, status: 'SUSPENDED', calls: lately(1) }), 0],
+])('an agent %s is suspected or not', (_, observed, expected) => {
+  expect(suspects({ ...calm, agents: [observed] })).toHaveLength(expected)
 })

@@ -54,6 +54,19 @@ export type ObservedCertificate = {
   expiresAt: Date | null
 }
 
+/** Statements on one subgraph's tables that wait for locks. */
+export type ObservedBlock = {
+  subgraph: string
+  statements: number
+  longestMs: number
+  /** Who holds what they wait for: process ids of Postgres, with their users. */
+  holders: string[]
+  tables: string[]
+}
+
+/** What went to the dead letters in the last minute. */
+export type ObservedDeadLetters = { topic: string; records: number; error: string }
+
 /** What is known at one moment. */
 export type Observation = {
   at: Date
@@ -66,6 +79,8 @@ export type Observation = {
   certificates: readonly ObservedCertificate[]
   /** Age of the oldest event that has not reached the log. */
   oldestEventMs: number
+  blocks: readonly ObservedBlock[]
+  deadLetters: readonly ObservedDeadLetters[]
 }
 
 export type Detection = {
@@ -103,8 +118,23 @@ export function detect(seen: Observation): Detection[] {
     }),
     ...seen.certificates.flatMap((each) => ofCertificate(each, byId.get(each.agentId), seen.at)),
     ...ofEvents(seen),
+    ...seen.blocks.flatMap(ofBlock),
+    ...seen.deadLetters.map(ofDeadLetters),
   ]
 }
+
+/**
+ * Agents elsewhere whose newest call is late. That alone is no incident, and few calls may follow: they are looked at, and
+ * what a look finds out is one. A pool whose process hangs is its supervisor's.
+ */
+export const suspects = (seen: Observation): ObservedAgent[] =>
+  seen.agents.filter(
+    ({ status, pool, calls }) => used.includes(status) && pool === null && calls.latest.isNewestLate,
+  )
+
+/** Of a suspect that was looked at, and did not answer as it should. */
+export const lateWhenLookedAt = (agent: ObservedAgent, why: string): Detection =>
+  aboutAgent(agent, 'LATENCY', `a call was ${notAnswered(agent)}; when it was looked at: ${why}`)
 
 function ofPool({ name, downForMs, wasUp, agents, reason }: ObservedPool, seen: Observation): Detection[] {
   if (downForMs < thresholds.poolDownMs || agents === 0) return []
@@ -125,19 +155,8 @@ function ofPool({ name, downForMs, wasUp, agents, reason }: ObservedPool, seen: 
 }
 
 function ofAgent(agent: ObservedAgent, { at, lookingForMs }: Observation): Detection[] {
-  const { id, pool, calls, notHostedForMs, heartbeatAt, placedAt } = agent
-  const found = (symptom: IncidentSymptom, text: string): Detection[] => [
-    {
-      symptom,
-      subjectKind: 'AGENT',
-      subjectId: id,
-      agentId: id,
-      pool,
-      organizationId: agent.organizationId,
-      isPrivate: agent.visibility === 'PRIVATE',
-      text,
-    },
-  ]
+  const { pool, calls, notHostedForMs, heartbeatAt, placedAt } = agent
+  const found = (symptom: IncidentSymptom, text: string) => [aboutAgent(agent, symptom, text)]
   if (notHostedForMs !== null && notHostedForMs >= thresholds.notHostedMs)
     return found(
       'HEARTBEAT_MISSING',
@@ -148,11 +167,24 @@ function ofAgent(agent: ObservedAgent, { at, lookingForMs }: Observation): Detec
     return found('PROBE_FAILED', `it has not answered for ${inSeconds(silentForMs)}`)
   const bad = badCalls(calls)
   if (bad === null) return []
-  const slow = `not answered within ${inSeconds(slowMsOf(agent.declaredP95Ms))}`
   return bad.isLate
-    ? found('LATENCY', `of ${bad.of} ${bad.count} were ${slow}`)
+    ? found('LATENCY', `of ${bad.of} ${bad.count} were ${notAnswered(agent)}`)
     : found('ERROR_RATE', `of ${bad.of} ${bad.count} failed`)
 }
+
+const notAnswered = ({ declaredP95Ms }: ObservedAgent) =>
+  `not answered within ${inSeconds(slowMsOf(declaredP95Ms))}`
+
+const aboutAgent = (agent: ObservedAgent, symptom: IncidentSymptom, text: string): Detection => ({
+  symptom,
+  subjectKind: 'AGENT',
+  subjectId: agent.id,
+  agentId: agent.id,
+  pool: agent.pool,
+  organizationId: agent.organizationId,
+  isPrivate: agent.visibility === 'PRIVATE',
+  text,
+})
 
 /** Lateness first: who does not answer in time may fail for that alone. */
 function badCalls(calls: Calls): { isLate: boolean; count: number; of: string } | null {
@@ -233,18 +265,41 @@ function ofCertificate(
 
 function ofEvents({ oldestEventMs }: Observation): Detection[] {
   if (oldestEventMs < thresholds.eventsStalledMs) return []
-  return [
-    {
-      symptom: 'EVENTS_STALLED',
-      subjectKind: 'SUBGRAPH',
-      subjectId: 'agents',
-      agentId: null,
-      pool: null,
-      organizationId: null,
-      isPrivate: false,
-      text: `an event has waited ${inSeconds(oldestEventMs)} for the event log`,
-    },
-  ]
+  const text = `an event has waited ${inSeconds(oldestEventMs)} for the event log`
+  return [aboutFloor('EVENTS_STALLED', 'SUBGRAPH', 'agents', text)]
 }
+
+function ofBlock({ subgraph, statements, longestMs, holders, tables }: ObservedBlock): Detection[] {
+  if (longestMs < thresholds.blockedMs) return []
+  const where = tables.length === 0 ? '' : ` on ${tables.join(', ')}`
+  const what = `${statements} ${statements === 1 ? 'statement waits' : 'statements wait'} for a lock${where}`
+  const text = `${what}, the longest for ${inSeconds(longestMs)}; held by ${holders.join(', ') || 'nobody any more'}`
+  return [aboutFloor('DATABASE_BLOCKED', 'SUBGRAPH', subgraph, text)]
+}
+
+const ofDeadLetters = ({ topic, records, error }: ObservedDeadLetters): Detection =>
+  aboutFloor(
+    'RECORDS_UNREADABLE',
+    'TOPIC',
+    topic,
+    `${records} ${records === 1 ? 'record' : 'records'} went to the dead letters, the last one with: ${error}`,
+  )
+
+/** Of what the whole community stands on, which is the home organization's. */
+const aboutFloor = (
+  symptom: IncidentSymptom,
+  subjectKind: IncidentSubjectKind,
+  subjectId: string,
+  text: string,
+): Detection => ({
+  symptom,
+  subjectKind,
+  subjectId,
+  agentId: null,
+  pool: null,
+  organizationId: null,
+  isPrivate: false,
+  text,
+})
 
 const inSeconds = (ms: number) => `${Math.round(ms / 100) / 10} s`

@@ -2,16 +2,15 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { admit, NotAdmitted, openAgentsOnly } from '../admission.ts'
+import { adHocBytes } from '../answer-size.ts'
 import { reasonOf, type Violations } from '../orchestrate/fits.ts'
 import type { Hosting } from '../runtime/hosting.ts'
 import { probe } from '../runtime/remote.ts'
-import { agentsById, capabilitiesOf } from '../store.ts'
+import { agentsById, capabilitiesOf, declaredTokensOf } from '../store.ts'
 import type { Measured } from './decide.ts'
 
 /** The subject of these calls; in usage they count as others do, for detection they don't. */
 export const looker = 'subgraph:agents'
-
-const maxBytes = 512 * 1024
 
 /** Asks an agent for the first of its own examples, which it has to answer within a time; one without any is only looked at. */
 export async function exercise(
@@ -21,9 +20,10 @@ export async function exercise(
   withinMs: number,
 ): Promise<Measured> {
   const { pool, hosting, keys, usage, outbound } = floor
-  const [agent, capabilities] = await inTransaction(pool, internalSettings, async (tx) => [
+  const [agent, capabilities, tokens] = await inTransaction(pool, internalSettings, async (tx) => [
     (await agentsById(tx, [agentId]))[0] ?? null,
     (await capabilitiesOf(tx, [agentId]))[0] ?? [],
+    await declaredTokensOf(tx, agentId),
   ])
   if (!agent) return { holds: false, seen: `${agentId} is gone` }
   const { deployedEndpoint, deployedPool } = agent
@@ -52,7 +52,7 @@ export async function exercise(
       input: capability.examples[0]?.input,
       keys: keys.internal,
       timeoutMs: withinMs,
-      maxBytes,
+      maxBytes: adHocBytes(tokens),
     })
     const { organizationId: organization, visibility } = agent
     usage.record(invocation, { pool: deployedPool, organization, visibility })

@@ -10,14 +10,20 @@ import { type Entry, record } from './record.ts'
 import { release } from './release.ts'
 import { type Change, type IncidentRow, timelinesOf, updateProgress } from './store.ts'
 
-export type Handling = Acting & Measuring & { policy: Policy | null }
+export type Handling = Acting &
+  Measuring & {
+    policy: Policy | null
+    /** Where it has just been measured. */
+    measured?: Measured
+  }
 
 const actWithinMs = 30_000
 
 /** One step with an incident: measures, decides, and does what was decided. */
 export async function handle(handling: Handling): Promise<void> {
   const { policy, incident, floor } = handling
-  const measured = await measure(policy?.objective ?? objectiveOf[incident.symptom], handling)
+  const measured =
+    handling.measured ?? (await measure(policy?.objective ?? objectiveOf[incident.symptom], handling))
   const decision = decide(incident, policy, measured, new Date())
   switch (decision.kind) {
     case 'WAIT':

@@ -47,15 +47,17 @@ const schema = { type: 'object', required: ['text'], properties: { text: { type:
 
 /** An agent elsewhere that is open for use, and whose behaviour can be changed. */
 async function stranger(name: string) {
-  const agent = { behaves: well }
+  const agent = { behaves: well, calls: 0 }
   const server = createServer((request, response) => {
     void json(request).then((body) => {
       const { method, params } = body as {
         method: string
         params: { message?: { parts: { data: { input: { text: string } } }[] } }
       }
-      if (method === 'SendMessage') agent.behaves(response, params.message?.parts[0]?.data.input.text ?? '')
-      else response.end('{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"no task"}}')
+      if (method !== 'SendMessage')
+        return response.end('{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"no task"}}')
+      agent.calls++
+      return agent.behaves(response, params.message?.parts[0]?.data.input.text ?? '')
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -121,15 +123,19 @@ type Incident = {
   timeline: { kind: string; action: string | null; text: string }[]
 }
 
+async function ofAgent(agentId: string): Promise<Incident[]> {
+  const { incidents } = await ask<{ incidents: { edges: { node: Incident }[] } }>(
+    `query ($agentId: [ID!]) { incidents(filter: { agentId: $agentId }) { edges { node {
+      symptom status escalatedAt timeline { kind action text } } } } }`,
+    { agentId: [agentId] },
+  )
+  return incidents.edges.map(({ node }) => node)
+}
+
 async function incidentThat(agentId: string, status: string): Promise<Incident> {
   let found: Incident | undefined
   const look = async () => {
-    const { incidents } = await ask<{ incidents: { edges: { node: Incident }[] } }>(
-      `query ($agentId: [ID!]) { incidents(filter: { agentId: $agentId }) { edges { node {
-        symptom status escalatedAt timeline { kind action text } } } } }`,
-      { agentId: [agentId] },
-    )
-    found = incidents.edges[0]?.node
+    ;[found] = await ofAgent(agentId)
     return found?.status
   }
   await expect.poll(look, { timeout: 60_000 }).toBe(status)
@@ -156,6 +162,34 @@ test('an agent that hangs is found out while its callers still wait', async () =
   for (const response of waiting) well(response, 'hello')
   expect(await Promise.all(calls)).toEqual(Array.from(calls, () => 'OK'))
   await incidentThat('hanging', 'RESOLVED')
+}, 90_000)
+
+test('one that is hardly called is looked at after its first late call, and held back when it does not answer', async () => {
+  const agent = await stranger('hardly-called')
+  const waiting: ServerResponse[] = []
+  agent.behaves = (response) => void waiting.push(response)
+  const asked = call('hardly-called')
+  const opened = await incidentThat('hardly-called', 'MITIGATING')
+  expect(opened.symptom).toBe('LATENCY')
+  expect(opened.timeline[0]?.text).toBe(
+    'a call was not answered within 3 s; when it was looked at: TIMEOUT: no answer within 1500 ms',
+  )
+  agent.behaves = well
+  for (const response of waiting) well(response, 'hello')
+  expect(await asked).toBe('OK')
+  await incidentThat('hardly-called', 'RESOLVED')
+}, 90_000)
+
+test('a single late call of one that is well is no incident', async () => {
+  const agent = await stranger('late-once')
+  const waiting: ServerResponse[] = []
+  agent.behaves = (response, text) => (text === 'think' ? void waiting.push(response) : well(response, text))
+  const asked = call('late-once', 'think')
+  await expect.poll(() => agent.calls, { timeout: 20_000 }).toBe(2)
+  for (const response of waiting) well(response, 'think')
+  expect(await asked).toBe('OK')
+  await sleep(2_000)
+  expect(await ofAgent('late-once')).toEqual([])
 }, 90_000)
 
 test('an agent that answers its own examples is not held back for what others ask', async () => {

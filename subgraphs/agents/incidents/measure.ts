@@ -95,6 +95,24 @@ const measures: Record<ObjectiveName, (measuring: Measuring) => Promise<Measured
     const holds = seen.oldestEventMs < thresholds.eventsStalledMs
     return { holds, seen: `the oldest event waits for ${Math.round(seen.oldestEventMs)} ms` }
   },
+
+  async 'records-are-read'({ seen, incident: { subjectId } }) {
+    const letters = seen.deadLetters.find(({ topic }) => topic === subjectId)
+    return {
+      holds: !letters,
+      seen: letters ? `${letters.records}, ${letters.error}` : 'none came in a minute',
+    }
+  },
+
+  async 'statements-go-on'({ seen, incident: { subjectId } }) {
+    const block = seen.blocks.find(({ subgraph }) => subgraph === subjectId)
+    if (!block) return { holds: true, seen: 'no statement waits for a lock' }
+    const { longestMs, holders } = block
+    return {
+      holds: false,
+      seen: `a statement has waited ${Math.round(longestMs)} ms for ${holders.join(', ')}`,
+    }
+  },
 }
 
 function poolHosts({ agents, hosted, pools }: Observed, name: string): Measured {

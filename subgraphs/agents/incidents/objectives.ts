@@ -9,6 +9,8 @@ export const objectiveNames = [
   'run-keeps-pace',
   'certificate-in-force',
   'events-flow',
+  'records-are-read',
+  'statements-go-on',
 ] as const
 export type ObjectiveName = (typeof objectiveNames)[number]
 
@@ -20,6 +22,8 @@ export const objectiveTexts: Record<ObjectiveName, string> = {
   'run-keeps-pace': 'The run has ended, or its tokens and its steps go down at the same pace.',
   'certificate-in-force': 'The agent has a certificate that does not end within a day.',
   'events-flow': 'Events reach the event log within seconds.',
+  'records-are-read': 'No record of the topic has gone to the dead letters for a minute.',
+  'statements-go-on': 'No statement waits for a lock for seconds.',
 }
 
 /** Where no policy names another. */
@@ -34,4 +38,6 @@ export const objectiveOf: Record<IncidentSymptom, ObjectiveName> = {
   CERTIFICATE_EXPIRY: 'certificate-in-force',
   CERTIFICATE_REVOKED: 'certificate-in-force',
   EVENTS_STALLED: 'events-flow',
+  RECORDS_UNREADABLE: 'records-are-read',
+  DATABASE_BLOCKED: 'statements-go-on',
 }

@@ -1,5 +1,5 @@
 import type { Transaction } from '@community/infra/postgres.ts'
-import type { ObservedAgent, ObservedRun } from './detect.ts'
+import type { ObservedAgent, ObservedBlock, ObservedRun } from './detect.ts'
 
 export type DeployedAgent = Omit<ObservedAgent, 'calls' | 'notHostedForMs'> & { deploymentId: string }
 
@@ -47,4 +47,35 @@ export async function lastResolutions(tx: Transaction): Promise<Map<string, Date
      where subject_kind in ('AGENT', 'POOL') and resolved_at > now() - interval '5 minutes' group by subject_id`,
   )
   return new Map(rows.map(({ subjectId, at }) => [subjectId, at]))
+}
+
+/**
+ * Statements that wait for a lock, by the schema of the table they wait for, or by their user where that is not known: of
+ * a row that somebody has changed, the waiting statement has the table's lock on the row.
+ */
+export async function blockedStatements(tx: Transaction): Promise<ObservedBlock[]> {
+  const { rows } = await tx.query<ObservedBlock>(
+    `select coalesce(schema.nspname, activity.usename, 'unknown') as subgraph,
+       count(distinct waiting.pid)::int as statements,
+       max(extract(epoch from clock_timestamp() - waiting.waitstart) * 1000)::float8 as "longestMs",
+       coalesce(
+         array_agg(distinct format('process %s (%s)', holder.pid, coalesce(holder.usename, '?')))
+           filter (where holder.pid is not null),
+         '{}'
+       ) as holders,
+       coalesce(
+         array_agg(distinct schema.nspname || '.' || class.relname) filter (where class.relname is not null), '{}'
+       ) as tables
+     from pg_locks as waiting
+     join pg_stat_activity as activity on activity.pid = waiting.pid and activity.datname = current_database()
+     left join pg_locks as row_lock on row_lock.pid = waiting.pid and row_lock.locktype = 'tuple' and row_lock.granted
+     left join pg_class as class on class.oid = coalesce(waiting.relation, row_lock.relation)
+     left join pg_namespace as schema on schema.oid = class.relnamespace
+     left join lateral unnest(pg_blocking_pids(waiting.pid)) as blocker (pid)
+       on not exists (select from pg_locks as ahead where ahead.pid = blocker.pid and not ahead.granted)
+     left join pg_stat_activity as holder on holder.pid = blocker.pid
+     where not waiting.granted and waiting.locktype <> 'advisory'
+     group by 1`,
+  )
+  return rows
 }

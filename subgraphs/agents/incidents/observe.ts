@@ -3,10 +3,17 @@ import { inTransaction, type Pool } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import type { HostedAgent, Runtime } from '../runtime/local.ts'
 import { endingCertificates } from './certificates.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import type { Observation, ObservedPool } from './detect.ts'
 import { unansweredMessages } from './hold-store.ts'
 import type { Holds } from './holds.ts'
-import { deployedAgents, lastResolutions, oldestEventMs, runningRuns } from './observe-store.ts'
+import {
+  blockedStatements,
+  deployedAgents,
+  lastResolutions,
+  oldestEventMs,
+  runningRuns,
+} from './observe-store.ts'
 import { slowMsOf, thresholds } from './thresholds.ts'
 import type { Window } from './window.ts'
 
@@ -19,6 +26,7 @@ type Sources = {
   runtime: Runtime
   poolNames: readonly string[]
   window: Window
+  deadLetters: DeadLetters
   /** Knows of the calls of this process; those of others are seen when they end. */
   holds: Pick<Holds, 'underWay'>
 }
@@ -27,7 +35,7 @@ type Look = { hosted: HostedAgent[] } | { reason: string }
 type Memory = { wasUp: boolean; downSince: number | null; upSince: number }
 
 /** Looks at everything once with each call; what it takes from one look to the next is kept here. */
-export function openObserver({ pool, runtime, poolNames, window, holds }: Sources) {
+export function openObserver({ pool, runtime, poolNames, window, deadLetters, holds }: Sources) {
   const startedAt = Date.now()
   const pools = new Map<string, Memory>()
   const missingSince = new Map<string, number>()
@@ -61,6 +69,7 @@ export function openObserver({ pool, runtime, poolNames, window, holds }: Source
       messages: await unansweredMessages(tx, thresholds.unanswered),
       certificates: await endingCertificates(tx, new Date(now + thresholds.certificateEndsMs)),
       oldestEventMs: await oldestEventMs(tx),
+      blocks: await blockedStatements(tx),
       resolved: await lastResolutions(tx),
     }))
     const hosted = new Map(
@@ -119,6 +128,8 @@ export function openObserver({ pool, runtime, poolNames, window, holds }: Source
       messages: rows.messages,
       certificates: rows.certificates,
       oldestEventMs: rows.oldestEventMs,
+      blocks: rows.blocks,
+      deadLetters: deadLetters.latest(),
     }
   }
 }

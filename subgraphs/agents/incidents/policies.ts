@@ -29,6 +29,8 @@ const symptoms = [
   'CERTIFICATE_REVOKED',
   'POOL_UNREACHABLE',
   'EVENTS_STALLED',
+  'RECORDS_UNREADABLE',
+  'DATABASE_BLOCKED',
 ] as const satisfies IncidentSymptom[]
 
 const seconds = z.number().int().min(1).max(86_400)

@@ -25,6 +25,8 @@ export const thresholds = {
   slowMs: 10_000,
   /** The first look at an agent that seems to fail takes no longer: calls go on meanwhile. */
   firstLookMs: 1_500,
+  /** Between two looks at an agent whose newest call is late, and which answered the look. */
+  suspectEveryMs: 10_000,
   /** Of a run's budget, before it is judged. */
   burntShare: 0.4,
   /** How many times as much of its budget as of its steps a run may have used up. */
@@ -35,6 +37,10 @@ export const thresholds = {
   unansweredMessages: 3,
   certificateEndsMs: 86_400_000,
   eventsStalledMs: 15_000,
+  /** A statement that waits for a lock. */
+  blockedMs: 5_000,
+  /** How long a record that could not be read counts. */
+  unreadableMs: 60_000,
   /** A version that has run for longer is not what has just gone wrong. */
   rollBackWithinMs: 3_600_000,
 } as const

@@ -29,7 +29,7 @@ test('calls are counted from a moment on, by how they ended', () => {
     timeouts: 1,
     slow: 1,
     p95Ms: 30,
-    latest: { total: 3, errors: 1, late: 2 },
+    latest: { total: 3, errors: 1, late: 2, isNewestLate: true },
   })
   expect(window.callsOf('unknown', new Date(0), judged)).toEqual({
     total: 0,
@@ -37,7 +37,7 @@ test('calls are counted from a moment on, by how they ended', () => {
     timeouts: 0,
     slow: 0,
     p95Ms: null,
-    latest: { total: 0, errors: 0, late: 0 },
+    latest: { total: 0, errors: 0, late: 0, isNewestLate: false },
   })
 })
 
@@ -56,7 +56,7 @@ test('calls under way are the latest, and no more than ten are', () => {
   for (let index = 0; index < 30; index++) window.add(batch({ at: at(30 - index) }))
   window.add(batch({ at: at(0), outcome: 'ERROR' }))
   const latest = (underWay: number) => window.callsOf('a', new Date(0), { slowMs: 25, underWay }).latest
-  expect(latest(0)).toEqual({ total: 10, errors: 1, late: 0 })
-  expect(latest(4)).toEqual({ total: 10, errors: 1, late: 4 })
-  expect(latest(40)).toEqual({ total: 10, errors: 0, late: 10 })
+  expect(latest(0)).toEqual({ total: 10, errors: 1, late: 0, isNewestLate: false })
+  expect(latest(4)).toEqual({ total: 10, errors: 1, late: 4, isNewestLate: true })
+  expect(latest(40)).toEqual({ total: 10, errors: 0, late: 10, isNewestLate: true })
 })

@@ -13,6 +13,8 @@ export type Calls = {
     errors: number
     /** Timed out, slow, or under way for too long. */
     late: number
+    /** The very newest is one of these. */
+    isNewestLate: boolean
   }
 }
 
@@ -74,6 +76,7 @@ export function openWindow(except: readonly string[], now: () => number = Date.n
       const going = Math.min(underWay, latestCalls)
       const latest = calls.slice(Math.max(0, calls.length - latestCalls + going))
       const isSlow = ({ outcome, latencyMs }: Sample) => outcome === 'OK' && latencyMs >= slowMs
+      const isLate = (call: Sample) => call.outcome === 'TIMEOUT' || isSlow(call)
       const latencies = calls
         .flatMap(({ outcome, latencyMs }) => (outcome === 'OK' ? [latencyMs] : []))
         .toSorted((a, b) => a - b)
@@ -86,7 +89,8 @@ export function openWindow(except: readonly string[], now: () => number = Date.n
         latest: {
           total: latest.length + going,
           errors: latest.filter(({ outcome }) => outcome === 'ERROR').length,
-          late: going + latest.filter((call) => call.outcome === 'TIMEOUT' || isSlow(call)).length,
+          late: going + latest.filter(isLate).length,
+          isNewestLate: going > 0 || latest.slice(-1).some(isLate),
         },
       }
     },

@@ -1,6 +1,7 @@
 import type { Floor } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { type Asked, admit, NotAdmitted, type Policy } from '../admission.ts'
+import { bytesOf } from '../answer-size.ts'
 import { orchestrator } from './ask.ts'
 import type { Budget } from './budget.ts'
 import { BudgetExhausted, StepFailed } from './failure.ts'
@@ -35,9 +36,6 @@ export type Call = {
   idempotencyKey?: string
 }
 
-// Around an answer's text come its envelope and what is repeated of the request; text has about four bytes a token.
-const envelopeBytes = 16 * 1024
-const bytesPerToken = 4
 // What an agent of a pool takes; counting the tokens of more would hold everybody up.
 const maxInputBytes = 256 * 1024
 
@@ -63,7 +61,7 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
     keys: floor.keys.internal,
     signal,
     timeoutMs: call.timeoutMs,
-    maxBytes: tokens * bytesPerToken + envelopeBytes,
+    maxBytes: bytesOf(tokens),
     ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey }),
   }).finally(giveBack)
   // Given up, and not measured: who takes the run over counts what was set aside.

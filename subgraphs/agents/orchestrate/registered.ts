@@ -1,4 +1,5 @@
 import type { Db } from '@community/infra/postgres.ts'
+import { declaredTokens } from '../store.ts'
 
 type Schema = Record<string, unknown>
 
@@ -16,8 +17,7 @@ const maxSelected = 1_000
 
 const columns = `agent.id, agent.organization_id as "organizationId", agent.version,
   coalesce(agent.manifest #> '{metadata,labels}', '{}') as labels,
-  case when agent.manifest #>> '{spec,budgets,tokensPerCall}' ~ '^[0-9]{1,9}$'
-    then (agent.manifest #>> '{spec,budgets,tokensPerCall}')::int end as "tokensPerCall",
+  ${declaredTokens} as "tokensPerCall",
   (
     select coalesce(jsonb_agg(jsonb_build_object('name', name, 'input', input) order by ordinal), '[]')
     from capability where capability.agent_id = agent.id

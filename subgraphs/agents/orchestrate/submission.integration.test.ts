@@ -77,6 +77,7 @@ const manifestOf = (name: string) =>
       type: 'worker',
       subtype: 'worker.echo',
       visibility: 'PUBLIC',
+      budgets: { tokensPerCall: 1_000 },
       capabilities: [
         {
           name: 'repeat-text',
@@ -335,13 +336,16 @@ test('an agent is asked directly, measured, and asked once for one key', async (
   expect((await invoke({ input: { text: 'fail' } })).data).toMatchObject({
     invokeAgent: { outcome: 'ERROR', error: 'it will not', output: null },
   })
+  expect((await invoke({ input: { text: 'so '.repeat(10_000) } })).data).toMatchObject({
+    invokeAgent: { outcome: 'ERROR', error: 'the answer is larger than 20384 bytes', output: null },
+  })
   const samples: { caller: string; outcome: string }[] = []
   const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, ({ value }) => {
     samples.push(...(JSON.parse(value) as { samples: typeof samples }).samples)
   })
   await graph.eventually(
     async () => samples.filter(({ caller, outcome }) => caller === 'jo' && outcome === 'ERROR'),
-    (found) => found.length === 1,
+    (found) => found.length === 2,
   )
   await tail.stop()
 })
