@@ -26,6 +26,15 @@ test('a pattern that backtracks without end is given up, and the next check is a
   expect(told(evil, 'aaa')).toEqual([])
 })
 
+test('of more schemas than are kept each is still checked as it says', () => {
+  const schema = (limit: number) => ({ $id: 'https://example.com/limit', type: 'integer', maximum: limit })
+  for (let round = 0; round < 2; round++)
+    for (let limit = 0; limit < 600; limit++) {
+      expect(told(schema(limit), limit)).toEqual([])
+      expect(told(schema(limit), limit + 1)).toEqual([`: must be <= ${limit}`])
+    }
+})
+
 test('what is no schema fits nothing', () => {
   expect(told({ type: 'nothing' }, 1)).toEqual([expect.stringContaining(': its schema is none: ')])
 })

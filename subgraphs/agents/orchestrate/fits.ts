@@ -1,5 +1,5 @@
-import { runInNewContext } from 'node:vm'
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { createContext, Script } from 'node:vm'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 
 type Schema = Record<string, unknown>
@@ -13,31 +13,55 @@ export type Violations = (schema: Schema, value: unknown) => ErrorObject[]
 // A declared pattern may backtrack without end on what an agent answers: whoever checks it would stand still.
 const withinMs = 1_000
 
-/** Made once, as it takes 20 ms; schemas are compiled for each check and forgotten. */
+const keptSchemas = 500
+
+/** Schemas are compiled once while they are in use: a compilation took longer than all else of an agent's call. */
 export function openViolations(): Violations {
-  let ajv = openAjv()
+  const context = createContext({ check: () => undefined })
+  let compiled = openCompiled()
   return (schema, value) => {
     let errors: ErrorObject[] = []
-    const check = () => {
-      const fits = ajv.compile(schema)
+    context.check = () => {
+      const fits = compiled(schema)
       if (!fits(value)) errors = fits.errors ?? []
     }
     try {
-      runInNewContext('check()', { check }, { timeout: withinMs })
+      script.runInContext(context, { timeout: withinMs })
       return errors
     } catch (error) {
       const { code, message } = error as { code?: unknown; message?: unknown }
       const isLate = code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
       // What was cut off amid its work can't be relied on any more.
-      if (isLate) ajv = openAjv()
+      if (isLate) compiled = openCompiled()
       return [
         placeless(
           isLate ? `could not be checked within ${withinMs} ms` : `its schema is none: ${String(message)}`,
         ),
       ]
     } finally {
-      ajv.removeSchema(schema)
+      // Nothing of what was checked is kept.
+      context.check = () => undefined
     }
+  }
+}
+
+const script = new Script('check()')
+
+/** By the schema's text, as it is read anew for each call; those used last are kept. */
+function openCompiled(): (schema: Schema) => ValidateFunction {
+  const ajv = openAjv()
+  const kept = new Map<string, ValidateFunction>()
+  return (schema) => {
+    const text = JSON.stringify(schema)
+    const found = kept.get(text) ?? ajv.compile(schema)
+    kept.delete(text)
+    kept.set(text, found)
+    for (const [oldest, { schema: old }] of kept) {
+      if (kept.size <= keptSchemas) break
+      kept.delete(oldest)
+      ajv.removeSchema(old as Schema)
+    }
+    return found
   }
 }
 
