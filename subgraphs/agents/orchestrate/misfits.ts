@@ -7,9 +7,10 @@ export type MisfitsOf = (schema: Record<string, unknown>, input: unknown) => Mis
 /** What of an input does not fit. */
 type Misfit = { place: string[]; expected: string }
 
+const violations = openViolations()
+
 /** Remembers what it has checked: most agents of a selection have the same schema. */
 export function openMisfits(): MisfitsOf {
-  const violations = openViolations()
   const known = new Map<string, Misfit[]>()
   return (schema, input) => {
     const key = JSON.stringify([schema, input])
