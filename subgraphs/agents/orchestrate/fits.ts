@@ -59,7 +59,7 @@ function openCompiled(): (schema: Schema) => ValidateFunction {
     for (const [oldest, { schema: old }] of kept) {
       if (kept.size <= keptSchemas) break
       kept.delete(oldest)
-      ajv.removeSchema(old as Schema)
+      ajv.removeSchema(old)
     }
     return found
   }
