@@ -40,6 +40,7 @@ const agent = (change: Partial<ObservedAgent> = {}): ObservedAgent => ({
   pool: 'foundation',
   placedAt: ago(300),
   heartbeatAt: ago(2),
+  replacedAt: null,
   labels: {},
   declaredP95Ms: 500,
   notHostedForMs: null,

@@ -11,6 +11,8 @@ export type ObservedAgent = {
   pool: string | null
   placedAt: Date
   heartbeatAt: Date | null
+  /** When the version that runs replaced another; null of one that never did, or that was rolled back to. */
+  replacedAt: Date | null
   labels: Record<string, string>
   /** The manifest's `spec.performance.p95LatencyMs`. */
   declaredP95Ms: number | null

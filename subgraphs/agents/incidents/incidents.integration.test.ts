@@ -78,7 +78,7 @@ policies:
     actions: [{ action: await-restart, withinSeconds: 1 }, { action: reschedule, withinSeconds: 10 }]
   - name: bad-version
     symptom: ERROR_RATE
-    labels: { roll: back }
+    newVersionWithinSeconds: 60
     objective: agent-answers
     holdsForSeconds: 1
     withinSeconds: 60
@@ -355,10 +355,9 @@ test('whoever takes over begins an action again whose end nobody knows', async (
 
 test('a version that fails is rolled back to the one before', async () => {
   const [good, bad] = [await stranger(well), await stranger(well)]
-  const labels = { roll: 'back' }
-  await activeAgent('upgraded', { endpoint: good.url }, { labels })
+  await activeAgent('upgraded', { endpoint: good.url })
   expect(await call('upgraded', 'hello')).toBe('OK')
-  await activeAgent('upgraded', { endpoint: bad.url }, { labels, version: '2.0.0' })
+  await activeAgent('upgraded', { endpoint: bad.url }, { version: '2.0.0' })
   // Once it has passed its gate.
   bad.behaves = badly
   for (let index = 0; index < 6; index++) expect(await call('upgraded', 'hello')).toBe('ERROR')

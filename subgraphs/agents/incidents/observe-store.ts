@@ -10,7 +10,11 @@ export async function deployedAgents(tx: Transaction): Promise<DeployedAgent[]> 
        case when jsonb_typeof(agent.manifest #> '{metadata,labels}') = 'object'
          then agent.manifest #> '{metadata,labels}' else '{}' end as labels,
        case when jsonb_typeof(running.manifest #> '{spec,performance,p95LatencyMs}') = 'number'
-         then (running.manifest #>> '{spec,performance,p95LatencyMs}')::float8 end as "declaredP95Ms"
+         then (running.manifest #>> '{spec,performance,p95LatencyMs}')::float8 end as "declaredP95Ms",
+       (
+         select case when outcome = 'REPLACED' then ended_at end from rollout
+         where rollout.agent_id = agent.id and outcome in ('REPLACED', 'ROLLED_BACK') order by id desc limit 1
+       ) as "replacedAt"
      from deployment join agent on agent.id = deployment.agent_id
      join agent_version as running
        on running.agent_id = deployment.agent_id and running.version = deployment.version

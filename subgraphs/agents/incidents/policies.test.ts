@@ -37,13 +37,24 @@ test('the first policy that fits acts: by symptom, by where the agent runs, by i
     'policies',
   )
   const nameFor = (runs: 'POOL' | 'REMOTE', labels: Record<string, string> = {}) =>
-    policyFor(policies, 'ERROR_RATE', { runs, labels })?.name ?? null
+    policyFor(policies, 'ERROR_RATE', { runs, labels, newVersionForMs: null })?.name ?? null
   expect([nameFor('REMOTE'), nameFor('POOL'), nameFor('POOL', { tier: 'gold' })]).toEqual([
     'one',
     null,
     'gold',
   ])
-  expect(policyFor(policies, 'LATENCY', { runs: 'REMOTE', labels: {} })).toBeNull()
+  expect(policyFor(policies, 'LATENCY', { runs: 'REMOTE', labels: {}, newVersionForMs: null })).toBeNull()
+})
+
+test('a policy for new versions acts where one has replaced another lately', async () => {
+  const policies = (await policiesOf(undefined)) ?? []
+  const nameFor = (newVersionForMs: number | null) =>
+    policyFor(policies, 'ERROR_RATE', { runs: 'POOL', labels: {}, newVersionForMs })?.name
+  expect([nameFor(1_000), nameFor(601_000), nameFor(null)]).toEqual([
+    'failing-new-version',
+    'failing-agent-in-a-pool',
+    'failing-agent-in-a-pool',
+  ])
 })
 
 test('ours are read where none are given, a file of the operator instead, and none at all by off', async () => {

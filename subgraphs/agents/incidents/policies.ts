@@ -41,6 +41,8 @@ const policy = z.strictObject({
   agents: z.enum(['POOL', 'REMOTE']).optional(),
   /** Labels that the manifest of the agent concerned has to have. */
   labels: z.record(z.string(), z.string()).optional(),
+  /** Since the version of the agent concerned that runs has replaced another. */
+  newVersionWithinSeconds: seconds.optional(),
   objective: z.enum(objectiveNames),
   holdsForSeconds: seconds,
   withinSeconds: seconds,
@@ -89,16 +91,23 @@ export async function policiesOf(setting: string | undefined): Promise<readonly 
 }
 
 /** What policies ask of the thing concerned. */
-export type Concerned = { runs: 'POOL' | 'REMOTE' | null; labels: Readonly<Record<string, string>> }
+export type Concerned = {
+  runs: 'POOL' | 'REMOTE' | null
+  labels: Readonly<Record<string, string>>
+  /** For how long the version that runs has been there in another one's place; null of one that is in nobody's. */
+  newVersionForMs: number | null
+}
 
 export const policyFor = (
   policies: readonly Policy[],
   symptom: IncidentSymptom,
-  { runs, labels }: Concerned,
+  { runs, labels, newVersionForMs }: Concerned,
 ): Policy | null =>
   policies.find(
     (each) =>
       each.symptom === symptom &&
       (each.agents === undefined || each.agents === runs) &&
+      (each.newVersionWithinSeconds === undefined ||
+        (newVersionForMs ?? Infinity) <= 1_000 * each.newVersionWithinSeconds) &&
       Object.entries(each.labels ?? {}).every(([name, value]) => labels[name] === value),
   ) ?? null

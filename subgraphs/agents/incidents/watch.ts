@@ -170,7 +170,8 @@ function wantedFor(detection: Detection, seen: Observed, policies: readonly Poli
   const { symptom, subjectKind, subjectId, agentId, pool, isPrivate } = detection
   const agent = seen.agents.find(({ id }) => id === agentId)
   const runs = agent === undefined ? null : agent.pool === null ? 'REMOTE' : 'POOL'
-  const policy = policyFor(policies, symptom, { runs, labels: agent?.labels ?? {} })
+  const newVersionForMs = agent?.replacedAt ? seen.at.getTime() - agent.replacedAt.getTime() : null
+  const policy = policyFor(policies, symptom, { runs, labels: agent?.labels ?? {}, newVersionForMs })
   return {
     symptom,
     subjectKind,
