@@ -11,6 +11,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     PoolScaling: './scaling/store.ts#ScalingRow',
     ExecutionPlan: './orchestrate/store.ts#RunRow',
     PlanPhase: './orchestrate/store.ts#PhaseRow',
+    TokenGrant: './orchestrate/grants.ts#GrantRow',
     PlanStep: './orchestrate/store.ts#StepRow',
     WorkflowSubmission: './orchestrate/submission.ts#Submission',
     Invocation: '../kit/invoke.ts#Invocation',

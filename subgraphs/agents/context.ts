@@ -11,6 +11,7 @@ import { type Holds, openHolds } from './incidents/holds.ts'
 import { type EntryRow, type IncidentRow, incidentsById, timelinesOf } from './incidents/store.ts'
 import type { Capability } from './manifest.ts'
 import { type Fleet, fleetFolder, openFleet } from './orchestrate/fleet.ts'
+import { type GrantRow, grantsOf } from './orchestrate/grants.ts'
 import { outputsOf } from './orchestrate/output.ts'
 import {
   type PhaseRow,
@@ -91,6 +92,7 @@ export type Context = RequestContext & {
   subtypes: DataLoader<AgentType, SubtypeRow[]>
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
+  grants: DataLoader<string, GrantRow[]>
   steps: PageLoader<StepFilter, StepRow>
   stepsById: DataLoader<string, StepRow | null>
   outputs: DataLoader<string, unknown>
@@ -132,6 +134,7 @@ export function createContext(
     subtypes: new DataLoader((types) => subtypesOf(db, types)),
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),
+    grants: new DataLoader((ids) => grantsOf(db, ids)),
     steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
     incidents: new DataLoader((ids) => incidentsById(db, ids)),

@@ -114,6 +114,8 @@ const definitionOf = (name: string): PlanDefinition => ({
   maxIterations: 1,
   concurrency: 1,
   tokensPerCall: 1,
+  budgetStrategy: 'block',
+  budgetWaitMs: 1,
   phases: [{ name: 'load', description: 'Has no steps.', select: { load: 'none' }, actions: ['DEPLOY'] }],
   convergence: [{ name: 'active-agents', target: 1 }],
 })

@@ -11,6 +11,7 @@ import { outputAt, storedOutput } from './output.ts'
 import { filledIn, NoValue, referencesIn } from './reference.ts'
 import { review, told } from './review.ts'
 import type { StepRow } from './store.ts'
+import { strategyOf } from './strategy.ts'
 
 type Facts = { endingOf: (name: string) => Ending | null; valueFor: (condition: Condition) => unknown }
 
@@ -29,7 +30,10 @@ export async function act(
     throw new Error(`${step.name} is not done, it is waited for`)
   const withinMs = step.action === 'invoke' ? step.timeoutMs + findWithinMs : step.timeoutMs
   const late = AbortSignal.timeout(withinMs)
-  const caller = { ...callerOf(execution, state, row.id), signal: AbortSignal.any([execution.signal, late]) }
+  const caller = {
+    ...callerOf(execution, state, row.id, strategyOf(execution.claim.definition, step)),
+    signal: AbortSignal.any([execution.signal, late]),
+  }
   try {
     if (step.action === 'gate') return await lookThrough(execution, step, facts, caller.signal)
     if (step.action === 'invoke') {

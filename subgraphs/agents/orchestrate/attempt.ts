@@ -9,12 +9,12 @@ export type Done = { note: string | null; output?: string }
 export type Failed = { error: string; answered: boolean; exhausted: boolean }
 
 /** Turns what a step may fail of into its reason. Throws what is wrong with the run, or with this process. */
-export async function attempt(
+export async function attempt<T>(
   { floor, signal }: Execution,
   state: State,
   stepId: string,
-  act: () => Promise<Done>,
-): Promise<Done | Failed> {
+  act: () => Promise<T>,
+): Promise<T | Failed> {
   const failed = (error: string, answered = false): Failed => ({
     error: storable(error),
     answered,

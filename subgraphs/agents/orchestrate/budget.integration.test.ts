@@ -19,10 +19,11 @@ import { countTokens } from '../../kit/tokens.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
 import { checkPlan } from './check.ts'
 import { readPlan } from './definition.ts'
+import { grantTokens } from './grants.ts'
 import type { KnownAgent } from './known.ts'
 import { openLocate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
-import { insertRun, runsById, stepsOf } from './store.ts'
+import { insertRun, runsById, type StepRow, stepsOf } from './store.ts'
 
 const workflows = Number(process.env.BUDGET_WORKFLOWS ?? 20)
 const seed = Number(process.env.BUDGET_SEED ?? 20_261_125)
@@ -170,6 +171,8 @@ function generator(from: number): () => number {
   }
 }
 
+const strategies = ['block', 'queue', 'escalate']
+
 /** With a budget anywhere between what the messages alone have and more than enough. */
 function workflow(number: number, random: () => number) {
   const below = (limit: number) => Math.floor(random() * limit)
@@ -195,11 +198,16 @@ function workflow(number: number, random: () => number) {
       input,
       tokens,
       retries: { attempts: 1 + below(3), backoffMs: 1 },
+      ...(random() < 0.05 ? { budgetStrategy: strategies[below(strategies.length)] } : {}),
       dependsOn: Array.from({ length: index }, (__, other) => `w${number}-${other}`).filter(
         () => random() < 1.5 / Math.max(index, 1),
       ),
     }
   })
+  const budgetStrategy = strategies[number % strategies.length]
+  const budgetWaitMs = 200 + below(400)
+  /** What a person grants when steps wait for tokens, one after the other. */
+  const grants = Array.from({ length: below(6) }, () => 1 + below(3 * tokens))
   const written = (tokenBudget: number) =>
     JSON.stringify({
       name,
@@ -208,56 +216,86 @@ function workflow(number: number, random: () => number) {
       maxIterations: 1 + below(2),
       concurrency: 1 + below(12),
       tokensPerCall: tokens,
+      budgetStrategy,
+      budgetWaitMs,
       phases: [{ name: 'only', description: 'The only one.', steps }],
       convergence: [{ name: 'failed-steps', target: 0 }],
     })
   const { steps: planned } = checkPlan(readPlan(written(2_000_000_000), name, 'source').plan, known)
   const least = planned.reduce((sum, { leastTokens }) => sum + leastTokens, 0)
-  const budget = Math.max(tokens, least) + below(3 * planned.length * tokens)
+  const budget =
+    Math.max(tokens, least) + below((budgetStrategy === 'block' ? 3 : 1) * planned.length * tokens)
   const { plan } = readPlan(written(budget), name, 'source')
   const { problems, definition } = checkPlan(plan, known)
   expect(problems).toEqual([])
-  return { name, definition, budget }
+  return { name, definition, budget, grants }
 }
 
-async function ended(id: string) {
+/** Grants tokens while steps wait for some. */
+async function ended(id: string, grants: readonly number[]) {
+  const left = [...grants]
   for (;;) {
     const [run] = await internal((tx) => runsById(tx, [id]))
     if (run?.finishedAt) return run
+    const rows = await internal((tx) => stepsOf(tx, id))
+    const tokens = rows.some(({ awaitsTokens }) => awaitsTokens !== null) ? left.shift() : undefined
+    if (tokens !== undefined)
+      await internal((tx) => grantTokens(tx, id, { tokens, reason: 'random', by: 'test' }))
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
-type TokenBudget = { allocated: number; spent: number; reserved: number }
+type Told = { transition: string; allocated: number; spent: number; reserved: number }
 
-/** As every event of the run tells it, in their order. */
-async function told(runId: string): Promise<TokenBudget[]> {
+/** The budget as every event of the run tells it, in their order. */
+async function told(runId: string): Promise<Told[]> {
   const { rows } = await internal((tx) =>
-    tx.query<{ budget: TokenBudget }>(
-      `select value -> 'plan' -> 'tokenBudget' as budget from outbox where aggregate_id = $1 order by id`,
+    tx.query<Told>(
+      `select value ->> 'transition' as transition, budget.* from outbox
+       cross join jsonb_to_record(value -> 'plan' -> 'tokenBudget') as budget (allocated int, spent int, reserved int)
+       where aggregate_id = $1 order by id`,
       [runId],
     ),
   )
-  return rows.map(({ budget }) => budget)
+  return rows
 }
+
+/** Tokens that answers had beyond what the budget had left, as their steps tell. */
+const over = (rows: readonly StepRow[]): number =>
+  rows.reduce(
+    (sum, { error }) => sum + Number(/^the answer had (\d+) tokens more/.exec(error ?? '')?.[1] ?? 0),
+    0,
+  )
 
 test(`in ${workflows} random workflows of seed ${seed} no token is over, and each is accounted for`, {
   timeout: 30_000 + workflows * 5_000,
 }, async () => {
   const random = generator(seed)
-  const figures = { converged: 0, exhausted: 0, steps: 0, calls: 0, tokens: 0, transitions: 0, over: 0 }
+  const figures = {
+    converged: 0,
+    exhausted: 0,
+    steps: 0,
+    calls: 0,
+    tokens: 0,
+    transitions: 0,
+    over: 0,
+    waits: 0,
+    grants: 0,
+  }
   const orchestrator = startOrchestrator(floor, { locate: openLocate(floor.pool, () => null) })
   for (let number = 0; number < workflows; number++) {
-    const { name, definition, budget } = workflow(number, random)
+    const { name, definition, budget, grants } = workflow(number, random)
     used.tokens = 0
     used.calls = 0
     await internal((tx) => insertRun(tx, { definition, organizationId: 'ossa', startedBy: 'test' }))
-    const run = await ended(name)
+    const run = await ended(name, grants)
     const rows = await internal((tx) => stepsOf(tx, name))
     const budgets = await told(name)
     expect(budgets).toHaveLength(run.version)
-    for (const { allocated, spent, reserved } of budgets) {
-      expect(allocated).toBe(budget)
+    let granted = 0
+    for (const { transition, allocated, spent, reserved } of budgets) {
+      if (transition === 'TOKENS_GRANTED') granted++
+      expect(allocated).toBe(grants.slice(0, granted).reduce((sum, each) => sum + each, budget))
       expect(spent + reserved).toBeLessThanOrEqual(allocated)
     }
     const settled = Map.groupBy(rows, (row) => row.name ?? '')
@@ -271,11 +309,13 @@ test(`in ${workflows} random workflows of seed ${seed} no token is over, and eac
     expect(used).toEqual({ tokens, calls })
     expect(run.reserved).toBe(0)
     // What an agent has sent beyond the budget is told as the reason, and spends what is left.
-    expect(run.spent).toBe(Math.min(tokens, run.allocated))
-    if (tokens > run.allocated) expect(run.status).toBe('EXHAUSTED')
+    expect(run.spent).toBe(tokens - over(rows))
+    if (over(rows) > 0) expect(run.status).toBe('EXHAUSTED')
     figures.converged += run.status === 'CONVERGED' ? 1 : 0
     figures.exhausted += run.status === 'EXHAUSTED' ? 1 : 0
-    figures.over += tokens > run.allocated ? 1 : 0
+    figures.over += over(rows) > 0 ? 1 : 0
+    figures.waits += budgets.filter(({ transition }) => transition === 'STEP_WAITING').length
+    figures.grants += granted
     figures.steps += rows.length
     figures.calls += calls
     figures.tokens += tokens
@@ -286,4 +326,5 @@ test(`in ${workflows} random workflows of seed ${seed} no token is over, and eac
   expect(figures.converged + figures.exhausted).toBe(workflows)
   expect(figures.exhausted).toBeGreaterThan(0)
   expect(figures.converged).toBeGreaterThan(0)
+  expect(Math.min(figures.waits, figures.grants)).toBeGreaterThan(0)
 })

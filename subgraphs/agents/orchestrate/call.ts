@@ -3,8 +3,8 @@ import { countTokens } from '../../kit/tokens.ts'
 import { type Asked, admit, NotAdmitted, type Policy } from '../admission.ts'
 import { bytesOf } from '../answer-size.ts'
 import { orchestrator } from './ask.ts'
-import type { Budget } from './budget.ts'
-import { BudgetExhausted, StepFailed } from './failure.ts'
+import type { Budget, Purpose } from './budget.ts'
+import { BudgetExhausted, NoTokensLeft, StepFailed } from './failure.ts'
 import { reasonOf, type Violations } from './fits.ts'
 import type { Locate, Located } from './located.ts'
 import type { Slots } from './slots.ts'
@@ -15,6 +15,7 @@ export type Caller = {
   slots: Slots
   stepId: string
   budget: Budget
+  spends: Purpose
   policy: Policy
   violations: Violations
   /** The step's deadline, and whatever ends the run in this process. */
@@ -39,9 +40,9 @@ export type Call = {
 // What an agent of a pool takes; counting the tokens of more would hold everybody up.
 const maxInputBytes = 256 * 1024
 
-/** What the agent answers, as its declared output says. Throws StepFailed. */
+/** What the agent answers, as its declared output says. Throws StepFailed, NoTokensLeft where nothing was sent for that. */
 export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
-  const { floor, slots, stepId, budget, violations, signal, stopping } = caller
+  const { floor, slots, stepId, budget, spends, violations, signal, stopping } = caller
   const { capability, input, tokens } = call
   const agent = await whereItRuns(caller, call)
   const send = admitted(caller, call, agent)
@@ -51,8 +52,7 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
   const tokensIn = countTokens(message)
   if (tokensIn >= tokens)
     throw new StepFailed(`the message alone has ${tokensIn} tokens, with its answer it may have ${tokens}`)
-  if (!(await budget.reserve(stepId, tokens, call.purpose === 'COMPENSATION')))
-    throw new BudgetExhausted(`the token budget has less than ${tokens} left`)
+  if (!(await budget.reserve(stepId, tokens, spends))) throw new NoTokensLeft(tokens)
   const giveBack = await slots.take(signal)
   const invocation = await send({
     endpoint: agent.endpoint,

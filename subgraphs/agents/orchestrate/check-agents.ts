@@ -6,6 +6,7 @@ import { dependenciesOf, type Placed } from './dependencies.ts'
 import { type KnownAgent, selected } from './known.ts'
 import { type MisfitsOf, openMisfits, without } from './misfits.ts'
 import type { Problem } from './source.ts'
+import { strategyOf } from './strategy.ts'
 
 /** A step as it would be run, once for each agent. */
 export type Planned = {
@@ -19,6 +20,8 @@ export type Planned = {
   conditional: boolean
   /** What its message has at least; 0 of one that may be skipped. */
   leastTokens: number
+  /** Whether a person is asked for what the plan's budget lacks. */
+  escalates: boolean
   /** What its tries in one iteration may take. */
   greatestTokens: number
 }
@@ -41,6 +44,7 @@ export function checkAgents(
   const found: Found = { problems: [], agents: {}, steps: [], misfitsOf: openMisfits() }
   for (const [index, phase] of plan.phases.entries()) {
     const { select, actions, name } = phase
+    const escalates = strategyOf(plan, null) === 'escalate'
     if (select && actions) {
       const agents = selected(known, select).filter(({ inFleet }) => inFleet)
       if (agents.length === 0)
@@ -48,7 +52,15 @@ export function checkAgents(
       for (const agent of agents)
         for (const action of actions) {
           const tokens = action === 'HEALTH' ? lookTokens(plan, agent) : none
-          found.steps.push({ phase: name, name: null, action, agentId: agent.id, ...alone, ...tokens })
+          found.steps.push({
+            phase: name,
+            name: null,
+            action,
+            agentId: agent.id,
+            escalates,
+            ...alone,
+            ...tokens,
+          })
         }
     }
     for (const each of placed) {
@@ -80,7 +92,8 @@ function checkStep(
   const agents = agentsOf(step, known, tell)
   const dependsOn = dependenciesOf(step)
   const conditional = isConditional(step, placed)
-  const row = { phase: plan.phases[phase]?.name ?? '', name: step.name, dependsOn, conditional }
+  const escalates = strategyOf(plan, step) === 'escalate'
+  const row = { phase: plan.phases[phase]?.name ?? '', name: step.name, dependsOn, conditional, escalates }
   const action = step.action.toUpperCase() as PlanStepAction
   const attempts = 'retries' in step ? (step.retries?.attempts ?? 1) : 1
   const counted = ({ leastTokens, greatestTokens }: typeof none) => ({
@@ -90,12 +103,13 @@ function checkStep(
   found.agents[step.name] = agents.map((agent) => planned(plan, step, agent, known))
   if (step.action === 'invoke') {
     const { tokens } = step
-    if (tokens !== undefined && tokens > plan.tokenBudget)
-      tell(['tokens'], `at most ${plan.tokenBudget}, the plan's tokenBudget`)
+    const tokenBudget = escalates ? Number.POSITIVE_INFINITY : plan.tokenBudget
+    if (tokens !== undefined && tokens > tokenBudget)
+      tell(['tokens'], `at most ${tokenBudget}, the plan's tokenBudget`)
     for (const agent of agents) {
       const { tokens: greatestTokens, undoTokens } = planned(plan, step, agent, known)
       const leastTokens = checkMessage(step, agent, greatestTokens, ['input'], tell, found)
-      if ((tokens ?? 0) <= plan.tokenBudget && greatestTokens + undoTokens > plan.tokenBudget)
+      if ((tokens ?? 0) <= tokenBudget && greatestTokens + undoTokens > tokenBudget)
         tell(
           [],
           `a tokenBudget of the plan of at least ${greatestTokens + undoTokens}, which asking ${agent.id}${undoTokens > 0 ? ' and undoing it' : ''} may take`,

@@ -123,6 +123,21 @@ test('a step depends on no later phase', () => {
   expect(checked(head + phase(ask('a')) + phase(ask('b', 'dependsOn: [a]'), 'second')).told).toEqual([])
 })
 
+test('a budget that can not be enough is none of a problem where a person is asked for more', () => {
+  const poor = (strategy: string, ...steps: string[]) =>
+    checked(head.replace('2000', `1\nbudgetStrategy: ${strategy}`) + phase(steps.join('\n'))).told
+  expect(poor('escalate', ask('a', 'tokens: 3000'))).toEqual([])
+  expect(poor('block', ask('a', 'budgetStrategy: escalate'))).toEqual([])
+  // Of those that wait in line, or fail, nobody asks for what is lacking.
+  const lacking = [
+    expect.stringMatching(/^source:3: tokenBudget: at least \d+: so many tokens/),
+    expect.stringMatching(/^source:12: phases.0.steps.0: a tokenBudget of the plan of at least 300/),
+  ]
+  expect(poor('queue', ask('a'))).toEqual(lacking)
+  expect(poor('escalate', ask('a', 'budgetStrategy: block'))).toEqual(lacking)
+  expect(() => poor('beg', ask('a'))).toThrow('source:4: budgetStrategy: ')
+})
+
 test('a budget that can not be enough is refused, for the plan and for a step', () => {
   const poor = checked(head.replace('2000', '10') + phase(ask('a', 'tokens: 10'))).told
   expect(poor).toEqual([

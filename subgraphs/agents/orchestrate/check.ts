@@ -120,8 +120,9 @@ function checkCycles(placed: readonly Placed[]): Problem[] {
   })
 }
 
+/** Nobody is asked for what steps that fail or stand in line lack: without it the plan can't be done. */
 function checkBudget({ tokenBudget }: PlanDefinition, steps: readonly Planned[]): Problem[] {
-  const least = steps.reduce((sum, { leastTokens }) => sum + leastTokens, 0)
+  const least = steps.reduce((sum, { escalates, leastTokens }) => sum + (escalates ? 0 : leastTokens), 0)
   if (least <= tokenBudget) return []
   return [
     { path: ['tokenBudget'], expected: `at least ${least}: so many tokens the plan's messages alone have` },

@@ -23,6 +23,7 @@ const action = z.enum(agentActions).transform((name) => name.toUpperCase() as Ac
 const text = z.string().min(1).max(1_000)
 const capabilityName = z.string().min(1).max(100)
 const tokens = z.int().min(1).max(1_000_000)
+const budgetStrategy = z.enum(['block', 'queue', 'escalate'])
 
 const labels = z
   .record(z.string(), z.string())
@@ -101,6 +102,7 @@ const step = z.discriminatedUnion('action', [
     ...repeated,
     timeoutMs: z.int().min(1).max(120_000).default(15_000),
     tokens: tokens.optional().describe('Set aside for each message, with its answer.'),
+    budgetStrategy: budgetStrategy.optional().describe("The plan's where none is given."),
     compensate: compensate.optional(),
   }),
   z.strictObject({
@@ -175,6 +177,17 @@ export const definition = z.strictObject({
   maxIterations: z.int().min(1).max(100),
   concurrency: z.int().min(1).max(64).default(8).describe('Agents, or steps, that are worked on at once.'),
   tokensPerCall: tokens.default(1_000).describe('Set aside for a message, with its answer.'),
+  budgetStrategy: budgetStrategy
+    .default('block')
+    .describe(
+      'What becomes of a step when what is left of the budget does not cover its message: it fails (block), waits in line (queue), or asks a person for tokens (escalate).',
+    ),
+  budgetWaitMs: z
+    .int()
+    .min(1)
+    .max(30 * dayMs)
+    .default(3_600_000)
+    .describe('How long a step waits in line, or for a person to grant tokens; then it fails.'),
   phases: z
     .array(phase)
     .min(1)
@@ -191,6 +204,7 @@ export type Action = 'DEPLOY' | 'HEALTH' | 'CERTIFY' | 'LIST' | 'ACTIVATE'
 export type PlanDefinition = z.output<typeof definition>
 export type PlanStepDefinition = z.output<typeof step>
 export type Condition = z.output<typeof condition>
+export type BudgetStrategy = z.output<typeof budgetStrategy>
 
 export const definitionsFolder = join(import.meta.dirname, 'definitions')
 

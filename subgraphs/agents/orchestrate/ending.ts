@@ -50,7 +50,7 @@ const stepCancelled = ({ id, phase }: StepRow): Change => ({
   transition: 'STEP_CANCELLED',
   phase,
   stepId: id,
-  step: { status: 'CANCELLED', dueAt: null, finishedAt: new Date() },
+  step: { status: 'CANCELLED', dueAt: null, awaitsTokens: null, finishedAt: new Date() },
 })
 
 type Compensation = NonNullable<(PlanStepDefinition & { action: 'invoke' })['compensate']>
@@ -81,7 +81,7 @@ async function undo(
   if (row.reserved > 0) state.budget.settle(row.id, null)
   for (let tries = 0; ; tries++) {
     const outcome = await attempt(execution, state, row.id, async () => {
-      await callAgent(callerOf(execution, state, row.id), {
+      await callAgent(callerOf(execution, state, row.id, 'undo'), {
         agentId,
         organizationId: claim.organizationId,
         capability: compensate.capability,

@@ -1,6 +1,6 @@
 import type { Floor } from '../../kit/subgraph.ts'
 import type { Policy } from '../admission.ts'
-import type { Budget } from './budget.ts'
+import type { Budget, Purpose } from './budget.ts'
 import type { Caller } from './call.ts'
 import type { Violations } from './fits.ts'
 import type { FleetAgent } from './fleet.ts'
@@ -26,6 +26,8 @@ export type Execution = {
   signal: AbortSignal
   /** Why nothing new may begin. */
   held: () => 'CANCELLED' | 'PAUSED' | null
+  /** Takes in the tokens that were granted to the run since. */
+  takeGrants: () => Promise<void>
 }
 
 /** What of a run is in this process. */
@@ -40,12 +42,14 @@ export const callerOf = (
   { floor, locate, slots, policy, violations, signal }: Execution,
   { budget }: State,
   stepId: string,
+  spends: Purpose,
 ): Caller => ({
   floor,
   locate,
   slots,
   stepId,
   budget,
+  spends,
   policy,
   violations,
   signal,

@@ -11,3 +11,12 @@ export class StepFailed extends Error {
 
 /** The run's tokens are used up. */
 export class BudgetExhausted extends StepFailed {}
+
+/** What is left does not cover a message, which was not sent. */
+export class NoTokensLeft extends BudgetExhausted {
+  readonly tokens: number
+  constructor(tokens: number) {
+    super(`the token budget has less than ${tokens} left`)
+    this.tokens = tokens
+  }
+}

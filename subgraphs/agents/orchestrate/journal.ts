@@ -15,6 +15,8 @@ export type Journal = {
   readonly steps: ReadonlyMap<string, StepRow>
   /** Tokens that nothing is set aside for; without those that undoing may take, unless it is for that. */
   left(undoes: boolean): number
+  /** Of the steps that wait for tokens the one that has to have them first; null where none waits. */
+  firstInLine(): StepRow | null
   /** Resolves when the changes are written, and what came before them. Throws LeaseLost, also where nobody waits for it. */
   record(...changes: Change[]): Promise<void>
   /** What belongs to the next transition: tokens set aside or used. */
@@ -126,6 +128,7 @@ export async function openJournal(lease: Lease): Promise<Journal> {
     },
     steps,
     left: (undoes) => run.allocated - run.spent - run.reserved - (undoes ? 0 : tally.heldBack()),
+    firstInLine: () => tally.firstInLine(),
     record: (...changes) =>
       accept(() => {
         for (const each of changes) change(each)

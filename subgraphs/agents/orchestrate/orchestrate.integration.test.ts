@@ -24,6 +24,7 @@ import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
 import { readPlan } from './definition.ts'
 import { openFleet } from './fleet.ts'
+import { grantTokens } from './grants.ts'
 import { openJournal, record } from './journal.ts'
 import type { Locate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
@@ -257,6 +258,7 @@ type Settings = {
   phase?: string
   agents?: number
   tokensPerCall?: number
+  budgetStrategy?: string
 }
 
 const definitionOf = (name: string, settings: Settings = {}) => {
@@ -266,6 +268,7 @@ const definitionOf = (name: string, settings: Settings = {}) => {
     phase = 'small',
     agents: count = 6,
     tokensPerCall = 500,
+    budgetStrategy = 'block',
   } = settings
   return readPlan(
     stringify({
@@ -275,6 +278,7 @@ const definitionOf = (name: string, settings: Settings = {}) => {
       tokenBudget,
       maxIterations,
       tokensPerCall,
+      budgetStrategy,
       concurrency: 4,
       phases: [
         {
@@ -541,6 +545,33 @@ test('a run without tokens left ends EXHAUSTED and says so', async () => {
   expect(run.reasons[0]).toBe('the token budget has less than 60 left')
   expect(run.spent).toBeLessThanOrEqual(110)
   expect((await history('poor')).at(-1)?.transition).toBe('PLAN_EXHAUSTED')
+})
+
+test('the actions of a phase wait for tokens too, and a grant lets them go on', async () => {
+  agents.clear()
+  await start('waits-on', { tokenBudget: 120, tokensPerCall: 60, budgetStrategy: 'queue' })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
+  const asleep = async () => {
+    const { rows } = await internal((tx) =>
+      tx.query(`select from run where id = 'waits-on' and asleep_until > now() and lease_owner is null`),
+    )
+    return rows.length === 1
+  }
+  await expect.poll(asleep, { timeout: 10_000 }).toBe(true)
+  const waiting = (await internal((tx) => stepsOf(tx, 'waits-on'))).filter(
+    ({ status }) => status === 'WAITING',
+  )
+  expect(waiting.map(({ action, awaitsTokens }) => ({ action, awaitsTokens }))).toEqual(
+    waiting.map(() => ({ action: 'HEALTH', awaitsTokens: 60 })),
+  )
+  expect(waiting.length).toBeGreaterThan(0)
+  await internal((tx) => grantTokens(tx, 'waits-on', { tokens: 400, reason: 'more', by: 'jo' }))
+  const run = await ended('waits-on')
+  await orchestrator.stop()
+  expect(run).toMatchObject({ status: 'CONVERGED', iteration: 1, allocated: 520, reserved: 0 })
+  const steps = await internal((tx) => stepsOf(tx, 'waits-on'))
+  expect(steps.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(run.spent)
+  await history('waits-on')
 })
 
 test('iterations that are used up end a run EXHAUSTED, with what was missing', async () => {

@@ -9,6 +9,7 @@ import { stepsIn } from './dependencies.ts'
 import { type Execution, RunFailed } from './execution.ts'
 import { openViolations, type Violations } from './fits.ts'
 import { type Fleet, fleetFolder, openFleet } from './fleet.ts'
+import { openGrants } from './grants.ts'
 import { type Journal, openJournal, record } from './journal.ts'
 import type { Locate } from './located.ts'
 import { executeRun } from './run.ts'
@@ -123,8 +124,10 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
   const signal = AbortSignal.any([around.stopping, ended.signal])
   let held: Held = heldBy(claim)
   let journal: Journal | null = null
-  const renewing = keepLease(lease, signal, (requested) => {
+  let takeGrants: Execution['takeGrants'] = () => Promise.resolve()
+  const renewing = keepLease(lease, signal, async (requested) => {
     held = heldBy(requested)
+    if (requested.granted) await takeGrants()
   }).catch((error: unknown) => ended.abort(error))
   try {
     log.info('executing')
@@ -134,6 +137,7 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       isOfFleet(claim) ? around.fleet() : new Map(),
     ])
     journal = opened
+    takeGrants = openGrants(lease, opened)
     await executeRun({
       floor,
       lease,
@@ -146,6 +150,7 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       policy: around.policy,
       violations: around.violations,
       held: () => held,
+      takeGrants,
     })
     log.info('executed')
   } catch (error) {
@@ -190,7 +195,7 @@ async function giveUp(
 async function keepLease(
   lease: Lease,
   signal: AbortSignal,
-  onRenewed: (requested: Requested) => void,
+  onRenewed: (requested: Requested) => Promise<void>,
 ): Promise<void> {
   for (;;) {
     await sleep(renewEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
@@ -199,7 +204,7 @@ async function keepLease(
       renewLease(tx, lease.runId, lease.owner),
     )
     if (!kept) throw new LeaseLost(lease.runId)
-    onRenewed(kept)
+    await onRenewed(kept)
   }
 }
 

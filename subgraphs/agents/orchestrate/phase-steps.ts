@@ -2,16 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { act } from './act.ts'
-import { attempt } from './attempt.ts'
 import type { Condition, PlanStepDefinition } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import type { Execution, State } from './execution.ts'
 import type { Journal } from './journal.ts'
+import { hear, served } from './line.ts'
 import { outputAt } from './output.ts'
 import { NoValue } from './reference.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
-import { decided, failed, type Move, skipped, started, succeeded, waiting } from './step-transitions.ts'
-import { parkRun, type StepRow, stepsById } from './store.ts'
+import { decided, type Move, skipped, waiting } from './step-transitions.ts'
+import { parkRun, type StepRow } from './store.ts'
+import { tryStep } from './try-step.ts'
 
 const lookEveryMs = 200
 
@@ -45,7 +46,7 @@ export async function executeSteps(
     throwIfAny(failure)
     journal.throwIfBroken()
     signal.throwIfAborted()
-    await hearDecisions(execution, phase)
+    await hear(execution, phase)
     await readValues(execution, steps, values)
     const schedule = scheduleNow(execution, phase, iteration, values)
     const open = rowsOf(journal, phase).filter((row) => !underWay.has(row.id) && schedule.isOpen(row))
@@ -54,14 +55,17 @@ export async function executeSteps(
     for (const row of isHeld ? [] : open) {
       const step = row.name === null ? undefined : byName.get(row.name)
       if (!step) throw new Error(`the plan of ${claim.id} has no step ${row.name}`)
-      const next = nextOf(schedule, step, row)
+      const next = nextOf(execution, state, schedule, step, row)
       if (next === null) continue
       if (next !== 'RUN') {
         // Written with what follows; where it can't be, the journal tells.
         void next(journal, iteration)
         hasChanged = true
       } else if (underWay.size < concurrency) {
-        begin(row.id, () => tryStep(execution, state, step, row, iteration, { schedule, values }))
+        const facts = { endingOf: schedule.endingOf, valueFor: (each: Condition) => values.get(each) }
+        const tokens = knownTokens(execution, step, row)
+        const actOn = (current: StepRow) => act(execution, state, step, current, facts)
+        begin(row.id, () => tryStep(execution, state, { step, row, iteration, tokens, act: actOn }))
       }
     }
     if (hasChanged) continue
@@ -83,23 +87,6 @@ function throwIfAny(failure: { error: unknown } | null): void {
 }
 
 const rowsOf = ({ steps }: Journal, phase: string) => [...steps.values()].filter((row) => row.phase === phase)
-
-/** What was decided of approvals since, which others write. */
-async function hearDecisions({ journal, lease }: Execution, phase: string): Promise<void> {
-  const asked = rowsOf(journal, phase).filter(
-    ({ status, action }) => status === 'WAITING' && action === 'APPROVE',
-  )
-  if (asked.length === 0) return
-  const ids = asked.map(({ id }) => id)
-  const rows = await inTransaction(lease.pool, internalSettings, (tx) => stepsById(tx, ids))
-  for (const row of rows) {
-    const mine = row && journal.steps.get(row.id)
-    // A question that is not written yet has an older one's answer.
-    if (!mine || row.status !== 'WAITING' || row.approved === null) continue
-    const { approved, decidedBy, decidedAt, comment } = row
-    journal.hear({ ...mine, approved, decidedBy, decidedAt, comment })
-  }
-}
 
 /** Reads once what conditions point to, as soon as it is there. */
 async function readValues(
@@ -142,8 +129,15 @@ function scheduleNow(
 }
 
 /** What is to be done with an open row now: a try, a move that takes no time, or nothing yet. */
-function nextOf(schedule: Schedule, step: PlanStepDefinition, row: StepRow): 'RUN' | Move | null {
+function nextOf(
+  execution: Execution,
+  state: State,
+  schedule: Schedule,
+  step: PlanStepDefinition,
+  row: StepRow,
+): 'RUN' | Move | null {
   const now = Date.now()
+  if (row.awaitsTokens !== null) return served(execution, state, step, row)
   if (row.status === 'WAITING') return decided(step, row, now)
   if (row.status === 'RUNNING') return 'RUN'
   if (row.status === 'FAILED' && row.dueAt !== null) return row.dueAt.getTime() <= now ? 'RUN' : null
@@ -153,34 +147,8 @@ function nextOf(schedule: Schedule, step: PlanStepDefinition, row: StepRow): 'RU
   return step.action === 'wait' || step.action === 'approve' ? waiting(step, row, now) : 'RUN'
 }
 
-/** One try, from its start to its end. One that its last owner left RUNNING goes on without being started again. */
-async function tryStep(
-  execution: Execution,
-  state: State,
-  step: PlanStepDefinition,
-  row: StepRow,
-  iteration: number,
-  { schedule, values }: { schedule: Schedule; values: ReadonlyMap<Condition, unknown> },
-): Promise<void> {
-  const { journal } = execution
-  if (row.status !== 'RUNNING') {
-    const recorded = started(row)(journal, iteration)
-    setAside(execution, state, step, row)
-    await recorded
-  }
-  const current = journal.steps.get(row.id) ?? row
-  const facts = { endingOf: schedule.endingOf, valueFor: (condition: Condition) => values.get(condition) }
-  const outcome = await attempt(execution, state, row.id, () => act(execution, state, step, current, facts))
-  const move = 'error' in outcome ? failed(step, current, outcome, Date.now()) : succeeded(current, outcome)
-  // Of what was set aside for a call that was not made nothing was used.
-  if ((journal.steps.get(row.id)?.reserved ?? 0) > 0) state.budget.settle(row.id, 0)
-  // The next steps are begun with it, in the same transaction.
-  void move(journal, iteration)
-}
-
-/** In the transaction that starts the step; where they don't fit now, the call waits for others. */
-function setAside({ claim }: Execution, { budget }: State, step: PlanStepDefinition, row: StepRow): void {
-  if (step.action !== 'invoke') return
-  const planned = claim.definition.agents?.[step.name]?.find(({ id }) => id === row.agentId)
-  if (planned) budget.reserveNow(row.id, planned.tokens)
+/** What is set aside as the step starts. */
+function knownTokens({ claim }: Execution, step: PlanStepDefinition, { agentId }: StepRow): number | null {
+  if (step.action !== 'invoke') return null
+  return claim.definition.agents?.[step.name]?.find(({ id }) => id === agentId)?.tokens ?? null
 }

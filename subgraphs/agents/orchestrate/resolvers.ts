@@ -1,11 +1,12 @@
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection } from '../../kit/page.ts'
-import { requireOrganization, requireScope } from '../../kit/principal.ts'
+import { type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { pageByNumber, requireFilter, requireText } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { requireVisible } from '../register.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { definitionNames, definitionsFolder, readDefinition, readPlan } from './definition.ts'
+import { grantTokens, maxAllocated } from './grants.ts'
 import { refusal } from './source.ts'
 import {
   decideStep,
@@ -88,14 +89,37 @@ export const resolvers = {
       const { principal, stepsById, mutate, wake } = context
       const step = await requiredStep(stepsById, requireText(stepId, 'stepId', 500))
       await ownRun(context, step.runId)
-      if (principal.subject.startsWith('agent:')) throw forbidden('this is for a person to decide')
+      requirePerson(principal)
       const said = comment ? requireText(comment, 'comment', 1_000) : null
       const decision = { approved, by: principal.subject, comment: said }
       const isHeard = await mutate((tx) => decideStep(tx, step, decision))
       wake()
       const decided = await requiredStep(stepsById.clear(stepId), stepId)
+      if (!isHeard && decided.awaitsTokens !== null)
+        throw conflict(`${stepId} waits for tokens: grantTokens gives them`)
       if (!isHeard) throw conflict(`${stepId} is ${decided.status}: it waits for nobody's consent`)
       return decided
+    },
+    async grantTokens(_, { planId, tokens, reason }, context) {
+      await goingRun(context, planId)
+      const { principal, mutate, wake, runs, grants } = context
+      requirePerson(principal)
+      if (tokens < 1) throw badInput('tokens does not fit', 'tokens', 'at least 1')
+      const said = requireText(reason, 'reason', 1_000)
+      const isGranted = await mutate((tx) =>
+        grantTokens(tx, planId, { tokens, reason: said, by: principal.subject }),
+      )
+      grants.clear(planId)
+      const run = await requiredRun(runs.clear(planId), planId)
+      if (run.finishedAt !== null) throw conflict(`${planId} has ended: it is ${run.status}`)
+      if (!isGranted)
+        throw badInput(
+          `${planId} would have more than ${maxAllocated} tokens`,
+          'tokens',
+          `${maxAllocated} in all at most`,
+        )
+      wake()
+      return run
     },
     async cancelPlan(_, { id }, context) {
       const { finishedAt, status } = await ownRun(context, id)
@@ -123,6 +147,8 @@ export const resolvers = {
     __resolveReference: async ({ id }, { runs }) => await runs.load(id),
     phases: async ({ id }, _, { phases }) => await phases.load(id),
     tokenBudget: (run) => tokenBudget(run),
+    tokenGrants: async ({ id }, _, context) =>
+      (await isOwn(context, id)) ? await context.grants.load(id) : null,
     convergence: ({ criteria }) => ({ met: criteria.every(({ met }) => met), criteria }),
     progress: ({ done, failed, total }) => ({ done, failed, total }),
     async steps({ id }, { filter, ...args }, { steps }) {
@@ -165,6 +191,10 @@ const isOwn = async ({ runs, principal }: Context, runId: string): Promise<boole
 async function goingRun(context: Context, id: string): Promise<void> {
   const { status } = await ownRun(context, id)
   if (!going.includes(status)) throw conflict(`${id} has ended: it is ${status}`)
+}
+
+function requirePerson({ subject }: Principal): void {
+  if (subject.startsWith('agent:')) throw forbidden('this is for a person to decide')
 }
 
 async function ownRun({ principal, runs }: Context, id: string): Promise<RunRow> {

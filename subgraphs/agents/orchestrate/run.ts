@@ -9,7 +9,7 @@ import type { Journal } from './journal.ts'
 import { executeSteps } from './phase-steps.ts'
 import { plannedSteps } from './planned.ts'
 import { type Reviewed, review, told } from './review.ts'
-import { executeAgent } from './step.ts'
+import { executeAgents } from './step.ts'
 import { type Ending, insertSteps, newStepRow, type PhaseRow, phasesOf } from './store.ts'
 import type { Change } from './transition.ts'
 
@@ -28,6 +28,7 @@ export async function executeRun(execution: Execution): Promise<void> {
   const state: State = { budget: openBudget(journal), exhausted: null }
   const [phases = []] = await inTransaction(floor.pool, internalSettings, (tx) => phasesOf(tx, [claim.id]))
   takeUp(execution, state, agents)
+  await execution.takeGrants()
   if (claim.ending) return await endRun(execution, state, claim.ending)
   for (let iteration = Math.max(journal.run.iteration, 1); ; iteration++) {
     if (execution.held() !== null) return await hold(execution, state)
@@ -115,9 +116,7 @@ async function executePhases(
     row.status = 'RUNNING'
     const isParked = await executeSteps(execution, state, phase, iteration)
     if (isParked) return true
-    await eachAtOnce(claim.definition.concurrency, agents.get(phase) ?? [], (agent) =>
-      executeAgent(execution, state, phase, agent, iteration),
-    )
+    if (await executeAgents(execution, state, phase, agents.get(phase) ?? [], iteration)) return true
     if (execution.held() !== null) return false
     const steps = [...journal.steps.values()].filter((step) => step.phase === phase)
     const succeeded = steps.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
@@ -161,7 +160,8 @@ function judge({ run, steps }: Journal, { exhausted }: State): Ending | null {
   const { criteria, iteration, maxIterations } = run
   const unmet = criteria.filter(({ met }) => !met).map(told)
   const refused = [...steps.values()].find(({ approved }) => approved === false)
-  if (refused) return { status: 'FAILED', reasons: [`${refused.name} was ${refused.error}`, ...unmet] }
+  if (refused)
+    return { status: 'FAILED', reasons: [`${refused.name ?? refused.id} was ${refused.error}`, ...unmet] }
   const limit =
     exhausted ?? (iteration >= maxIterations ? `${maxIterations} iterations were not enough` : null)
   return limit === null ? null : { status: 'EXHAUSTED', reasons: [limit, ...unmet] }
@@ -173,17 +173,4 @@ async function hold(execution: Execution, state: State): Promise<void> {
   if (execution.held() === 'CANCELLED')
     return await endRun(execution, state, { status: 'CANCELLED', reasons: ['it was cancelled by request'] })
   await journal.record({ transition: 'PLAN_PAUSED', run: { status: 'PAUSED' } })
-}
-
-/** The first to throw ends the wait; the others notice by their signal. */
-async function eachAtOnce<T>(
-  limit: number,
-  items: readonly T[],
-  task: (item: T) => Promise<void>,
-): Promise<void> {
-  const waiting = items.values()
-  const worker = async () => {
-    for (const item of waiting) await task(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
 }

@@ -1,6 +1,6 @@
 import type { PlanTransition } from '../schema.generated.ts'
 import type { Done, Failed } from './attempt.ts'
-import type { PlanStepDefinition } from './definition.ts'
+import type { BudgetStrategy, PlanDefinition, PlanStepDefinition } from './definition.ts'
 import type { Journal } from './journal.ts'
 import { storedOutput } from './output.ts'
 import type { StepRow } from './store.ts'
@@ -16,7 +16,9 @@ export const started = (row: StepRow): Move =>
     status: 'RUNNING',
     attempts: current.attempts + 1,
     error: null,
+    note: null,
     dueAt: null,
+    awaitsTokens: null,
     startedAt: current.startedAt ?? now,
     finishedAt: null,
     tries: current.iteration === iteration ? current.tries + 1 : 1,
@@ -37,9 +39,9 @@ export const succeeded = (row: StepRow, { note, output }: Done): Move =>
     note,
   )
 
-/** Tried again where the step says so, and there are tokens. */
-export function failed(step: PlanStepDefinition, row: StepRow, outcome: Failed, now: number): Move {
-  const { attempts, backoffMs } = ('retries' in step ? step.retries : undefined) ?? {
+/** Tried again where the step says so, and there are tokens. `step` is null of an action on a selection. */
+export function failed(step: PlanStepDefinition | null, row: StepRow, outcome: Failed, now: number): Move {
+  const { attempts, backoffMs } = (step && 'retries' in step ? step.retries : undefined) ?? {
     attempts: 0,
     backoffMs: 0,
   }
@@ -54,6 +56,7 @@ export function failed(step: PlanStepDefinition, row: StepRow, outcome: Failed, 
       status: 'FAILED',
       error,
       dueAt: again ? new Date(now + pauseMs) : null,
+      awaitsTokens: null,
       call: answered ? call + 1 : call,
       finishedAt,
     }),
@@ -93,17 +96,49 @@ export function waiting(step: PlanStepDefinition, row: StepRow, now: number): Mo
   )
 }
 
+/** Waits until so many tokens are left; the try that lacked them does not count as one. */
+export function awaitingTokens(
+  { budgetWaitMs }: PlanDefinition,
+  strategy: BudgetStrategy,
+  row: StepRow,
+  tokens: number,
+): Move {
+  const note =
+    strategy === 'escalate' ? `asks a person to grant ${tokens} tokens` : `waits in line for ${tokens} tokens`
+  return move(
+    row,
+    'STEP_WAITING',
+    (current, _, now) => ({
+      status: 'WAITING',
+      tries: Math.max(current.tries - 1, 0),
+      note,
+      dueAt: new Date(now.getTime() + budgetWaitMs),
+      awaitsTokens: tokens,
+      approved: null,
+      decidedBy: null,
+      decidedAt: null,
+      comment: null,
+    }),
+    note,
+  )
+}
+
+/** One that a person has said no to; nobody is asked again. */
+export const refused = (step: PlanStepDefinition | null, row: StepRow): Move =>
+  failed(step, row, { error: `rejected ${saidOf(row)}`, answered: false, exhausted: true }, Date.now())
+
+const saidOf = ({ decidedBy, comment }: StepRow) => `by ${decidedBy}${comment ? `: ${comment}` : ''}`
+
 /** What has become of one that waits; null while it does. */
 export function decided(step: PlanStepDefinition, row: StepRow, now: number): Move | null {
   const { approved, decidedBy: by, decidedAt: at, comment, dueAt } = row
   const isOver = dueAt !== null && dueAt.getTime() <= now
   if (step.action === 'wait') return isOver ? succeeded(row, { note: null }) : null
-  const said = `by ${by}${comment ? `: ${comment}` : ''}`
   if (approved === true)
     return succeeded(row, { note: `approved by ${by}`, output: storedOutput({ approved, by, at, comment }) })
-  const error = approved === false ? `rejected ${said}` : 'nobody has decided in time'
-  if (approved === null && !isOver) return null
-  return failed(step, row, { error, answered: false, exhausted: false }, now)
+  if (approved === false) return refused(step, row)
+  if (!isOver) return null
+  return failed(step, row, { error: 'nobody has decided in time', answered: false, exhausted: false }, now)
 }
 
 /** `valuesFor`: the row's, from those that it has. */

@@ -1,80 +1,94 @@
+import { inTransaction } from '@community/infra/postgres.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
 import { actions } from './actions.ts'
-import { attempt } from './attempt.ts'
 import type { Action } from './definition.ts'
 import { callerOf, type Execution, type State } from './execution.ts'
 import type { FleetAgent } from './fleet.ts'
-import type { StepRow } from './store.ts'
+import { hear, served } from './line.ts'
+import { parkRun, type StepRow } from './store.ts'
+import { strategyOf } from './strategy.ts'
+import { tryStep } from './try-step.ts'
 
-/** The agent's steps of the phase, one after the other, up to the first that fails. */
-export async function executeAgent(
+/**
+ * The actions of a phase on each agent of its selection, as many agents at once as the plan says. True where all that is
+ * left waits for tokens: the run was put to sleep until then.
+ */
+export async function executeAgents(
+  execution: Execution,
+  state: State,
+  phase: string,
+  agents: readonly FleetAgent[],
+  iteration: number,
+): Promise<boolean> {
+  const { claim, journal, lease } = execution
+  for (;;) {
+    await eachAtOnce(claim.definition.concurrency, agents, (agent) =>
+      executeAgent(execution, state, phase, agent, iteration),
+    )
+    const waiting = [...journal.steps.values()].filter((row) => row.phase === phase && isWaiting(row))
+    if (waiting.length === 0 || mayNotGoOn(execution, state)) return false
+    if (waiting.every((row) => served(execution, state, null, row) === null)) {
+      await journal.written()
+      if (await inTransaction(lease.pool, internalSettings, (tx) => parkRun(tx, lease))) return true
+    }
+    await hear(execution, phase)
+  }
+}
+
+const isWaiting = ({ status }: StepRow) => status === 'WAITING'
+const mayNotGoOn = ({ held }: Execution, { exhausted }: State) => held() !== null || exhausted !== null
+
+/** The agent's steps of the phase, one after the other, up to the first that fails or waits. */
+async function executeAgent(
   execution: Execution,
   state: State,
   phase: string,
   agent: FleetAgent,
   iteration: number,
 ): Promise<void> {
-  const { steps } = execution.journal
-  const mine = [...steps.values()].filter((step) => step.phase === phase && step.agentId === agent.id)
-  for (const step of mine) {
-    if (step.status === 'SUCCEEDED') continue
-    if (step.status === 'FAILED' && step.iteration === iteration) return
-    if (execution.held() !== null || state.exhausted !== null) return
-    if (!(await executeStep(execution, state, step, agent, iteration))) return
+  const { journal } = execution
+  const mine = [...journal.steps.values()].filter((step) => step.phase === phase && step.agentId === agent.id)
+  for (const row of mine) {
+    if (row.status === 'SUCCEEDED') continue
+    if (row.status === 'FAILED' && row.iteration === iteration) return
+    if (mayNotGoOn(execution, state)) return
+    const next = isWaiting(row) ? served(execution, state, null, row) : 'RUN'
+    if (next === 'RUN') await executeStep(execution, state, row, agent, iteration)
+    else await next?.(journal, iteration)
+    if (journal.steps.get(row.id)?.status !== 'SUCCEEDED') return
   }
 }
 
-/** Whether it succeeded. One that its last owner left RUNNING goes on without being started again. */
 async function executeStep(
   execution: Execution,
   state: State,
-  { id: stepId, phase, action, ...step }: StepRow,
+  row: StepRow,
   agent: FleetAgent,
   iteration: number,
-): Promise<boolean> {
-  const { journal, claim } = execution
-  if (step.status !== 'RUNNING')
-    await journal.record({
-      transition: 'STEP_STARTED',
-      phase,
-      stepId,
-      step: {
-        status: 'RUNNING',
-        attempts: step.attempts + 1,
-        error: null,
-        iteration,
-        startedAt: step.startedAt ?? new Date(),
-        finishedAt: null,
-      },
-    })
-  const { tokensPerCall } = claim.definition
-  const act = actions[action as Action]
-  const outcome = await attempt(execution, state, stepId, async () => ({
-    note: await act({
-      ...callerOf(execution, state, stepId),
-      agent,
-      tokensPerCall,
-      attempt: `${iteration}`,
-    }),
-  }))
-  const finishedAt = new Date()
-  if ('error' in outcome) {
-    const { error } = outcome
-    await journal.record({
-      transition: 'STEP_FAILED',
-      phase,
-      stepId,
-      detail: error,
-      step: { status: 'FAILED', error, iteration, finishedAt },
-    })
-    return false
-  }
-  const { note } = outcome
-  await journal.record({
-    transition: 'STEP_SUCCEEDED',
-    phase,
-    stepId,
-    detail: note,
-    step: { status: 'SUCCEEDED', error: null, note, iteration, finishedAt },
+): Promise<void> {
+  const { definition } = execution.claim
+  const { tokensPerCall } = definition
+  const caller = callerOf(execution, state, row.id, strategyOf(definition, null))
+  const act = actions[row.action as Action]
+  await tryStep(execution, state, {
+    step: null,
+    row,
+    iteration,
+    tokens: null,
+    act: async () => ({ note: await act({ ...caller, agent, tokensPerCall, attempt: `${iteration}` }) }),
   })
-  return true
+  await execution.journal.written()
+}
+
+/** The first to throw ends the wait; the others notice by their signal. */
+async function eachAtOnce<T>(
+  limit: number,
+  items: readonly T[],
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const waiting = items.values()
+  const worker = async () => {
+    for (const item of waiting) await task(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker))
 }

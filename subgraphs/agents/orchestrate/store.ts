@@ -136,6 +136,8 @@ export type StepRow = {
   /** Number of the call; the same one is sent again until the agent has answered it. */
   call: number
   dueAt: Date | null
+  /** Of one that waits until so many are left in the budget. */
+  awaitsTokens: number | null
   approved: boolean | null
   decidedBy: string | null
   decidedAt: Date | null
@@ -148,7 +150,7 @@ export type StepRow = {
 
 const stepColumns = `id, run_id as "runId", ordinal, phase, name, action, agent_id as "agentId",
   depends_on as "dependsOn", status, attempts, tokens, reserved, iteration, tries,
-  undo_tokens as "undoTokens", call, due_at as "dueAt", approved,
+  undo_tokens as "undoTokens", call, due_at as "dueAt", awaits_tokens as "awaitsTokens", approved,
   decided_by as "decidedBy", decided_at as "decidedAt", comment, error, note, started_at as "startedAt",
   finished_at as "finishedAt"`
 
@@ -285,10 +287,11 @@ export type Claim = {
   ending: Ending | null
 } & Requested
 
-/** What was asked of a run since. */
-export type Requested = { cancelRequested: boolean; pauseRequested: boolean }
+/** What was asked of a run since; `granted` tells of tokens that it has not taken in. */
+export type Requested = { cancelRequested: boolean; pauseRequested: boolean; granted: boolean }
 
-const requested = 'cancel_requested as "cancelRequested", pause_requested as "pauseRequested"'
+const requested = `cancel_requested as "cancelRequested", pause_requested as "pauseRequested",
+  exists (select from token_grant where run_id = run.id and not taken) as granted`
 
 const leaseFor = '5 seconds'
 
@@ -329,7 +332,7 @@ export async function releaseLease(tx: Transaction, id: string, owner: string): 
 }
 
 /**
- * Nobody needs to work on the run until the first of its waits ends, or somebody decides. False, and nothing is changed,
+ * Nobody needs to work on the run until the first of its waits ends, or somebody decides or grants tokens. False, and nothing is changed,
  * where that has happened already.
  */
 export async function parkRun(
@@ -343,7 +346,8 @@ export async function parkRun(
        (select min(due_at) from step where run_id = $1 and status in ('WAITING', 'FAILED')), 'infinity'
      )
      where id = $1 and lease_owner = $2
-       and not exists (select from step where run_id = $1 and status = 'WAITING' and approved is not null)`,
+       and not exists (select from step where run_id = $1 and status = 'WAITING' and approved is not null)
+       and not exists (select from token_grant where run_id = $1 and not taken)`,
     [runId, owner],
   )
   return rowCount === 1
@@ -364,7 +368,7 @@ export async function keepEnding(
 
 export type Decision = { approved: boolean; by: string; comment: string | null }
 
-/** Whether the step waited for it; a decision stands. */
+/** Whether the step waited for it; a decision stands. One that waits for tokens can only be refused them. */
 export async function decideStep(
   tx: Transaction,
   { id, runId }: StepRow,
@@ -375,7 +379,8 @@ export async function decideStep(
     await tx.query('select from run where id = $1 for update', [runId])
     const { rowCount } = await tx.query(
       `update step set approved = $2, decided_by = $3, decided_at = now(), comment = $4
-       where id = $1 and status = 'WAITING' and action = 'APPROVE' and approved is null
+       where id = $1 and status = 'WAITING' and approved is null
+         and (action = 'APPROVE' or awaits_tokens is not null and not $2)
          and (due_at is null or due_at > now())`,
       [id, approved, by, comment],
     )
@@ -409,6 +414,7 @@ export const newStepRow = (runId: string, step: NewStep, ordinal: number): StepR
   tries: 0,
   call: 1,
   dueAt: null,
+  awaitsTokens: null,
   approved: null,
   decidedBy: null,
   decidedAt: null,

@@ -126,7 +126,7 @@ async function done(query: string, variables: object, caller = owner) {
 }
 const codeOf = ({ errors }: Answer) => errors?.[0]?.extensions?.code
 
-const planOf = (name: string, steps: object[]) =>
+const planOf = (name: string, steps: object[], rest: object = {}) =>
   stringify({
     name,
     description: 'A plan for tests.',
@@ -135,6 +135,7 @@ const planOf = (name: string, steps: object[]) =>
     maxIterations: 1,
     phases: [{ name: 'only', description: 'The only one.', steps }],
     convergence: [{ name: 'failed-steps', target: 0 }],
+    ...rest,
   })
 const ask = (name: string, rest: object = {}) => ({
   name,
@@ -159,7 +160,7 @@ const submit = (source: string, dryRun = false, caller = owner) =>
 
 const runQuery = `query ($id: ID!) { executionPlan(id: $id) {
   status progress { done total }
-  steps { edges { node { id name status note output decision { approved by comment } } } }
+  steps { edges { node { id name status note awaitsTokens output decision { approved by comment } } } }
 } }`
 type Run = {
   executionPlan: {
@@ -276,6 +277,57 @@ test('a run waits for a person of its organization, and shows what was said to t
     { status: 'SUCCEEDED', output: null, decision: null },
     { status: 'SUCCEEDED', output: null, decision: null },
   ])
+})
+
+const grantMutation = `mutation ($planId: ID!, $tokens: Int!, $reason: String!) {
+  grantTokens(planId: $planId, tokens: $tokens, reason: $reason) { id tokenGrants { tokens reason by } } }`
+const grant = (variables: object, caller = owner) =>
+  graph.ask(grantMutation, { planId: 'poor', tokens: 1_000, reason: 'it is worth it', ...variables }, caller)
+
+test('a person who may, and no one else, grants tokens to a run that asks for them', async () => {
+  await submit(planOf('poor', [ask('dear')], { budgetStrategy: 'escalate', tokenBudget: 1 }))
+  const id = 'poor/only/dear/plan-echo'
+  const waiting = await graph.eventually(
+    () => runOf('poor'),
+    (run) => stepsOf(run)[0]?.status === 'WAITING',
+  )
+  expect(stepsOf(waiting)).toMatchObject([
+    { id, awaitsTokens: 1_000, note: 'asks a person to grant 1000 tokens' },
+  ])
+  const refused = [
+    await grant({}, stranger),
+    await grant({}, anonymous),
+    await grant({}, { ...owner, scopes: ['agents:write', 'org:admin'] }),
+    await grant({}, { ...owner, subject: 'agent:plan-echo' }),
+    await grant({ planId: 'nobody' }),
+    await grant({ tokens: 0 }),
+    await grant({ tokens: 2_000_000_000 }),
+    await grant({ reason: '' }),
+    await approve(id, true),
+  ]
+  expect(refused.map(codeOf)).toEqual([
+    'FORBIDDEN',
+    'FORBIDDEN',
+    'FORBIDDEN',
+    'FORBIDDEN',
+    'NOT_FOUND',
+    'BAD_USER_INPUT',
+    'BAD_USER_INPUT',
+    'BAD_USER_INPUT',
+    'CONFLICT',
+  ])
+  expect(stepsOf(await runOf('poor'))).toMatchObject([{ status: 'WAITING' }])
+  const granted = { tokens: 1_000, reason: 'it is worth it', by: 'jo' }
+  expect((await grant({})).data).toEqual({ grantTokens: { id: 'poor', tokenGrants: [granted] } })
+  await statusBecomes('poor', 'CONVERGED')
+  expect(codeOf(await grant({}))).toBe('CONFLICT')
+  const shown = `{ executionPlan(id: "poor") { tokenBudget { allocated } tokenGrants { taken } } }`
+  expect((await graph.ask(shown, {}, owner)).data).toEqual({
+    executionPlan: { tokenBudget: { allocated: 1_001 }, tokenGrants: [{ taken: true }] },
+  })
+  expect((await graph.ask(shown, {}, anonymous)).data).toEqual({
+    executionPlan: { tokenBudget: { allocated: 1_001 }, tokenGrants: null },
+  })
 })
 
 test('a run that waits is paused, resumed and cancelled', async () => {

@@ -20,7 +20,13 @@ export type Change = {
   stepId?: string
   /** For the record only. */
   detail?: string | null
-  run?: { status?: ExecutionPlanStatus; iteration?: number; reasons?: string[]; criteria?: Criterion[] }
+  run?: {
+    status?: ExecutionPlanStatus
+    iteration?: number
+    reasons?: string[]
+    criteria?: Criterion[]
+    allocated?: number
+  }
   /** Of the step; its output is JSON as it is kept. */
   step?: Partial<Omit<StepRow, 'id'>> & { output?: string | null }
   /** The run's steps, where it begins. */
@@ -73,6 +79,7 @@ const stepOf = (step: StepRow) => ({
   tokens: step.tokens,
   error: step.error,
   note: step.note,
+  awaitsTokens: step.awaitsTokens,
   dueAt: step.dueAt,
   startedAt: step.startedAt,
   finishedAt: step.finishedAt,

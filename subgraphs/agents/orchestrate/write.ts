@@ -64,7 +64,7 @@ async function writeRun(
 ): Promise<Record<string, string>> {
   const { rows } = await tx.query<{ visibilities: Record<string, string> | null }>(
     `update run set version = $5, status = $6, iteration = $7, reasons = $8, criteria = $9, started_at = $10,
-       finished_at = $11, updated_at = $12, budget_spent = $13, budget_reserved = $14
+       finished_at = $11, updated_at = $12, budget_spent = $13, budget_reserved = $14, budget_allocated = $17
      where id = $1 and lease_owner = $2 and version = $3 and (budget_spent, budget_reserved) = ($15, $16)
        and finished_at is null
      returning (select jsonb_object_agg(agent.id, agent.visibility) from agent where agent.id = any($4)) as visibilities`,
@@ -85,6 +85,7 @@ async function writeRun(
       to.reserved,
       from.spent,
       from.reserved,
+      to.allocated,
     ],
   )
   const [row] = rows
@@ -103,6 +104,7 @@ const rowFor = ({ outputs, asked }: Batch, id: string, row: StepRow | undefined)
     tries,
     call,
     dueAt,
+    awaitsTokens,
     error,
     note,
     startedAt,
@@ -118,6 +120,7 @@ const rowFor = ({ outputs, asked }: Batch, id: string, row: StepRow | undefined)
     tries,
     call,
     due_at: dueAt,
+    awaits_tokens: awaitsTokens,
     error,
     note,
     started_at: startedAt,
@@ -146,8 +149,8 @@ async function writeSteps(
   await tx.query(
     `with stepped as (
        update step set status = each.status, attempts = each.attempts, tokens = each.tokens, reserved = each.reserved,
-         iteration = each.iteration, tries = each.tries, call = each.call, due_at = each.due_at, error = each.error,
-         note = each.note, started_at = each.started_at, finished_at = each.finished_at,
+         iteration = each.iteration, tries = each.tries, call = each.call, due_at = each.due_at,
+         awaits_tokens = each.awaits_tokens, error = each.error, note = each.note, started_at = each.started_at, finished_at = each.finished_at,
          output = case when each.has_output then each.output::jsonb else step.output end,
          approved = case when not each.is_asked then step.approved end,
          decided_by = case when not each.is_asked then step.decided_by end,
@@ -155,7 +158,7 @@ async function writeSteps(
          comment = case when not each.is_asked then step.comment end
        from jsonb_to_recordset($1::jsonb) as each (
          id text, status text, attempts int, tokens int, reserved int, iteration int, tries int, call int,
-         due_at timestamptz, error text, note text, started_at timestamptz, finished_at timestamptz,
+         due_at timestamptz, awaits_tokens int, error text, note text, started_at timestamptz, finished_at timestamptz,
          has_output boolean, output text, is_asked boolean
        )
        where step.id = each.id

@@ -1,0 +1,419 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { readConfig } from '@community/infra/config.ts'
+import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
+import { openKeys } from '@community/infra/keys.ts'
+import { createLog } from '@community/infra/log.ts'
+import { createPool, inTransaction } from '@community/infra/postgres.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { testDatabase } from '../../../test/database.ts'
+import { loopback } from '../../../test/outbound.ts'
+import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
+import { checkPlan } from './check.ts'
+import { readPlan } from './definition.ts'
+import { grantTokens } from './grants.ts'
+import type { KnownAgent } from './known.ts'
+import { openLocate } from './located.ts'
+import { startOrchestrator } from './orchestrator.ts'
+import {
+  decideStep,
+  insertRun,
+  requestCancellation,
+  requestPause,
+  runsById,
+  type StepRow,
+  stepsOf,
+} from './store.ts'
+
+const stack = new AsyncDisposableStack()
+let floor: Floor
+let url: string
+
+/** What agents were asked, by whom, in that order; cleared by those who look. */
+const asked: string[] = []
+/** By text: what the answer to it waits for. */
+const held = new Map<string, Promise<void>>()
+
+const schema = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
+
+beforeAll(async () => {
+  const database = stack.use(await testDatabase())
+  const folder = await mkdtemp(join(tmpdir(), 'strategies-'))
+  stack.defer(() => rm(folder, { recursive: true }))
+  const keys = { internal: await openKeys(folder, 'internal'), issuer: await openKeys(folder, 'issuer') }
+  const log = createLog('test', 'silent')
+  const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
+  stack.defer(() => eventLog.close())
+  const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
+  stack.defer(() => postgres.end())
+  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  floor = {
+    log,
+    pool: postgres,
+    eventLog,
+    nudge: () => undefined,
+    outbound: loopback,
+    usage: { record: () => undefined, flush: () => Promise.resolve(), stop: () => Promise.resolve() },
+    config: readConfig({ DATABASE_URL: database.adminUrl }),
+    keys: { ...keys, certificate: keys.internal },
+    graph: { ask: () => Promise.reject(new Error('nothing is asked of the graph')) },
+  }
+  await introduce('teller')
+})
+afterAll(() => stack.disposeAsync())
+
+async function answer(request: IncomingMessage, response: ServerResponse) {
+  const { id, params } = (await json(request)) as {
+    id: unknown
+    params: { message: { parts: { data: { input: { text: string } } }[] } }
+  }
+  const text = params.message.parts[0]?.data.input.text ?? ''
+  asked.push(`${request.url?.slice(1)} ${text}`)
+  await held.get(text)
+  const task = {
+    id: randomUUID(),
+    contextId: randomUUID(),
+    status: { state: 'TASK_STATE_COMPLETED' },
+    artifacts: [{ artifactId: 'answer', parts: [{ data: { text } }] }],
+  }
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify({ jsonrpc: '2.0', id, result: { task } }))
+}
+
+async function introduce(id: string): Promise<void> {
+  const capability = { name: 'tell', description: 'Tells.', input: schema, output: schema, examples: [] }
+  const endpoint = `${url}/${id}`
+  await internal(async (tx) => {
+    const type = 'WORKER' as const
+    await insertSubtype(tx, { name: 'worker.teller', type, description: 'Tells.' })
+    await upsertAgent(tx, id, 'ossa', {
+      source: '{}',
+      document: {},
+      reading: { format: 'ossa/v0.5', profile: null, remarks: [], notUnderstood: [] },
+      name: id,
+      version: '1.0.0',
+      description: 'Tells.',
+      namespace: null,
+      labels: {},
+      type,
+      subtype: 'worker.teller',
+      visibility: 'PRIVATE',
+      pool: null,
+      endpoint,
+      tokensPerCall: null,
+      capabilities: [capability],
+    })
+    await updateStatus(tx, id, 'ACTIVE')
+    await upsertDeployment(tx, { agentId: id, deploymentId: id, version: '1.0.0', pool: null, endpoint })
+  })
+}
+
+const known = new Map<string, KnownAgent>([
+  [
+    'teller',
+    {
+      id: 'teller',
+      organizationId: 'ossa',
+      version: '1.0.0',
+      labels: {},
+      tokensPerCall: null,
+      capabilities: [{ name: 'tell', input: schema }],
+      inFleet: false,
+    },
+  ],
+])
+
+const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
+  inTransaction(floor.pool, internalSettings, fn)
+
+type Settings = { budgetStrategy: string; tokenBudget: number; budgetWaitMs?: number; maxIterations?: number }
+
+async function start(name: string, steps: object[], settings: Settings) {
+  const source = JSON.stringify({
+    name,
+    description: 'A plan for tests.',
+    maxIterations: 1,
+    phases: [{ name: 'only', description: 'The only one.', steps }],
+    convergence: [{ name: 'failed-steps', target: 0 }],
+    ...settings,
+  })
+  const { problems, definition } = checkPlan(readPlan(source, name, 'source').plan, known)
+  expect(problems).toEqual([])
+  await internal((tx) => insertRun(tx, { definition, organizationId: 'ossa', startedBy: 'test' }))
+}
+
+/** A message and its answer have some 30 tokens. */
+const ask = (name: string, rest: object = {}) => ({
+  name,
+  action: 'invoke',
+  agent: 'teller',
+  capability: 'tell',
+  input: { text: name },
+  tokens: 100,
+  ...rest,
+})
+const consent = { name: 'consent', action: 'approve', message: 'Go on?' }
+
+const orchestrate = () => startOrchestrator(floor, { locate: openLocate(floor.pool, () => null) })
+
+async function until<T>(look: () => Promise<T | null | undefined | false>): Promise<T> {
+  for (;;) {
+    const found = await look()
+    if (found) return found
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const run = async (id: string) => (await internal((tx) => runsById(tx, [id])))[0]
+const ended = (id: string) =>
+  until(async () => {
+    const found = await run(id)
+    return found?.finishedAt ? found : null
+  })
+async function step(id: string, name: string): Promise<StepRow> {
+  const found = (await internal((tx) => stepsOf(tx, id))).find((each) => each.name === name)
+  if (!found) throw new Error(`${id} has no step ${name}`)
+  return found
+}
+const becomes = (id: string, name: string, status: StepRow['status']) =>
+  until(async () => {
+    const found = await internal((tx) => stepsOf(tx, id))
+    return found.find((each) => each.name === name && each.status === status)
+  })
+const waits = (id: string, name: string) => becomes(id, name, 'WAITING')
+const asleep = (id: string) =>
+  until(async () => {
+    const { rows } = await internal((tx) =>
+      tx.query('select from run where id = $1 and asleep_until > now() and lease_owner is null', [id]),
+    )
+    return rows.length === 1
+  })
+const grant = (id: string, tokens: number) =>
+  internal((tx) => grantTokens(tx, id, { tokens, reason: 'it is worth it', by: 'jo' }))
+const decide = async (id: string, name: string, approved: boolean, comment: string | null = null) => {
+  const row = await step(id, name)
+  return await internal((tx) => decideStep(tx, row, { approved, by: 'jo', comment }))
+}
+const hold = (text: string) => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  held.set(text, promise)
+  return resolve
+}
+
+type Told = {
+  transition: string
+  detail: string | null
+  budget: { allocated: number; spent: number; reserved: number }
+}
+
+/** Transitions, each with the budget that its event tells: at none of them a token is over. */
+async function history(runId: string): Promise<string[]> {
+  const { rows } = await internal((tx) =>
+    tx.query<Told>(
+      `select transition.transition, transition.detail, value -> 'plan' -> 'tokenBudget' as budget
+       from transition join outbox on outbox.aggregate_id = run_id and outbox.version = transition.version
+       where run_id = $1 order by transition.version`,
+      [runId],
+    ),
+  )
+  expect(rows).toHaveLength((await run(runId))?.version ?? 0)
+  for (const { budget } of rows) expect(budget.spent + budget.reserved).toBeLessThanOrEqual(budget.allocated)
+  return rows.map(({ transition, detail }) => (detail === null ? transition : `${transition} ${detail}`))
+}
+
+test('queue: a step waits in line until a call has settled below what was set aside', async () => {
+  const release = hold('one')
+  await start('line', [ask('one'), ask('two')], { budgetStrategy: 'queue', tokenBudget: 190 })
+  const orchestrator = orchestrate()
+  expect(await waits('line', 'two')).toMatchObject({
+    awaitsTokens: 100,
+    note: 'waits in line for 100 tokens',
+    reserved: 0,
+    tries: 0,
+  })
+  release()
+  expect(await ended('line')).toMatchObject({ status: 'CONVERGED', reserved: 0, allocated: 190 })
+  await orchestrator.stop()
+  expect(await step('line', 'two')).toMatchObject({ awaitsTokens: null, dueAt: null, note: null, tries: 1 })
+  expect(await history('line')).toContain('STEP_WAITING waits in line for 100 tokens')
+})
+
+test('queue: who came first is served first, though the next would fit', async () => {
+  asked.length = 0
+  const release = hold('long')
+  await start(
+    'ordered',
+    [ask('long'), ask('large'), consent, ask('small', { tokens: 50, dependsOn: ['consent'] })],
+    { budgetStrategy: 'queue', tokenBudget: 190 },
+  )
+  const orchestrator = orchestrate()
+  await waits('ordered', 'large')
+  await decide('ordered', 'consent', true)
+  await waits('ordered', 'small')
+  expect(asked).toEqual(['teller long'])
+  release()
+  expect(await ended('ordered')).toMatchObject({ status: 'CONVERGED' })
+  await orchestrator.stop()
+  expect(asked).toEqual(['teller long', 'teller large', 'teller small'])
+})
+
+test('queue: tokens that do not come in time fail the step, and end the run, with the reason', async () => {
+  const release = hold('kept')
+  await start('late', [ask('kept'), ask('two')], {
+    budgetStrategy: 'queue',
+    tokenBudget: 150,
+    budgetWaitMs: 50,
+  })
+  const orchestrator = orchestrate()
+  const error = 'the token budget has less than 100 left, and has not had them within 50 ms'
+  expect(await becomes('late', 'two', 'FAILED')).toMatchObject({ error, awaitsTokens: null, tokens: 0 })
+  release()
+  expect(await ended('late')).toMatchObject({
+    status: 'EXHAUSTED',
+    reasons: [error, 'failed-steps: 1, expected at most 0'],
+    reserved: 0,
+  })
+  await orchestrator.stop()
+})
+
+test('queue: tokens that are granted while nobody works on the run wake it', async () => {
+  await start('granted', [ask('one'), ask('two', { dependsOn: ['one'] })], {
+    budgetStrategy: 'queue',
+    tokenBudget: 100,
+  })
+  const first = orchestrate()
+  await asleep('granted')
+  await first.stop()
+  expect(await grant('granted', 10)).toBe(true)
+  const second = orchestrate()
+  await until(async () => (await run('granted'))?.allocated === 110)
+  await asleep('granted')
+  expect(await grant('granted', 100)).toBe(true)
+  expect(await ended('granted')).toMatchObject({ status: 'CONVERGED', allocated: 210, reserved: 0 })
+  await second.stop()
+  expect((await history('granted')).filter((each) => each.startsWith('TOKENS_GRANTED'))).toEqual([
+    'TOKENS_GRANTED 10 tokens by jo: it is worth it',
+    'TOKENS_GRANTED 100 tokens by jo: it is worth it',
+  ])
+  expect(await grant('granted', 1)).toBe(false)
+})
+
+test('when the orchestrator dies while a step waits in line, another waits on, no longer than the first would', async () => {
+  const release = hold('dies')
+  await start('taken', [ask('dies'), ask('two')], { budgetStrategy: 'queue', tokenBudget: 150 })
+  const first = orchestrate()
+  const { dueAt } = await waits('taken', 'two')
+  await internal((tx) =>
+    tx.query(
+      `update run set lease_owner = $1, lease_until = now() - interval '1 second' where id = 'taken'`,
+      [randomUUID()],
+    ),
+  )
+  const second = orchestrate()
+  // Of the call under way nobody knows what it used: all that was set aside did.
+  await waits('taken', 'dies')
+  expect(await run('taken')).toMatchObject({ spent: 100, reserved: 0 })
+  expect(await step('taken', 'two')).toMatchObject({ status: 'WAITING', dueAt })
+  release()
+  await grant('taken', 200)
+  expect(await ended('taken')).toMatchObject({ status: 'CONVERGED', allocated: 350, reserved: 0 })
+  await Promise.all([first.stop(), second.stop()])
+  await history('taken')
+})
+
+test('escalate: nobody is asked for what calls under way may give back', async () => {
+  const release = hold('first')
+  await start('patient', [ask('first'), ask('two')], { budgetStrategy: 'escalate', tokenBudget: 190 })
+  const orchestrator = orchestrate()
+  await becomes('patient', 'two', 'RUNNING')
+  release()
+  expect(await ended('patient')).toMatchObject({ status: 'CONVERGED' })
+  await orchestrator.stop()
+  expect((await history('patient')).filter((each) => each.startsWith('STEP_WAITING'))).toEqual([])
+})
+
+test('escalate: a person is asked, the run is paused and resumed meanwhile, and goes on with what is granted', async () => {
+  await start('asks', [ask('one'), ask('two', { dependsOn: ['one'] })], {
+    budgetStrategy: 'escalate',
+    tokenBudget: 0,
+  })
+  const orchestrator = orchestrate()
+  const { dueAt } = await waits('asks', 'one')
+  const { rows } = await internal((tx) =>
+    tx.query<{ step: object }>(
+      `select value -> 'step' as step from outbox
+       where aggregate_id = 'asks' and value ->> 'transition' = 'STEP_WAITING'`,
+    ),
+  )
+  expect(rows).toMatchObject([
+    { step: { status: 'WAITING', awaitsTokens: 100, note: 'asks a person to grant 100 tokens' } },
+  ])
+  await internal((tx) => requestPause(tx, 'asks', true))
+  await until(async () => (await run('asks'))?.status === 'PAUSED')
+  expect(await grant('asks', 100)).toBe(true)
+  expect(await run('asks')).toMatchObject({ status: 'PAUSED', allocated: 0 })
+  expect(await step('asks', 'one')).toMatchObject({ status: 'WAITING', dueAt })
+  await internal((tx) => requestPause(tx, 'asks', false))
+  await waits('asks', 'two')
+  await grant('asks', 100)
+  expect(await ended('asks')).toMatchObject({ status: 'CONVERGED', allocated: 200 })
+  await orchestrator.stop()
+  await history('asks')
+})
+
+test('escalate: a person refuses, and is not asked again', async () => {
+  await start('refused', [ask('one')], { budgetStrategy: 'escalate', tokenBudget: 99, maxIterations: 5 })
+  const orchestrator = orchestrate()
+  await waits('refused', 'one')
+  // Consent alone is no tokens.
+  expect(await decide('refused', 'one', true)).toBe(false)
+  expect(await decide('refused', 'one', false, 'too dear')).toBe(true)
+  expect(await ended('refused')).toMatchObject({
+    status: 'FAILED',
+    reasons: ['one was rejected by jo: too dear', 'failed-steps: 1, expected at most 0'],
+    spent: 0,
+  })
+  await orchestrator.stop()
+})
+
+test('escalate: a step of its own strategy asks; nobody answers in time, and it fails', async () => {
+  await start('unheard', [ask('one', { budgetStrategy: 'escalate' })], {
+    budgetStrategy: 'block',
+    tokenBudget: 10,
+    budgetWaitMs: 50,
+  })
+  const orchestrator = orchestrate()
+  expect(await ended('unheard')).toMatchObject({
+    status: 'EXHAUSTED',
+    reasons: [
+      'the token budget has less than 100 left, and has not had them within 50 ms',
+      'failed-steps: 1, expected at most 0',
+    ],
+  })
+  await orchestrator.stop()
+  expect(await history('unheard')).toContain('STEP_WAITING asks a person to grant 100 tokens')
+})
+
+test('escalate: a run that waits for tokens is cancelled', async () => {
+  await start('cancelled', [ask('one')], { budgetStrategy: 'escalate', tokenBudget: 0 })
+  const orchestrator = orchestrate()
+  await asleep('cancelled')
+  await internal((tx) => requestCancellation(tx, 'cancelled'))
+  expect(await ended('cancelled')).toMatchObject({ status: 'CANCELLED', spent: 0 })
+  await orchestrator.stop()
+  expect(await step('cancelled', 'one')).toMatchObject({ status: 'CANCELLED', awaitsTokens: null })
+})
