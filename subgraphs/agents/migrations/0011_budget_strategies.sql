@@ -3,6 +3,9 @@
 -- How many have to be left before it goes on; null of one that waits for none.
 alter table step add column awaits_tokens integer check (awaits_tokens > 0);
 
+-- Who may have been sent the call already, and alone may be sent it again; null while nobody was, or that one has answered.
+alter table step add column sent_to text;
+
 create table token_grant (
   id bigint generated always as identity primary key,
   run_id text not null references run (id),

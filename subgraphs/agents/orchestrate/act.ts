@@ -2,14 +2,16 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { actions } from './actions.ts'
 import type { Done } from './attempt.ts'
-import { callAgent } from './call.ts'
+import { type Call, type Caller, callAgent } from './call.ts'
 import type { Action, Condition, PlanStepDefinition } from './definition.ts'
+import { delegateFor } from './delegate.ts'
 import { type Ending, holds, stepsIn } from './dependencies.ts'
 import { callerOf, type Execution, type State } from './execution.ts'
-import { StepFailed } from './failure.ts'
+import { NoTokensLeft, StepFailed } from './failure.ts'
 import { outputAt, storedOutput } from './output.ts'
 import { filledIn, NoValue, referencesIn } from './reference.ts'
 import { review, told } from './review.ts'
+import { delegated } from './step-transitions.ts'
 import type { StepRow } from './store.ts'
 import { strategyOf } from './strategy.ts'
 
@@ -37,8 +39,8 @@ export async function act(
   try {
     if (step.action === 'gate') return await lookThrough(execution, step, facts, caller.signal)
     if (step.action === 'invoke') {
-      const output = await invokeStep(execution, caller, step, row)
-      return { note: null, output: storedOutput(output) }
+      const { note, output } = await invokeStep(execution, caller, step, row)
+      return { note, output: storedOutput(output) }
     }
     const agent = row.agentId === null ? undefined : execution.fleet.get(row.agentId)
     if (!agent) throw new StepFailed(`${row.agentId} is no agent of the fleet any more`)
@@ -58,14 +60,14 @@ type Invoke = PlanStepDefinition & { action: 'invoke' }
 
 async function invokeStep(
   execution: Execution,
-  caller: Parameters<typeof callAgent>[0],
+  caller: Caller,
   step: Invoke,
   row: StepRow,
-): Promise<unknown> {
-  const { claim } = execution
+): Promise<{ note: string | null; output: unknown }> {
+  const { claim, journal } = execution
   const planned = claim.definition.agents?.[step.name]?.find(({ id }) => id === row.agentId)
   if (!planned) throw new Error(`the plan of ${claim.id} has no agent ${row.agentId} for ${step.name}`)
-  return await callAgent(caller, {
+  const call: Call = {
     agentId: planned.id,
     organizationId: claim.organizationId,
     capability: step.capability,
@@ -75,7 +77,25 @@ async function invokeStep(
     timeoutMs: step.timeoutMs,
     // A try that nobody knows the end of is repeated as it was.
     idempotencyKey: `${row.id}#${row.call}`,
-  })
+  }
+  for (;;) {
+    if (row.sentTo === null || row.sentTo === planned.id)
+      try {
+        return { note: null, output: await callAgent(caller, call) }
+      } catch (error) {
+        if (!(error instanceof NoTokensLeft) || caller.spends !== 'delegate' || row.sentTo !== null)
+          throw error
+      }
+    const other = await delegateFor(execution, caller, call, row.sentTo)
+    const note = `delegated to ${other.id}: it takes ${other.tokens} tokens, ${planned.id} ${planned.tokens}`
+    if (!caller.budget.reserveNow(row.id, other.tokens)) {
+      if (row.sentTo !== null) throw new NoTokensLeft(other.tokens)
+      // They went to others while it was looked for.
+      continue
+    }
+    await delegated(row, other.id, note)(journal, row.iteration)
+    return { note, output: await callAgent(caller, { ...call, agentId: other.id, tokens: other.tokens }) }
+  }
 }
 
 /** With the values of earlier steps. Throws StepFailed where one is not there. */

@@ -92,7 +92,8 @@ function checkStep(
   const agents = agentsOf(step, known, tell)
   const dependsOn = dependenciesOf(step)
   const conditional = isConditional(step, placed)
-  const escalates = strategyOf(plan, step) === 'escalate'
+  const strategy = strategyOf(plan, step)
+  const escalates = strategy === 'escalate'
   const row = { phase: plan.phases[phase]?.name ?? '', name: step.name, dependsOn, conditional, escalates }
   const action = step.action.toUpperCase() as PlanStepAction
   const attempts = 'retries' in step ? (step.retries?.attempts ?? 1) : 1
@@ -104,15 +105,20 @@ function checkStep(
   if (step.action === 'invoke') {
     const { tokens } = step
     const tokenBudget = escalates ? Number.POSITIVE_INFINITY : plan.tokenBudget
-    if (tokens !== undefined && tokens > tokenBudget)
+    // Who takes less is found when it comes to that: the message is the same.
+    const delegates = strategy === 'delegate'
+    if (tokens !== undefined && tokens > tokenBudget && !delegates)
       tell(['tokens'], `at most ${tokenBudget}, the plan's tokenBudget`)
+    if (delegates && step.compensate && step.compensate.agent === undefined)
+      tell(['compensate'], 'an agent that undoes it, whichever has done it')
     for (const agent of agents) {
       const { tokens: greatestTokens, undoTokens } = planned(plan, step, agent, known)
       const leastTokens = checkMessage(step, agent, greatestTokens, ['input'], tell, found)
-      if ((tokens ?? 0) <= tokenBudget && greatestTokens + undoTokens > tokenBudget)
+      const needed = (delegates ? leastTokens : greatestTokens) + undoTokens
+      if ((tokens ?? 0) <= tokenBudget && needed > tokenBudget)
         tell(
           [],
-          `a tokenBudget of the plan of at least ${greatestTokens + undoTokens}, which asking ${agent.id}${undoTokens > 0 ? ' and undoing it' : ''} may take`,
+          `a tokenBudget of the plan of at least ${needed}, which asking ${agent.id}${undoTokens > 0 ? ' and undoing it' : ''} may take`,
         )
       found.steps.push({ ...row, action, agentId: agent.id, ...counted({ leastTokens, greatestTokens }) })
     }

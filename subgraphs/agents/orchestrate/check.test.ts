@@ -135,6 +135,19 @@ test('a budget that can not be enough is none of a problem where a person is ask
   ]
   expect(poor('queue', ask('a'))).toEqual(lacking)
   expect(poor('escalate', ask('a', 'budgetStrategy: block'))).toEqual(lacking)
+  // Another agent may take less, but the message stays as long as it is, and has to be undone by somebody.
+  const two = head.replace('2000', '100\nbudgetStrategy: delegate')
+  expect(checked(two + phase(ask('a', 'tokens: 3000'))).told).toEqual([])
+  expect(poor('delegate', ask('a'))).toEqual([
+    expect.stringMatching(/^source:3: tokenBudget: at least \d+: so many tokens/),
+    expect.stringMatching(/^source:12: phases.0.steps.0: a tokenBudget of the plan of at least \d\d, /),
+  ])
+  expect(
+    checked(two + phase(ask('a', 'compensate: { capability: repeat, input: { text: undo } }'))).told,
+  ).toEqual([
+    'source:12: phases.0.steps.0.compensate: an agent that undoes it, whichever has done it',
+    expect.stringMatching(/^source:12: phases.0.steps.0: a tokenBudget of the plan of at least 3\d\d, /),
+  ])
   expect(() => poor('beg', ask('a'))).toThrow('source:4: budgetStrategy: ')
 })
 

@@ -23,7 +23,7 @@ const action = z.enum(agentActions).transform((name) => name.toUpperCase() as Ac
 const text = z.string().min(1).max(1_000)
 const capabilityName = z.string().min(1).max(100)
 const tokens = z.int().min(1).max(1_000_000)
-const budgetStrategy = z.enum(['block', 'queue', 'escalate'])
+const budgetStrategy = z.enum(['block', 'queue', 'delegate', 'escalate'])
 
 const labels = z
   .record(z.string(), z.string())
@@ -180,7 +180,7 @@ export const definition = z.strictObject({
   budgetStrategy: budgetStrategy
     .default('block')
     .describe(
-      'What becomes of a step when what is left of the budget does not cover its message: it fails (block), waits in line (queue), or asks a person for tokens (escalate).',
+      'What becomes of a step when what is left of the budget does not cover its message: it fails (block), waits in line (queue), is handed to another agent of the same capability that takes less (delegate), or asks a person for tokens (escalate).',
     ),
   budgetWaitMs: z
     .int()

@@ -31,6 +31,7 @@ import { startOrchestrator } from './orchestrator.ts'
 import { review } from './review.ts'
 import {
   claimRun,
+  decideStep,
   insertOutcome,
   insertRun,
   insertSteps,
@@ -572,6 +573,22 @@ test('the actions of a phase wait for tokens too, and a grant lets them go on', 
   const steps = await internal((tx) => stepsOf(tx, 'waits-on'))
   expect(steps.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(run.spent)
   await history('waits-on')
+})
+
+test('an action that waits for tokens is refused them', async () => {
+  agents.clear()
+  await start('waits-in-vain', { tokenBudget: 0, phase: 'rude', budgetStrategy: 'escalate' })
+  const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
+  const waiting = async () =>
+    (await internal((tx) => stepsOf(tx, 'waits-in-vain'))).find(({ status }) => status === 'WAITING')
+  await expect.poll(waiting, { timeout: 10_000 }).toMatchObject({ note: 'asks a person to grant 500 tokens' })
+  const step = await waiting()
+  if (!step) throw new Error('no step waits')
+  await internal((tx) => decideStep(tx, step, { approved: false, by: 'jo', comment: null }))
+  const run = await ended('waits-in-vain')
+  expect(run).toMatchObject({ status: 'FAILED', iteration: 1, spent: 0 })
+  expect(run.reasons[0]).toBe('waits-in-vain/rude/rude-10/health was rejected by jo')
+  await orchestrator.stop()
 })
 
 test('iterations that are used up end a run EXHAUSTED, with what was missing', async () => {

@@ -91,11 +91,13 @@ function takeUp(
   }
   if (status === 'PAUSED' && held() === null)
     void journal.record({ transition: 'PLAN_RESUMED', run: { status: 'RUNNING' } })
-  for (const { id: stepId, phase, attempts, reserved, ...step } of journal.steps.values()) {
+  for (const { id: stepId, phase, attempts, reserved, agentId, ...step } of journal.steps.values()) {
     if (step.status !== 'RUNNING') continue
     // Of what nobody has measured all that was set aside counts as used.
     if (reserved > 0) budget.settle(stepId, null)
-    void journal.record({ transition: 'STEP_RESUMED', phase, stepId, step: { attempts: attempts + 1 } })
+    const sentTo = step.sentTo ?? (reserved > 0 ? agentId : null)
+    const resumed = { attempts: attempts + 1, sentTo }
+    void journal.record({ transition: 'STEP_RESUMED', phase, stepId, step: resumed })
   }
 }
 

@@ -52,12 +52,13 @@ export function failed(step: PlanStepDefinition | null, row: StepRow, outcome: F
   return move(
     row,
     'STEP_FAILED',
-    (_, __, finishedAt) => ({
+    (current, _, finishedAt) => ({
       status: 'FAILED',
       error,
       dueAt: again ? new Date(now + pauseMs) : null,
       awaitsTokens: null,
       call: answered ? call + 1 : call,
+      sentTo: answered ? null : (current.sentTo ?? current.agentId),
       finishedAt,
     }),
     error,
@@ -95,6 +96,10 @@ export function waiting(step: PlanStepDefinition, row: StepRow, now: number): Mo
     question,
   )
 }
+
+/** Under way: what another agent is asked instead. */
+export const delegated = (row: StepRow, to: string, note: string): Move =>
+  move(row, 'STEP_DELEGATED', () => ({ sentTo: to, note }), note)
 
 /** Waits until so many tokens are left; the try that lacked them does not count as one. */
 export function awaitingTokens(

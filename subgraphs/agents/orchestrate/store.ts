@@ -138,6 +138,8 @@ export type StepRow = {
   dueAt: Date | null
   /** Of one that waits until so many are left in the budget. */
   awaitsTokens: number | null
+  /** Who may have been sent the call already, and alone may be sent it again; null while nobody was, or that one has answered. */
+  sentTo: string | null
   approved: boolean | null
   decidedBy: string | null
   decidedAt: Date | null
@@ -150,7 +152,7 @@ export type StepRow = {
 
 const stepColumns = `id, run_id as "runId", ordinal, phase, name, action, agent_id as "agentId",
   depends_on as "dependsOn", status, attempts, tokens, reserved, iteration, tries,
-  undo_tokens as "undoTokens", call, due_at as "dueAt", awaits_tokens as "awaitsTokens", approved,
+  undo_tokens as "undoTokens", call, due_at as "dueAt", awaits_tokens as "awaitsTokens", sent_to as "sentTo", approved,
   decided_by as "decidedBy", decided_at as "decidedAt", comment, error, note, started_at as "startedAt",
   finished_at as "finishedAt"`
 
@@ -415,6 +417,7 @@ export const newStepRow = (runId: string, step: NewStep, ordinal: number): StepR
   call: 1,
   dueAt: null,
   awaitsTokens: null,
+  sentTo: null,
   approved: null,
   decidedBy: null,
   decidedAt: null,

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/database.ts'
 import { loopback } from '../../../test/outbound.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import type { AgentStatus } from '../schema.generated.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
 import { checkPlan } from './check.ts'
 import { readPlan } from './definition.ts'
@@ -38,6 +39,7 @@ let url: string
 
 /** What agents were asked, by whom, in that order; cleared by those who look. */
 const asked: string[] = []
+const messageIds: string[] = []
 /** By text: what the answer to it waits for. */
 const held = new Map<string, Promise<void>>()
 
@@ -73,17 +75,26 @@ beforeAll(async () => {
     graph: { ask: () => Promise.reject(new Error('nothing is asked of the graph')) },
   }
   await introduce('teller')
+  // In the order that they would be taken in.
+  await introduce('narrow', { tokens: 40, input: { ...schema, required: ['text', 'tone'] } })
+  await introduce('mute', { tokens: 45, output: { type: 'object' } })
+  await introduce('closed', { tokens: 50, status: 'SUSPENDED' })
+  await introduce('hidden', { tokens: 55, organization: 'meridian' })
+  await introduce('cheap', { tokens: 60 })
+  await introduce('dearer', { tokens: 70 })
 })
 afterAll(() => stack.disposeAsync())
 
 async function answer(request: IncomingMessage, response: ServerResponse) {
   const { id, params } = (await json(request)) as {
     id: unknown
-    params: { message: { parts: { data: { input: { text: string } } }[] } }
+    params: { message: { messageId: string; parts: { data: { input: { text: string } } }[] } }
   }
   const text = params.message.parts[0]?.data.input.text ?? ''
   asked.push(`${request.url?.slice(1)} ${text}`)
+  messageIds.push(params.message.messageId)
   await held.get(text)
+  if (text === 'dropped') return void response.destroy()
   const task = {
     id: randomUUID(),
     contextId: randomUUID(),
@@ -94,15 +105,31 @@ async function answer(request: IncomingMessage, response: ServerResponse) {
   response.end(JSON.stringify({ jsonrpc: '2.0', id, result: { task } }))
 }
 
-async function introduce(id: string): Promise<void> {
-  const capability = { name: 'tell', description: 'Tells.', input: schema, output: schema, examples: [] }
+type Traits = {
+  tokens?: number
+  input?: object
+  output?: object
+  status?: AgentStatus
+  organization?: string
+}
+
+async function introduce(id: string, traits: Traits = {}): Promise<void> {
+  const { tokens: tokensPerCall = null, input = schema, output = schema } = traits
+  const { status = 'ACTIVE', organization = 'ossa' } = traits
+  const capability = {
+    name: 'tell',
+    description: 'Tells.',
+    input: { ...input },
+    output: { ...output },
+    examples: [],
+  }
   const endpoint = `${url}/${id}`
   await internal(async (tx) => {
     const type = 'WORKER' as const
     await insertSubtype(tx, { name: 'worker.teller', type, description: 'Tells.' })
-    await upsertAgent(tx, id, 'ossa', {
+    await upsertAgent(tx, id, organization, {
       source: '{}',
-      document: {},
+      document: { spec: { budgets: { tokensPerCall } } },
       reading: { format: 'ossa/v0.5', profile: null, remarks: [], notUnderstood: [] },
       name: id,
       version: '1.0.0',
@@ -114,10 +141,10 @@ async function introduce(id: string): Promise<void> {
       visibility: 'PRIVATE',
       pool: null,
       endpoint,
-      tokensPerCall: null,
+      tokensPerCall,
       capabilities: [capability],
     })
-    await updateStatus(tx, id, 'ACTIVE')
+    await updateStatus(tx, id, status)
     await upsertDeployment(tx, { agentId: id, deploymentId: id, version: '1.0.0', pool: null, endpoint })
   })
 }
@@ -258,7 +285,7 @@ test('queue: who came first is served first, though the next would fit', async (
   await start(
     'ordered',
     [ask('long'), ask('large'), consent, ask('small', { tokens: 50, dependsOn: ['consent'] })],
-    { budgetStrategy: 'queue', tokenBudget: 190 },
+    { budgetStrategy: 'queue', tokenBudget: 160 },
   )
   const orchestrator = orchestrate()
   await waits('ordered', 'large')
@@ -416,4 +443,85 @@ test('escalate: a run that waits for tokens is cancelled', async () => {
   expect(await ended('cancelled')).toMatchObject({ status: 'CANCELLED', spent: 0 })
   await orchestrator.stop()
   expect(await step('cancelled', 'one')).toMatchObject({ status: 'CANCELLED', awaitsTokens: null })
+})
+
+test('delegate: an agent that takes less is asked, of those that may be and can do the same', async () => {
+  asked.length = 0
+  await start('handed', [ask('one')], { budgetStrategy: 'delegate', tokenBudget: 90 })
+  const orchestrator = orchestrate()
+  expect(await ended('handed')).toMatchObject({ status: 'CONVERGED', reserved: 0 })
+  await orchestrator.stop()
+  expect(asked).toEqual(['cheap one'])
+  const note = 'delegated to cheap: it takes 60 tokens, teller 100'
+  const row = await step('handed', 'one')
+  expect(row).toMatchObject({ agentId: 'teller', sentTo: 'cheap', note, tries: 1 })
+  expect(row.tokens).toBe((await run('handed'))?.spent)
+  expect(await history('handed')).toContain(`STEP_DELEGATED ${note}`)
+})
+
+test('delegate: the step itself is done by its own agent where the tokens are there', async () => {
+  asked.length = 0
+  const release = hold('busy')
+  await start('own', [ask('busy'), ask('two')], { budgetStrategy: 'delegate', tokenBudget: 190 })
+  const orchestrator = orchestrate()
+  await becomes('own', 'two', 'RUNNING')
+  release()
+  expect(await ended('own')).toMatchObject({ status: 'CONVERGED' })
+  await orchestrator.stop()
+  expect(asked).toEqual(['teller busy', 'teller two'])
+})
+
+test('delegate: where nobody takes so little the step fails, and the reason tells what was looked for', async () => {
+  asked.length = 0
+  await start('nobody', [ask('one')], { budgetStrategy: 'delegate', tokenBudget: 59 })
+  const orchestrator = orchestrate()
+  expect(await ended('nobody')).toMatchObject({
+    status: 'EXHAUSTED',
+    spent: 0,
+    reasons: [
+      'the token budget has less than 100 left, and there is no other open agent that has tell, accepts the message, answers as teller does and declares at most 59 tokens a call',
+      'failed-steps: 1, expected at most 0',
+    ],
+  })
+  await orchestrator.stop()
+  expect(asked).toEqual([])
+})
+
+test('delegate: when the orchestrator dies in the call, another sends the same message to the same agent', async () => {
+  asked.length = 0
+  messageIds.length = 0
+  const release = hold('again')
+  await start('resent', [ask('again', { tokens: 150 })], { budgetStrategy: 'delegate', tokenBudget: 140 })
+  const first = orchestrate()
+  await until(async () => asked.length === 1)
+  // It takes less, and was not sent anything.
+  await internal((tx) => updateStatus(tx, 'closed', 'ACTIVE'))
+  await internal((tx) =>
+    tx.query(
+      `update run set lease_owner = $1, lease_until = now() - interval '1 second' where id = 'resent'`,
+      [randomUUID()],
+    ),
+  )
+  const second = orchestrate()
+  await until(async () => asked.length === 2)
+  await internal((tx) => updateStatus(tx, 'closed', 'SUSPENDED'))
+  release()
+  expect(await ended('resent')).toMatchObject({ status: 'CONVERGED', reserved: 0 })
+  await Promise.all([first.stop(), second.stop()])
+  expect(asked).toEqual(['cheap again', 'cheap again'])
+  expect(messageIds).toEqual(Array(2).fill('resent/only/again/teller#1'))
+  await history('resent')
+})
+
+test('delegate: a message whose end nobody knows goes to nobody else', async () => {
+  asked.length = 0
+  await start('unknown', [ask('dropped', { retries: { attempts: 3, backoffMs: 1 } })], {
+    budgetStrategy: 'delegate',
+    tokenBudget: 105,
+  })
+  const orchestrator = orchestrate()
+  const found = await ended('unknown')
+  await orchestrator.stop()
+  expect(found.reasons[0]).toBe('the token budget has less than 100 left')
+  expect(asked).toEqual(['teller dropped'])
 })

@@ -105,6 +105,7 @@ const rowFor = ({ outputs, asked }: Batch, id: string, row: StepRow | undefined)
     call,
     dueAt,
     awaitsTokens,
+    sentTo,
     error,
     note,
     startedAt,
@@ -121,6 +122,7 @@ const rowFor = ({ outputs, asked }: Batch, id: string, row: StepRow | undefined)
     call,
     due_at: dueAt,
     awaits_tokens: awaitsTokens,
+    sent_to: sentTo,
     error,
     note,
     started_at: startedAt,
@@ -150,7 +152,7 @@ async function writeSteps(
     `with stepped as (
        update step set status = each.status, attempts = each.attempts, tokens = each.tokens, reserved = each.reserved,
          iteration = each.iteration, tries = each.tries, call = each.call, due_at = each.due_at,
-         awaits_tokens = each.awaits_tokens, error = each.error, note = each.note, started_at = each.started_at, finished_at = each.finished_at,
+         awaits_tokens = each.awaits_tokens, sent_to = each.sent_to, error = each.error, note = each.note, started_at = each.started_at, finished_at = each.finished_at,
          output = case when each.has_output then each.output::jsonb else step.output end,
          approved = case when not each.is_asked then step.approved end,
          decided_by = case when not each.is_asked then step.decided_by end,
@@ -158,7 +160,7 @@ async function writeSteps(
          comment = case when not each.is_asked then step.comment end
        from jsonb_to_recordset($1::jsonb) as each (
          id text, status text, attempts int, tokens int, reserved int, iteration int, tries int, call int,
-         due_at timestamptz, awaits_tokens int, error text, note text, started_at timestamptz, finished_at timestamptz,
+         due_at timestamptz, awaits_tokens int, sent_to text, error text, note text, started_at timestamptz, finished_at timestamptz,
          has_output boolean, output text, is_asked boolean
        )
        where step.id = each.id

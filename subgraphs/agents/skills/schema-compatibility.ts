@@ -66,6 +66,18 @@ export const schemaCompatibility = skill({
   },
 })
 
+/** Whether every instance of `inner` surely is one of `outer`: where a schema can't be read whole, only if they are the same. */
+export function includes(outer: Schema, inner: Schema): boolean {
+  if (isDeepStrictEqual(inner, outer)) return true
+  try {
+    const isRead = [inner, outer].every((schema) => unread(schema, 0).length === 0)
+    return isRead && excluded(inner, outer, '', 'anything').length === 0
+  } catch {
+    // Nested deeper than it is read.
+    return false
+  }
+}
+
 /** Why not every instance of `inner` is one of `outer`. */
 function excluded(inner: Schema, outer: Schema, path: string, undeclared: string): Break[] {
   const breaks: Break[] = []

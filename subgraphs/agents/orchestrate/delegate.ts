@@ -1,0 +1,67 @@
+import { inTransaction } from '@community/infra/postgres.ts'
+import { settingsOf } from '../../kit/subgraph.ts'
+import { countTokens } from '../../kit/tokens.ts'
+import { includes } from '../skills/schema-compatibility.ts'
+import { orchestrator, scopes } from './ask.ts'
+import type { Call, Caller } from './call.ts'
+import type { Execution } from './execution.ts'
+import { BudgetExhausted, StepFailed } from './failure.ts'
+
+type Schema = Record<string, unknown>
+type Candidate = { id: string; tokens: number; input: Schema; output: Schema; wanted: Schema }
+
+/**
+ * Who is asked instead of the agent of the call: the one that takes the fewest tokens of those that the run's organization
+ * may see, that are open for use, have the capability, take the message, answer as that agent would, and take no more than
+ * is left. Or the one that may have been sent the message already, whatever is left. Throws StepFailed where there is none.
+ */
+export async function delegateFor(
+  execution: Execution,
+  { locate, policy, violations }: Caller,
+  call: Call,
+  sentTo: string | null,
+): Promise<{ id: string; tokens: number }> {
+  const { agentId, organizationId, capability, input, purpose } = call
+  const left = execution.journal.left(false)
+  const message = countTokens(JSON.stringify({ capability, input }))
+  const candidates = await candidatesFor(execution, call, { least: message + 1, most: left, sentTo })
+  for (const { id, tokens, ...schemas } of candidates) {
+    if (violations(schemas.input, input).length > 0 || !includes(schemas.wanted, schemas.output)) continue
+    const agent = await locate({ agentId: id, organizationId, capability })
+    if (!agent || agent.endpoint === null) continue
+    if (policy({ caller: orchestrator, organizationId, purpose, agent, capability }) !== null) continue
+    return { id, tokens }
+  }
+  if (sentTo !== null) throw new StepFailed(`${sentTo}, which may have been sent the message, can't be asked`)
+  throw new BudgetExhausted(
+    `the token budget has less than ${call.tokens} left, and there is no other open agent that has ${capability}, accepts the message, answers as ${agentId} does and declares at most ${left} tokens a call`,
+  )
+}
+
+const atMost = 50
+
+async function candidatesFor(
+  { floor }: Execution,
+  { agentId, organizationId, capability }: Call,
+  { least, most, sentTo }: { least: number; most: number; sentTo: string | null },
+): Promise<Candidate[]> {
+  const settings = settingsOf({ subject: orchestrator, organization: organizationId, scopes })
+  return await inTransaction(floor.pool, settings, async (tx) => {
+    const { rows } = await tx.query<Candidate>(
+      `select agent.id, declared.tokens, capability.input, capability.output, own.output as wanted
+       from agent
+       join deployment on deployment.agent_id = agent.id
+       join capability on capability.agent_id = agent.id and capability.name = $2
+       join capability as own on own.agent_id = $1 and own.name = $2
+       cross join lateral (
+         select case when agent.manifest #>> '{spec,budgets,tokensPerCall}' ~ '^[0-9]{1,9}$'
+           then (agent.manifest #>> '{spec,budgets,tokensPerCall}')::int end as tokens
+       ) as declared
+       where agent.id <> $1 and agent.status in ('ACTIVE', 'DEGRADED') and declared.tokens >= $3
+         and case when $5::text is null then declared.tokens <= $4 else agent.id = $5 end
+       order by declared.tokens, agent.id limit ${atMost}`,
+      [agentId, capability, least, most, sentTo],
+    )
+    return rows
+  })
+}
