@@ -6,6 +6,8 @@ import { recordsInTheLog } from './records.ts'
 const world = inject('world')
 const planId = 'phase3-150agent-deployment'
 const topic = 'ossa.agents.events.v1'
+const usageTopic = 'ossa.telemetry.usage.v1'
+const orchestrator = 'agent:community-orchestrator'
 
 type Status = {
   deploymentStatus: {
@@ -101,6 +103,54 @@ test('a subscriber sees every transition of the phase-3 plan once and in order, 
     true,
   )
 })
+
+const accounted = /* GraphQL */ `
+  query ($planId: ID!) {
+    executionPlan(id: $planId) {
+      startedAt
+      finishedAt
+      tokenBudget { allocated spent reserved }
+      steps(first: 500) { totalCount edges { node { agentId tokens } } }
+    }
+  }
+`
+type Accounted = {
+  executionPlan: {
+    startedAt: string
+    finishedAt: string
+    tokenBudget: { allocated: number; spent: number; reserved: number }
+    steps: { totalCount: number; edges: { node: { agentId: string; tokens: number } }[] }
+  }
+}
+type Sample = { agentId: string; caller: string; at: string; tokensIn: number; tokensOut: number }
+
+test('of the 50,000 tokens of the phase-3 plan each that is spent is of a message that was measured', async () => {
+  const { data } = await ask<Accounted>(world.graphqlUrl, accounted, { planId }, world.token)
+  const { startedAt, finishedAt, tokenBudget, steps } = data!.executionPlan
+  const spentOn = tokensByAgent(steps.edges.map(({ node }) => node))
+  const sent = async () => {
+    const records = (await recordsInTheLog(world)).filter((record) => record.topic === usageTopic)
+    const samples = records.flatMap(({ value }) => (JSON.parse(value) as { samples: Sample[] }).samples)
+    return tokensByAgent(
+      samples
+        .filter(({ caller, at }) => caller === orchestrator && at >= startedAt && at <= finishedAt)
+        .map(({ agentId, tokensIn, tokensOut }) => ({ agentId, tokens: tokensIn + tokensOut })),
+    )
+  }
+  expect(steps.edges).toHaveLength(steps.totalCount)
+  // What was measured last is on its way for up to a second.
+  await expect.poll(sent, { timeout: 30_000 }).toEqual(spentOn)
+  const spent = Object.values(spentOn).reduce((sum, tokens) => sum + tokens, 0)
+  expect(tokenBudget).toEqual({ allocated: 50_000, spent, reserved: 0 })
+  expect(Object.keys(spentOn)).toHaveLength(57)
+})
+
+/** Of those that were sent any. */
+function tokensByAgent(all: readonly { agentId: string; tokens: number }[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const { agentId, tokens } of all) if (tokens > 0) sums[agentId] = (sums[agentId] ?? 0) + tokens
+  return sums
+}
 
 test('a client that comes back with a cursor gets exactly what it missed', async () => {
   await using whole = watch<Status>(world.wsUrl, deploymentStatus, { planId })
