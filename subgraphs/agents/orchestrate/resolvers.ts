@@ -111,7 +111,7 @@ export const resolvers = {
       )
       grants.clear(planId)
       const run = await requiredRun(runs.clear(planId), planId)
-      if (run.finishedAt !== null) throw conflict(`${planId} has ended: it is ${run.status}`)
+      if (!isGranted && run.finishedAt !== null) throw conflict(`${planId} has ended: it is ${run.status}`)
       if (!isGranted)
         throw badInput(
           `${planId} would have more than ${maxAllocated} tokens`,

@@ -24,8 +24,12 @@ import type { KnownAgent } from './known.ts'
 import { openLocate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import {
+  claimRun,
   decideStep,
   insertRun,
+  parkRun,
+  releaseLease,
+  renewLease,
   requestCancellation,
   requestPause,
   runsById,
@@ -337,6 +341,32 @@ test('queue: tokens that are granted while nobody works on the run wake it', asy
     'TOKENS_GRANTED 100 tokens by jo: it is worth it',
   ])
   expect(await grant('granted', 1)).toBe(false)
+})
+
+test('tokens are taken in also while no step waits for any', async () => {
+  const release = hold('slow')
+  await start('ahead', [ask('slow')], { budgetStrategy: 'block', tokenBudget: 100 })
+  const orchestrator = orchestrate()
+  await becomes('ahead', 'slow', 'RUNNING')
+  await grant('ahead', 50)
+  await until(async () => (await run('ahead'))?.allocated === 150)
+  release()
+  expect(await ended('ahead')).toMatchObject({ status: 'CONVERGED', allocated: 150 })
+  await orchestrator.stop()
+  await history('ahead')
+})
+
+test('a run is not put to sleep when tokens were granted a moment before', async () => {
+  await start('awake', [ask('one')], { budgetStrategy: 'queue', tokenBudget: 100 })
+  const lease = { runId: 'awake', owner: 'test' }
+  expect(await internal((tx) => claimRun(tx, lease.owner))).toMatchObject({ id: 'awake', granted: false })
+  await grant('awake', 1)
+  expect(await internal((tx) => renewLease(tx, 'awake', lease.owner))).toMatchObject({ granted: true })
+  expect(await internal((tx) => parkRun(tx, lease))).toBe(false)
+  await internal((tx) => releaseLease(tx, 'awake', lease.owner))
+  const orchestrator = orchestrate()
+  expect(await ended('awake')).toMatchObject({ status: 'CONVERGED', allocated: 101 })
+  await orchestrator.stop()
 })
 
 test('when the orchestrator dies while a step waits in line, another waits on, no longer than the first would', async () => {
