@@ -2,6 +2,7 @@ import { inTransaction } from '@community/infra/postgres.ts'
 import { settingsOf } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { includes } from '../skills/schema-compatibility.ts'
+import { declaredTokens } from '../store.ts'
 import { orchestrator, scopes } from './ask.ts'
 import type { Call, Caller } from './call.ts'
 import type { Execution } from './execution.ts'
@@ -22,7 +23,7 @@ export async function delegateFor(
   sentTo: string | null,
 ): Promise<{ id: string; tokens: number }> {
   const { agentId, organizationId, capability, input, purpose } = call
-  const left = execution.journal.left(false)
+  const left = Math.max(execution.journal.left(false), 0)
   const message = countTokens(JSON.stringify({ capability, input }))
   const candidates = await candidatesFor(execution, call, { least: message + 1, most: left, sentTo })
   for (const { id, tokens, ...schemas } of candidates) {
@@ -53,10 +54,7 @@ async function candidatesFor(
        join deployment on deployment.agent_id = agent.id
        join capability on capability.agent_id = agent.id and capability.name = $2
        join capability as own on own.agent_id = $1 and own.name = $2
-       cross join lateral (
-         select case when agent.manifest #>> '{spec,budgets,tokensPerCall}' ~ '^[0-9]{1,9}$'
-           then (agent.manifest #>> '{spec,budgets,tokensPerCall}')::int end as tokens
-       ) as declared
+       cross join lateral (select ${declaredTokens} as tokens) as declared
        where agent.id <> $1 and agent.status in ('ACTIVE', 'DEGRADED') and declared.tokens >= $3
          and case when $5::text is null then declared.tokens <= $4 else agent.id = $5 end
        order by declared.tokens, agent.id limit ${atMost}`,

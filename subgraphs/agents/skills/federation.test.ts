@@ -4,7 +4,7 @@ import { contentDigest } from './content-digest.ts'
 import { rankFusion } from './rank-fusion.ts'
 import { rankedConsensus } from './ranked-consensus.ts'
 import { replicaMerge } from './replica-merge.ts'
-import { schemaCompatibility } from './schema-compatibility.ts'
+import { includes, schemaCompatibility } from './schema-compatibility.ts'
 import { schemaTranslation } from './schema-translation.ts'
 import { signatureVerification } from './signature-verification.ts'
 import { answerOf } from './testing.ts'
@@ -44,6 +44,22 @@ const compare = (before: object, after: object, direction: 'backward' | 'forward
   )
 
 describe('schema-compatibility', () => {
+  test('one schema includes another only where that is sure', () => {
+    const object = (properties: object, rest: object = {}) => ({ type: 'object', properties, ...rest })
+    const text = object({ text: { type: 'string' } })
+    const short = object({ text: { type: 'string', maxLength: 9 } })
+    expect([includes(text, short), includes(short, text)]).toEqual([true, false])
+    expect([includes({ type: 'object' }, text), includes(text, { type: 'object' })]).toEqual([true, false])
+    const dated = object({ at: { type: 'string', format: 'date' } })
+    expect([includes(dated, dated), includes(object({ at: { type: 'string' } }), dated)]).toEqual([
+      true,
+      false,
+    ])
+    let deep: Record<string, unknown> = { type: 'string' }
+    for (let depth = 0; depth < 30; depth++) deep = object({ in: deep })
+    expect([includes(deep, { ...deep }), includes(deep, { ...deep, title: 'other' })]).toEqual([true, false])
+  })
+
   const narrow = { type: 'object', properties: { n: { type: 'integer', minimum: 0 } }, required: ['n'] }
   const wide = { type: 'object', properties: { n: { type: 'number' } } }
 
