@@ -46,8 +46,8 @@ export const orchestratorKilled: Fault = {
       },
       wholeAgainMs: 0,
       async end() {
-        await served[Symbol.asyncDispose]()
         await cancel(stage, run)
+        await served[Symbol.asyncDispose]()
         await stage.ask('mutation ($id: ID!) { retireAgent(agentId: $id) { id } }', { id: agent.id })
       },
     }
@@ -145,7 +145,12 @@ async function moved(stage: Stage, id: string, version: number): Promise<void> {
 }
 
 async function cancel(stage: Stage, id: string): Promise<void> {
-  const { status } = await runOf(stage, id)
-  if (['PENDING', 'RUNNING', 'PAUSED'].includes(status))
+  const isGoing = async () => ['PENDING', 'RUNNING', 'PAUSED'].includes((await runOf(stage, id)).status)
+  if (!(await isGoing())) return
+  try {
     await stage.ask('mutation ($id: ID!) { cancelPlan(id: $id) { id } }', { id })
+  } catch (error) {
+    // It may have ended meanwhile.
+    if (await isGoing()) throw error
+  }
 }
