@@ -68,11 +68,7 @@ export async function tryFault(stage: Stage, fault: Fault, seed: number): Promis
   } finally {
     await bystanders?.stop()
     // What is left behind then shows in the world, and the next fault gets a new one.
-    await injected
-      .end()
-      .catch((error: unknown) =>
-        console.error(`${name}: its end: ${error instanceof Error ? error.message : error}`),
-      )
+    await injected.end().catch((error: unknown) => console.error(`${name}: its end: ${String(error)}`))
   }
 }
 
