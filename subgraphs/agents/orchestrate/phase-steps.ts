@@ -12,7 +12,7 @@ import { NoValue } from './reference.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
 import { decided, type Move, skipped, waiting } from './step-transitions.ts'
 import { parkRun, type StepRow } from './store.ts'
-import { tryStep } from './try-step.ts'
+import { type Try, tryStep } from './try-step.ts'
 
 const lookEveryMs = 200
 
@@ -30,6 +30,8 @@ export async function executeSteps(
   const { concurrency, phases } = claim.definition
   const steps = phases.find(({ name }) => name === phase)?.steps ?? []
   const byName = new Map(steps.map((step) => [step.name, step]))
+  const all = stepsIn(claim.definition).map(({ step }) => step)
+  const conditions = steps.flatMap(conditionsOn)
   const underWay = new Map<string, Promise<void>>()
   const values = new Map<Condition, unknown>()
   let failure: { error: unknown } | null = null
@@ -47,8 +49,10 @@ export async function executeSteps(
     journal.throwIfBroken()
     signal.throwIfAborted()
     await hear(execution, phase)
-    await readValues(execution, steps, values)
-    const schedule = scheduleNow(execution, phase, iteration, values)
+    await readValues(execution, all, conditions, values)
+    const rows = Map.groupBy(journal.steps.values(), ({ name }) => name ?? '')
+    const valueFor = (condition: Condition) => values.get(condition)
+    const schedule = scheduleOf({ iteration, phase, steps: all, rows, valueFor })
     const open = rowsOf(journal, phase).filter((row) => !underWay.has(row.id) && schedule.isOpen(row))
     const isHeld = execution.held() !== null || state.exhausted !== null
     let hasChanged = false
@@ -62,9 +66,9 @@ export async function executeSteps(
         void next(journal, iteration)
         hasChanged = true
       } else if (underWay.size < concurrency) {
-        const facts = { endingOf: schedule.endingOf, valueFor: (each: Condition) => values.get(each) }
+        const facts = { endingOf: schedule.endingOf, valueFor }
         const tokens = knownTokens(execution, step, row)
-        const actOn = (current: StepRow) => act(execution, state, step, current, facts)
+        const actOn: Try['act'] = (current, begun) => act(execution, state, step, current, facts, begun)
         begin(row.id, () => tryStep(execution, state, { step, row, iteration, tokens, act: actOn }))
       }
     }
@@ -88,23 +92,27 @@ function throwIfAny(failure: { error: unknown } | null): void {
 
 const rowsOf = ({ steps }: Journal, phase: string) => [...steps.values()].filter((row) => row.phase === phase)
 
+/** Those on an output, which has to be read. */
+const conditionsOn = (step: PlanStepDefinition): Condition[] =>
+  [...(step.when ?? []), ...(step.action === 'gate' ? (step.expect ?? []) : [])].filter(
+    ({ path }) => path !== undefined,
+  )
+
 /** Reads once what conditions point to, as soon as it is there. */
 async function readValues(
   { claim, journal, lease }: Execution,
   steps: readonly PlanStepDefinition[],
+  conditions: readonly Condition[],
   values: Map<Condition, unknown>,
 ): Promise<void> {
-  const byName = new Map(stepsIn(claim.definition).map(({ step }) => [step.name, step]))
-  const rows = Map.groupBy(journal.steps.values(), ({ name }) => name)
-  const conditions = steps.flatMap((step) => [
-    ...(step.when ?? []),
-    ...(step.action === 'gate' ? (step.expect ?? []) : []),
-  ])
   for (const condition of conditions) {
     const { path, step: name } = condition
-    const step = byName.get(name)
-    const isDone = rows.get(name)?.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
-    if (path === undefined || !step || !isDone || values.has(condition)) continue
+    if (path === undefined || values.has(condition)) continue
+    const step = steps.find((each) => each.name === name)
+    const rows = [...journal.steps.values()].filter((row) => row.name === name)
+    const isDone =
+      rows.length > 0 && rows.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
+    if (!step || !isDone) continue
     await journal.written()
     const value = await inTransaction(lease.pool, internalSettings, (tx) =>
       outputAt(tx, claim.id, step, path),
@@ -115,17 +123,6 @@ async function readValues(
     })
     values.set(condition, value)
   }
-}
-
-function scheduleNow(
-  { claim, journal }: Execution,
-  phase: string,
-  iteration: number,
-  values: ReadonlyMap<Condition, unknown>,
-): Schedule {
-  const rows = Map.groupBy(journal.steps.values(), ({ name }) => name ?? '')
-  const steps = stepsIn(claim.definition).map(({ step }) => step)
-  return scheduleOf({ iteration, phase, steps, rows, valueFor: (condition) => values.get(condition) })
 }
 
 /** What is to be done with an open row now: a try, a move that takes no time, or nothing yet. */

@@ -28,7 +28,7 @@ export async function executeRun(execution: Execution): Promise<void> {
   const state: State = { budget: openBudget(journal), exhausted: null }
   const [phases = []] = await inTransaction(floor.pool, internalSettings, (tx) => phasesOf(tx, [claim.id]))
   takeUp(execution, state, agents)
-  await execution.takeGrants()
+  if (claim.granted) await execution.takeGrants()
   if (claim.ending) return await endRun(execution, state, claim.ending)
   for (let iteration = Math.max(journal.run.iteration, 1); ; iteration++) {
     if (execution.held() !== null) return await hold(execution, state)

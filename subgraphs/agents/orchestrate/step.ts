@@ -75,7 +75,10 @@ async function executeStep(
     row,
     iteration,
     tokens: null,
-    act: async () => ({ note: await act({ ...caller, agent, tokensPerCall, attempt: `${iteration}` }) }),
+    async act(_, begun) {
+      await begun
+      return { note: await act({ ...caller, agent, tokensPerCall, attempt: `${iteration}` }) }
+    },
   })
   await execution.journal.written()
 }
