@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stage } from './stage.ts'
 import type { Told } from './verdict.ts'
 
@@ -23,6 +24,8 @@ export type Incidents = {
   since(at: number): Promise<TellingMore[]>
 }
 
+type Answer = { incidents: { edges: { node: Incident }[] } }
+
 const query = `query { incidents(first: 50) { edges { node {
   id symptom subject { kind id } agent { id } pool { name } status detectedAt escalatedAt context policy timeline { kind text action succeeded }
 } } } }`
@@ -35,7 +38,7 @@ export async function openIncidents(stage: Stage): Promise<Incidents> {
   return {
     async since(at) {
       if (__type === null) return []
-      const { incidents } = await stage.ask<{ incidents: { edges: { node: Incident }[] } }>(query)
+      const { incidents } = await whenOpen(() => stage.ask<Answer>(query))
       return incidents.edges
         .map(({ node }) => node)
         .filter(({ detectedAt }) => Date.parse(detectedAt) >= at)
@@ -54,5 +57,20 @@ export async function openIncidents(stage: Stage): Promise<Incidents> {
           ),
         }))
     },
+  }
+}
+
+const openWithinMs = 10_000
+
+/** A fault may leave the graph closed for a moment. */
+async function whenOpen<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + openWithinMs
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await sleep(500)
+    }
   }
 }

@@ -25,6 +25,18 @@ export async function* runSeries({ faults, seeds, kafka, policies }: Series): As
     stage = null
     await left?.[Symbol.asyncDispose]()
   }
+  /** What keeps it from being looked at at all, as a graph that answers nobody any more, is told, and gets a new world. */
+  const tryTwice = async (fault: Fault, seed: number): Promise<Trial> => {
+    for (let tries = 1; ; tries++)
+      try {
+        stage ??= await setStage({ kafka })
+        return await tryFault(stage, fault, seed)
+      } catch (error) {
+        if (tries === 2) throw error
+        console.log(`${fault.kind} ${seed} is tried again in a new world: ${String(error)}`)
+        await leave()
+      }
+  }
   try {
     for (const seed of seeds)
       for (const fault of faults) {
@@ -33,8 +45,7 @@ export async function* runSeries({ faults, seeds, kafka, policies }: Series): As
           console.log(`a new world: ${why}`)
           await leave()
         }
-        stage ??= await setStage({ kafka })
-        yield await tryFault(stage, fault, seed)
+        yield await tryTwice(fault, seed)
       }
   } finally {
     await leave()
