@@ -19,18 +19,18 @@ const open = ['OPEN', 'MITIGATING']
 export async function* runSeries({ faults, seeds, kafka, policies }: Series): AsyncGenerator<Trial> {
   // What starts the world reads its settings there; empty: its own.
   process.env.INCIDENT_POLICIES = policies === 'off' ? 'off' : ''
-  let stage: Stage | null = null
+  const world: { stage: Stage | null } = { stage: null }
   const leave = async () => {
-    const left = stage
-    stage = null
+    const left = world.stage
+    world.stage = null
     await left?.[Symbol.asyncDispose]()
   }
   /** What keeps it from being looked at at all, as a graph that answers nobody any more, is told, and gets a new world. */
   const tryTwice = async (fault: Fault, seed: number): Promise<Trial> => {
     for (let tries = 1; ; tries++)
       try {
-        stage ??= await setStage({ kafka })
-        return await tryFault(stage, fault, seed)
+        world.stage ??= await setStage({ kafka })
+        return await tryFault(world.stage, fault, seed)
       } catch (error) {
         if (tries === 2) throw error
         console.log(`${fault.kind} ${seed} is tried again in a new world: ${String(error)}`)
@@ -40,7 +40,7 @@ export async function* runSeries({ faults, seeds, kafka, policies }: Series): As
   try {
     for (const seed of seeds)
       for (const fault of faults) {
-        const why = stage && (await whatIsNotWhole(stage))
+        const why = world.stage && (await whatIsNotWhole(world.stage))
         if (why) {
           console.log(`a new world: ${why}`)
           await leave()
