@@ -1,24 +1,21 @@
-import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
-import { type Floor, internalSettings, type Subgraph, settingsOf } from '../kit/subgraph.ts'
-import { type AgentsFloor, prepareFloor } from './context.ts'
+import { internalSettings, settingsOf } from '../kit/subgraph.ts'
 import { inboxTopics, topic } from './events.ts'
-import { subgraph } from './index.ts'
 import { readPlan } from './orchestrate/definition.ts'
 import { insertRun } from './orchestrate/store.ts'
-import { type AgentPoolServer, servePool } from './runtime/edge.ts'
-import { sameThread } from './runtime/testing.ts'
+import { servePool } from './runtime/edge.ts'
+import { threadWith } from './runtime/testing.ts'
 import { skill } from './skills/skill.ts'
 import { insertHeartbeats, strayIn } from './store.ts'
+import { testPools } from './testing.ts'
 
 const stack = new AsyncDisposableStack()
 let graph: TestSubgraph
-let pool: AgentPoolServer
 const anonymous: Caller = { organization: null }
 const everything = ['agents:write', 'agents:deploy', 'org:admin']
 const owner = (organization: string): Caller => ({ organization, scopes: everything })
@@ -33,37 +30,11 @@ const echo = skill({
   run: ({ text }) => ({ text }),
 })
 
-const pools: Record<string, string> = {}
-
-/** With a pool that is known only once the keys are there. */
-const withPools = <F extends Floor>(floor: F): F => ({
-  ...floor,
-  config: { ...floor.config, agentPools: pools },
-})
-const pooled: Subgraph<AgentsFloor> = {
-  ...subgraph,
-  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
-  async start(floor) {
-    await startPool(floor.config.keysDir ?? '', 0)
-    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
-  },
-}
-
-async function startPool(keysDir: string, port: number) {
-  pool = await servePool({
-    name: 'foundation',
-    host: '127.0.0.1',
-    port,
-    keys: await openKeys(keysDir, 'internal'),
-    startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
-    log: createLog('test', 'silent'),
-  })
-  pools.foundation = pool.url
-}
+const pools = testPools({ startThread: threadWith(echo) })
 
 beforeAll(async () => {
-  graph = stack.use(await testSubgraph(pooled, [topic, ...inboxTopics]))
-  stack.defer(() => pool.stop())
+  graph = stack.use(await testSubgraph(pools.subgraph, [topic, ...inboxTopics]))
+  stack.use(pools)
 })
 afterAll(() => stack.disposeAsync())
 
@@ -179,7 +150,7 @@ async function agentElsewhere(agentId: string) {
     host: '127.0.0.1',
     port: 0,
     keys: graph.internal,
-    startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
+    startThread: threadWith(echo),
     log: createLog('test', 'silent'),
     deployments: [
       { agentId, deploymentId: '1', manifest: parse(manifest(agentId)) as Record<string, unknown> },
@@ -477,17 +448,19 @@ test('an agent is deployed once, opened, and brought back to a pool that lost it
   expect(foreign.errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }])
   const first = await deploy('placed', owner('ossa'))
   expect(first.data).toMatchObject({
-    deployAgent: { status: 'DEPLOYING', health: 'HEALTHY', endpoint: `${pool.url}/a2a/placed` },
+    deployAgent: {
+      status: 'DEPLOYING',
+      health: 'HEALTHY',
+      endpoint: `${pools.urlOf('foundation')}/a2a/placed`,
+    },
   })
   expect((await deploy('placed', owner('ossa'))).data).toEqual(first.data)
   const activate = 'mutation { activateAgent(agentId: "placed") { status } }'
   expect((await graph.ask(activate, {}, owner('ossa'))).data).toEqual({ activateAgent: { status: 'ACTIVE' } })
 
-  const { port } = new URL(pool.url)
-  await pool.stop()
-  await startPool(graph.config.keysDir ?? '', Number(port))
+  await pools.restart('foundation')
   const card = await graph.eventually(
-    () => fetch(`${pool.url}/a2a/placed/.well-known/agent-card.json`),
+    () => fetch(`${pools.urlOf('foundation')}/a2a/placed/.well-known/agent-card.json`),
     ({ status }) => status === 200,
   )
   expect(await card.json()).toMatchObject({ name: 'placed' })
@@ -497,7 +470,9 @@ test('an agent is deployed once, opened, and brought back to a pool that lost it
   expect((await graph.ask(retire, {}, owner('ossa'))).data).toEqual({
     retireAgent: { status: 'RETIRED', endpoint: null },
   })
-  expect((await fetch(`${pool.url}/a2a/placed/.well-known/agent-card.json`)).status).not.toBe(200)
+  expect(
+    (await fetch(`${pools.urlOf('foundation')}/a2a/placed/.well-known/agent-card.json`)).status,
+  ).not.toBe(200)
 })
 
 test('an agent that moved lives where it was deployed last, and the pool that it left lets it go', async () => {

@@ -5,25 +5,20 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { openKeys } from '@community/infra/keys.ts'
-import { createLog } from '@community/infra/log.ts'
 import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
-import { type Floor, internalSettings, type Subgraph } from '../../kit/subgraph.ts'
-import { type AgentsFloor, prepareFloor } from '../context.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { subgraph } from '../index.ts'
-import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
-import { sameThread } from '../runtime/testing.ts'
+import { threadWith } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
+import { testPools } from '../testing.ts'
 
 const stack = new AsyncDisposableStack()
 let graph: TestSubgraph
-const pools: Record<string, string> = {}
-const servers: Record<string, AgentPoolServer> = {}
 const person = {
   organization: 'ossa',
   scopes: ['agents:write', 'agents:deploy', 'agents:invoke', 'org:admin'],
@@ -41,31 +36,7 @@ const echo = skill({
   },
 })
 
-/** With pools that are known only once the keys are there. */
-const withPools = <F extends Floor>(floor: F): F => ({
-  ...floor,
-  config: { ...floor.config, agentPools: pools },
-})
-const pooled: Subgraph<AgentsFloor> = {
-  ...subgraph,
-  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
-  async start(floor) {
-    for (const name of ['foundation', 'community']) {
-      const keys = await openKeys(floor.config.keysDir ?? '', 'internal')
-      const server = await servePool({
-        name,
-        host: '127.0.0.1',
-        port: 0,
-        keys,
-        startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
-        log: createLog('test', 'silent'),
-      })
-      servers[name] = server
-      pools[name] = server.url
-    }
-    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
-  },
-}
+const pools = testPools({ names: ['foundation', 'community'], startThread: threadWith(echo) })
 
 // As ours, in less time.
 const policies = `
@@ -107,11 +78,9 @@ beforeAll(async () => {
   const file = join(tmpdir(), `policies-${process.pid}.yaml`)
   await writeFile(file, policies)
   graph = stack.use(
-    await testSubgraph(pooled, [topic, usageTopic, ...inboxTopics], { INCIDENT_POLICIES: file }),
+    await testSubgraph(pools.subgraph, [topic, usageTopic, ...inboxTopics], { INCIDENT_POLICIES: file }),
   )
-  stack.defer(async () => {
-    for (const server of Object.values(servers)) await server.stop()
-  })
+  stack.use(pools)
 })
 afterAll(() => stack.disposeAsync())
 
@@ -426,7 +395,7 @@ test('what no policy covers is escalated at once with its context, and a person 
 test('the agents of a pool that does not come back are hosted by another', async () => {
   await activeAgent('homeless', { pool: 'foundation' })
   expect(await call('homeless', 'hello')).toBe('OK')
-  await servers.foundation?.stop()
+  await pools.stop('foundation')
   const resolved = await incidentThat('foundation', 'RESOLVED')
   expect(resolved).toMatchObject({ symptom: 'POOL_UNREACHABLE', policy: 'unreachable' })
   expect(steps(resolved)).toEqual([

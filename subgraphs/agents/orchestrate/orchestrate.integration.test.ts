@@ -18,7 +18,7 @@ import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
-import { sameThread } from '../runtime/testing.ts'
+import { threadWith } from '../runtime/testing.ts'
 import type { AgentStatus } from '../schema.generated.ts'
 import { skill } from '../skills/skill.ts'
 import { openBudget } from './budget.ts'
@@ -100,10 +100,7 @@ beforeAll(async () => {
     port: 0,
     keys: keys.internal,
     log,
-    startThread: sameThread({
-      skills: new Map([echo, rude].map((each) => [each.name, each])),
-      graphOf: () => async () => ({}),
-    }),
+    startThread: threadWith(echo, rude),
   })
   stack.defer(() => pool.stop())
   floor = {

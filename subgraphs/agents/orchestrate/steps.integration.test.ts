@@ -19,7 +19,7 @@ import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
-import { sameThread } from '../runtime/testing.ts'
+import { threadWith } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
 import { checkPlan } from './check.ts'
 import { readPlan } from './definition.ts'
@@ -124,7 +124,7 @@ beforeAll(async () => {
     port: 0,
     keys: keys.internal,
     log,
-    startThread: sameThread({ skills: new Map([[note.name, note]]), graphOf: () => async () => ({}) }),
+    startThread: threadWith(note),
   })
   stack.defer(() => pool.stop())
   const server = createServer((request, response) => void stranger(request, response))

@@ -1,20 +1,14 @@
-import { openKeys } from '@community/infra/keys.ts'
-import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
-import type { Floor, Subgraph } from '../../kit/subgraph.ts'
-import { type AgentsFloor, prepareFloor } from '../context.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
-import { subgraph } from '../index.ts'
-import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
-import { sameThread } from '../runtime/testing.ts'
+import { threadWith } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
+import { testPools } from '../testing.ts'
 
 const stack = new AsyncDisposableStack()
 let graph: TestSubgraph
-let pool: AgentPoolServer
 
 const owner: Caller = {
   organization: 'ossa',
@@ -39,27 +33,7 @@ const echo = skill({
   },
 })
 
-const pools: Record<string, string> = {}
-const withPools = <F extends Floor>(floor: F): F => ({
-  ...floor,
-  config: { ...floor.config, agentPools: pools },
-})
-const pooled: Subgraph<AgentsFloor> = {
-  ...subgraph,
-  prepare: (floor, undo) => prepareFloor(withPools(floor), undo),
-  async start(floor) {
-    pool = await servePool({
-      name: 'foundation',
-      host: '127.0.0.1',
-      port: 0,
-      keys: await openKeys(floor.config.keysDir ?? '', 'internal'),
-      startThread: sameThread({ skills: new Map([[echo.name, echo]]), graphOf: () => async () => ({}) }),
-      log: createLog('test', 'silent'),
-    })
-    pools.foundation = pool.url
-    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
-  },
-}
+const pools = testPools({ startThread: threadWith(echo) })
 
 const schema = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
 const manifestOf = (name: string) =>
@@ -96,8 +70,8 @@ const manifestOf = (name: string) =>
   })
 
 beforeAll(async () => {
-  graph = stack.use(await testSubgraph(pooled, [topic, ...inboxTopics]))
-  stack.defer(() => pool.stop())
+  graph = stack.use(await testSubgraph(pools.subgraph, [topic, ...inboxTopics]))
+  stack.use(pools)
   for (const id of ['plan-echo', 'plan-other']) {
     const source = manifestOf(id)
     await done('mutation ($source: String!) { registerAgent(source: $source) { id } }', { source })
@@ -110,7 +84,7 @@ beforeAll(async () => {
     organizationId: 'ossa',
     visibility: 'PUBLIC',
     status: 'ACTIVE',
-    endpoint: `${pool.url}/a2a/plan-echo`,
+    endpoint: `${pools.urlOf('foundation')}/a2a/plan-echo`,
     pool: { name: 'foundation' },
     capabilities: [{ name: 'repeat-text', output: schema }],
   })

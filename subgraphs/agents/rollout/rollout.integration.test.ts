@@ -1,4 +1,3 @@
-import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -6,18 +5,14 @@ import { z } from 'zod'
 import { loopback } from '../../../test/outbound.ts'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { invoke } from '../../kit/invoke.ts'
-import type { Subgraph } from '../../kit/subgraph.ts'
-import { type AgentsFloor, prepareFloor } from '../context.ts'
 import { inboxTopics, topic } from '../events.ts'
-import { subgraph } from '../index.ts'
-import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
-import { sameThread } from '../runtime/testing.ts'
+import { threadWith } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
+import { testPools } from '../testing.ts'
 
 const stack = new AsyncDisposableStack()
 let graph: TestSubgraph
-let pool: AgentPoolServer
 const owner: Caller = {
   subject: 'olga',
   organization: 'ossa',
@@ -47,27 +42,11 @@ const tell = skill({
   },
 })
 
-const pools: Record<string, string> = {}
-const pooled: Subgraph<AgentsFloor> = {
-  ...subgraph,
-  prepare: (floor, undo) => prepareFloor({ ...floor, config: { ...floor.config, agentPools: pools } }, undo),
-  async start(floor) {
-    pool = await servePool({
-      name: 'foundation',
-      host: '127.0.0.1',
-      port: 0,
-      keys: await openKeys(floor.config.keysDir ?? '', 'internal'),
-      startThread: sameThread({ skills: new Map([[tell.name, tell]]), graphOf: () => async () => ({}) }),
-      log: createLog('test', 'silent'),
-    })
-    pools.foundation = pool.url
-    return (await subgraph.start?.(floor)) ?? { stop: async () => undefined }
-  },
-}
+const pools = testPools({ startThread: threadWith(tell) })
 
 beforeAll(async () => {
-  graph = stack.use(await testSubgraph(pooled, [topic, ...inboxTopics]))
-  stack.defer(() => pool.stop())
+  graph = stack.use(await testSubgraph(pools.subgraph, [topic, ...inboxTopics]))
+  stack.use(pools)
 })
 afterAll(() => stack.disposeAsync())
 
@@ -122,7 +101,7 @@ const rollBack = (id: string, from: string | null) =>
     owner,
   )
 const answering = async (agentId: string) => {
-  const endpoint = `${pool.url}/a2a/${agentId}`
+  const endpoint = `${pools.urlOf('foundation')}/a2a/${agentId}`
   const call = {
     endpoint,
     agentId,
@@ -147,7 +126,7 @@ const rolloutsOf = async (id: string, caller = owner) => {
   }))
 }
 const hostedAgents = async () => {
-  const runtime = localRuntime({ pools, keys: graph.internal, log: createLog('test', 'silent') })
+  const runtime = localRuntime({ pools: pools.urls, keys: graph.internal, log: createLog('test', 'silent') })
   return (await runtime.hosted('foundation')).map(({ agentId }) => agentId)
 }
 const activate = (id: string) =>

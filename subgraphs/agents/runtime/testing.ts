@@ -1,4 +1,5 @@
 import { MessageChannel } from 'node:worker_threads'
+import type { Skill } from '../skills/skill.ts'
 import { type ReplicaOptions, serveReplica } from './serve-replica.ts'
 import type { StartThread } from './thread.ts'
 
@@ -18,3 +19,7 @@ export const sameThread =
       },
     }
   }
+
+/** One that runs these skills, which ask nothing of the graph. */
+export const threadWith = (...skills: Skill[]): StartThread =>
+  sameThread({ skills: new Map(skills.map((each) => [each.name, each])), graphOf: () => async () => ({}) })

@@ -1,53 +1,23 @@
-import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loopback } from '../../../test/outbound.ts'
 import { type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { invoke } from '../../kit/invoke.ts'
-import type { Subgraph } from '../../kit/subgraph.ts'
-import type { AgentsFloor } from '../context.ts'
 import { inboxTopics, topic } from '../events.ts'
-import { subgraph } from '../index.ts'
-import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
 import { workerThread } from '../runtime/thread.ts'
+import { testPools } from '../testing.ts'
 
 const stack = new AsyncDisposableStack()
 const log = createLog('test', 'silent')
-const pools: Record<string, string> = {}
+const startThread = workerThread(new URL('../runtime/testing-thread.ts', import.meta.url))
+const pools = testPools({ startThread, most: 2 })
 let graph: TestSubgraph
-let pool: AgentPoolServer
-
-const withPools = (floor: AgentsFloor): AgentsFloor => ({
-  ...floor,
-  config: { ...floor.config, agentPools: pools },
-})
-const pooled: Subgraph<AgentsFloor> = {
-  ...subgraph,
-  context: (base, floor) => subgraph.context?.(base, withPools(floor)) ?? base,
-  async start(floor) {
-    await startPool(floor.config.keysDir ?? '', 0)
-    return (await subgraph.start?.(withPools(floor))) ?? { stop: async () => undefined }
-  },
-}
-
-async function startPool(keysDir: string, port: number): Promise<void> {
-  pool = await servePool({
-    name: 'foundation',
-    host: '127.0.0.1',
-    port,
-    keys: await openKeys(keysDir, 'internal'),
-    startThread: workerThread(new URL('../runtime/testing-thread.ts', import.meta.url)),
-    most: 2,
-    log,
-  })
-  pools.foundation = pool.url
-}
 
 beforeAll(async () => {
-  graph = stack.use(await testSubgraph(pooled, [topic, ...inboxTopics]))
-  stack.defer(() => pool.stop())
-  const runtime = localRuntime({ pools, keys: graph.internal, log })
+  graph = stack.use(await testSubgraph(pools.subgraph, [topic, ...inboxTopics]))
+  stack.use(pools)
+  const runtime = localRuntime({ pools: pools.urls, keys: graph.internal, log })
   await runtime.deploy({
     agentId: 'worker',
     pool: 'foundation',
@@ -93,7 +63,7 @@ async function callUntil(isEnough: () => boolean): Promise<void> {
   const caller = async () => {
     while (!isEnough()) {
       const { outcome } = await invoke({
-        endpoint: `${pool.url}/a2a/worker`,
+        endpoint: `${pools.urlOf('foundation')}/a2a/worker`,
         outbound: loopback,
         agentId: 'worker',
         capability: 'work',
@@ -147,8 +117,7 @@ test('a pool whose replica is busy gets another, which answers; a pool that is a
 })
 
 test('a pool that was started anew gets its replicas again', async () => {
-  await pool.stop()
-  await startPool(graph.config.keysDir ?? '', Number(new URL(pool.url).port))
+  await pools.restart('foundation')
   await graph.eventually(
     () => poolNamed('foundation'),
     (each) => each?.desiredReplicas === 2 && each.replicas === 2,
