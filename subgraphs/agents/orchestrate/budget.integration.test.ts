@@ -1,20 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
-import { readConfig } from '@community/infra/config.ts'
-import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
-import { openKeys } from '@community/infra/keys.ts'
-import { createLog } from '@community/infra/log.ts'
-import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { testDatabase } from '../../../test/database.ts'
-import { loopback } from '../../../test/outbound.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import type { Floor } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
 import { checkPlan } from './check.ts'
@@ -23,7 +11,8 @@ import { grantTokens } from './grants.ts'
 import type { KnownAgent } from './known.ts'
 import { openLocate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
-import { insertRun, runsById, type StepRow, stepsOf } from './store.ts'
+import { insertRun, type StepRow } from './store.ts'
+import { runsOn, serveAgents, testFloor } from './testing.ts'
 
 const workflows = Number(process.env.BUDGET_WORKFLOWS ?? 20)
 const seed = Number(process.env.BUDGET_SEED ?? 20_261_125)
@@ -43,48 +32,24 @@ const used = { tokens: 0, calls: 0 }
 const schema = { type: 'object' }
 
 beforeAll(async () => {
-  const database = stack.use(await testDatabase())
-  const folder = await mkdtemp(join(tmpdir(), 'budget-'))
-  stack.defer(() => rm(folder, { recursive: true }))
-  const keys = { internal: await openKeys(folder, 'internal'), issuer: await openKeys(folder, 'issuer') }
-  const log = createLog('test', 'silent')
-  const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
-  stack.defer(() => eventLog.close())
-  const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
-  stack.defer(() => postgres.end())
-  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  stack.defer(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const base = stack.use(await testFloor())
+  const { url } = stack.use(await serveAgents(answer))
   floor = {
-    log,
-    pool: postgres,
-    eventLog,
-    nudge: () => undefined,
-    outbound: loopback,
+    ...base.floor,
     usage: {
+      ...base.floor.usage,
       record({ tokensIn, tokensOut }) {
         used.tokens += tokensIn + tokensOut
         used.calls++
       },
-      flush: () => Promise.resolve(),
-      stop: () => Promise.resolve(),
     },
-    config: readConfig({ DATABASE_URL: database.adminUrl }),
-    keys: { ...keys, certificate: keys.internal },
-    graph: { ask: () => Promise.reject(new Error('nothing is asked of the graph')) },
   }
   for (const id of known.keys()) await introduce(id, `${url}/${id}`)
 })
 
 afterAll(() => stack.disposeAsync())
 
-const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
-  inTransaction(floor.pool, internalSettings, fn)
+const { internal, run: runOf, steps: rowsOf } = runsOn(() => floor)
 
 /** One message: counted as it came and as it is answered, then answered, refused or dropped as it asks for. */
 async function answer(request: IncomingMessage, response: ServerResponse) {
@@ -237,9 +202,9 @@ function workflow(number: number, random: () => number) {
 async function ended(id: string, grants: readonly number[]) {
   const left = [...grants]
   for (;;) {
-    const [run] = await internal((tx) => runsById(tx, [id]))
+    const run = await runOf(id)
     if (run?.finishedAt) return run
-    const rows = await internal((tx) => stepsOf(tx, id))
+    const rows = await rowsOf(id)
     const tokens = rows.some(({ awaitsTokens }) => awaitsTokens !== null) ? left.shift() : undefined
     if (tokens !== undefined)
       await internal((tx) => grantTokens(tx, id, { tokens, reason: 'random', by: 'test' }))
@@ -295,7 +260,7 @@ test(`in ${workflows} random workflows of seed ${seed} no token is over, and eac
     used.calls = 0
     await internal((tx) => insertRun(tx, { definition, organizationId: 'ossa', startedBy: 'test' }))
     const run = await ended(name, grants)
-    const rows = await internal((tx) => stepsOf(tx, name))
+    const rows = await rowsOf(name)
     const budgets = await told(name)
     expect(budgets).toHaveLength(run.version)
     let granted = 0

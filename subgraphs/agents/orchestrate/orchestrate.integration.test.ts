@@ -1,20 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readConfig } from '@community/infra/config.ts'
-import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
-import { openKeys } from '@community/infra/keys.ts'
-import { createLog } from '@community/infra/log.ts'
-import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
-import { testDatabase } from '../../../test/database.ts'
-import { loopback } from '../../../test/outbound.ts'
 import { GraphError } from '../../kit/graph.ts'
-import { startUsage } from '../../kit/invoke.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import type { Floor } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
@@ -39,6 +30,7 @@ import {
   runsById,
   stepsOf,
 } from './store.ts'
+import { runsOn, testFloor } from './testing.ts'
 import { LeaseLost } from './transition.ts'
 
 const stack = new AsyncDisposableStack()
@@ -80,20 +72,13 @@ const rude = skill({
 })
 
 beforeAll(async () => {
-  const database = stack.use(await testDatabase())
-  const folder = await mkdtemp(join(tmpdir(), 'orchestrate-'))
-  stack.defer(() => rm(folder, { recursive: true }))
-  fleet = join(folder, 'fleet')
+  const base = stack.use(
+    await testFloor({ ask: async (query, variables) => (await answer(query, variables)) as never }),
+  )
+  ;({ floor } = base)
+  fleet = join(base.folder, 'fleet')
   await mkdir(fleet)
-  const keys = { internal: await openKeys(folder, 'internal'), issuer: await openKeys(folder, 'issuer') }
-  const log = createLog('test', 'silent')
-  const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
-  stack.defer(() => eventLog.close())
-  await eventLog.ensureTopics([usageTopic])
-  const usage = startUsage({ eventLog, source: 'test', log })
-  stack.defer(() => usage.stop())
-  const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
-  stack.defer(() => postgres.end())
+  const { keys, log } = floor
   pool = await servePool({
     name: 'foundation',
     host: '127.0.0.1',
@@ -103,17 +88,6 @@ beforeAll(async () => {
     startThread: threadWith(echo, rude),
   })
   stack.defer(() => pool.stop())
-  floor = {
-    log,
-    pool: postgres,
-    eventLog,
-    nudge: () => undefined,
-    outbound: loopback,
-    usage,
-    config: readConfig({ DATABASE_URL: database.adminUrl }),
-    keys: { ...keys, certificate: keys.internal },
-    graph: { ask: async (query, variables) => (await answer(query, variables)) as never },
-  }
   for (let number = 1; number <= 6; number++) await writeAgent(`worker-${number}`, number, 'small')
   for (let number = 7; number <= 9; number++) await writeAgent(`other-${number}`, number, 'other')
   await writeAgent('rude-10', 10, 'rude')
@@ -246,8 +220,7 @@ const shown = (agent: Agent) => ({
         },
 })
 
-const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
-  inTransaction(floor.pool, internalSettings, fn)
+const { internal, ended } = runsOn(() => floor)
 const outcome = (id: string) => internal((tx) => insertOutcome(tx, { id, status: 'CERTIFIED', reasons: [] }))
 
 type Settings = {
@@ -300,14 +273,6 @@ const start = (name: string, settings?: Settings) =>
   internal((tx) =>
     insertRun(tx, { definition: definitionOf(name, settings), organizationId: 'ossa', startedBy: 'test' }),
   )
-
-async function ended(id: string) {
-  for (;;) {
-    const [run] = await internal((tx) => runsById(tx, [id]))
-    if (run?.finishedAt) return run
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
 
 async function history(runId: string) {
   const { rows } = await internal((tx) =>

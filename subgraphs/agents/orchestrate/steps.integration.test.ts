@@ -1,22 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { readConfig } from '@community/infra/config.ts'
-import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
-import { openKeys } from '@community/infra/keys.ts'
-import { createLog } from '@community/infra/log.ts'
-import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
-import { testDatabase } from '../../../test/database.ts'
-import { loopback } from '../../../test/outbound.ts'
-import { startUsage } from '../../kit/invoke.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { usageTopic } from '../events.ts'
+import type { Floor } from '../../kit/subgraph.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
 import { threadWith } from '../runtime/testing.ts'
@@ -28,15 +17,8 @@ import type { KnownAgent } from './known.ts'
 import type { Locate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { outputsOf } from './output.ts'
-import {
-  decideStep,
-  insertRun,
-  requestCancellation,
-  requestPause,
-  runsById,
-  type StepRow,
-  stepsOf,
-} from './store.ts'
+import { decideStep, insertRun, requestCancellation, requestPause } from './store.ts'
+import { runsOn, serveAgents, testFloor, until } from './testing.ts'
 
 const stack = new AsyncDisposableStack()
 let floor: Floor
@@ -104,20 +86,11 @@ const schema = { type: 'object', required: ['text'], properties: { text: { type:
 const hosted = ['alpha', 'beta', 'gamma']
 
 beforeAll(async () => {
-  const database = stack.use(await testDatabase())
-  const folder = await mkdtemp(join(tmpdir(), 'steps-'))
-  stack.defer(() => rm(folder, { recursive: true }))
-  fleet = join(folder, 'fleet')
+  const base = stack.use(await testFloor({ ask: async (_query, variables) => answer(variables) as never }))
+  ;({ floor } = base)
+  fleet = join(base.folder, 'fleet')
   await mkdir(fleet)
-  const keys = { internal: await openKeys(folder, 'internal'), issuer: await openKeys(folder, 'issuer') }
-  const log = createLog('test', 'silent')
-  const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
-  stack.defer(() => eventLog.close())
-  await eventLog.ensureTopics([usageTopic])
-  const usage = startUsage({ eventLog, source: 'test', log })
-  stack.defer(() => usage.stop())
-  const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
-  stack.defer(() => postgres.end())
+  const { keys, log } = floor
   pool = await servePool({
     name: 'foundation',
     host: '127.0.0.1',
@@ -127,24 +100,7 @@ beforeAll(async () => {
     startThread: threadWith(note),
   })
   stack.defer(() => pool.stop())
-  const server = createServer((request, response) => void stranger(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  stack.defer(async () => {
-    server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
-  })
-  elsewhere = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  floor = {
-    log,
-    pool: postgres,
-    eventLog,
-    nudge: () => undefined,
-    outbound: loopback,
-    usage,
-    config: readConfig({ DATABASE_URL: database.adminUrl }),
-    keys: { ...keys, certificate: keys.internal },
-    graph: { ask: async (_query, variables) => answer(variables) as never },
-  }
+  ;({ url: elsewhere } = stack.use(await serveAgents(stranger)))
   const runtime = localRuntime({ pools: { foundation: pool.url }, keys: keys.internal, log })
   for (const id of hosted)
     await runtime.deploy({
@@ -221,8 +177,7 @@ const known = new Map(
   ]),
 )
 
-const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
-  inTransaction(floor.pool, internalSettings, fn)
+const { internal, run, ended, steps, step } = runsOn(() => floor)
 
 type Settings = {
   maxIterations?: number
@@ -266,26 +221,6 @@ const ask = (name: string, agent: string, said: unknown, rest: object = {}) => (
   ...rest,
 })
 
-async function until<T>(look: () => Promise<T | null | undefined | false>): Promise<T> {
-  for (;;) {
-    const found = await look()
-    if (found) return found
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-const run = async (id: string) => (await internal((tx) => runsById(tx, [id])))[0]
-const ended = (id: string) =>
-  until(async () => {
-    const found = await run(id)
-    return found?.finishedAt ? found : null
-  })
-const steps = (id: string) => internal((tx) => stepsOf(tx, id))
-const step = async (id: string, name: string): Promise<StepRow> => {
-  const found = (await steps(id)).find((each) => each.name === name)
-  if (!found) throw new Error(`${id} has no step ${name}`)
-  return found
-}
 const isWaiting = async (id: string, name: string) =>
   (await steps(id)).some((each) => each.name === name && each.status === 'WAITING')
 const output = async (id: string, name: string) => {

@@ -1,20 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
-import { readConfig } from '@community/infra/config.ts'
-import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
-import { openKeys } from '@community/infra/keys.ts'
-import { createLog } from '@community/infra/log.ts'
-import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { testDatabase } from '../../../test/database.ts'
-import { loopback } from '../../../test/outbound.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import type { Floor } from '../../kit/subgraph.ts'
 import type { AgentStatus } from '../schema.generated.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
 import { checkPlan } from './check.ts'
@@ -32,10 +20,10 @@ import {
   renewLease,
   requestCancellation,
   requestPause,
-  runsById,
   type StepRow,
   stepsOf,
 } from './store.ts'
+import { runsOn, serveAgents, testFloor, until } from './testing.ts'
 
 const stack = new AsyncDisposableStack()
 let floor: Floor
@@ -50,34 +38,8 @@ const held = new Map<string, Promise<void>>()
 const schema = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
 
 beforeAll(async () => {
-  const database = stack.use(await testDatabase())
-  const folder = await mkdtemp(join(tmpdir(), 'strategies-'))
-  stack.defer(() => rm(folder, { recursive: true }))
-  const keys = { internal: await openKeys(folder, 'internal'), issuer: await openKeys(folder, 'issuer') }
-  const log = createLog('test', 'silent')
-  const eventLog = openPostgresEventLog({ url: database.adminUrl, partitions: 1, log })
-  stack.defer(() => eventLog.close())
-  const postgres = createPool({ url: database.url('agents'), role: 'agents', applicationName: 'test' })
-  stack.defer(() => postgres.end())
-  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  stack.defer(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  floor = {
-    log,
-    pool: postgres,
-    eventLog,
-    nudge: () => undefined,
-    outbound: loopback,
-    usage: { record: () => undefined, flush: () => Promise.resolve(), stop: () => Promise.resolve() },
-    config: readConfig({ DATABASE_URL: database.adminUrl }),
-    keys: { ...keys, certificate: keys.internal },
-    graph: { ask: () => Promise.reject(new Error('nothing is asked of the graph')) },
-  }
+  ;({ floor } = stack.use(await testFloor()))
+  ;({ url } = stack.use(await serveAgents(answer)))
   await introduce('teller')
   // In the order that they would be taken in.
   await introduce('narrow', { tokens: 40, input: { ...schema, required: ['text', 'tone'] } })
@@ -168,8 +130,7 @@ const known = new Map<string, KnownAgent>([
   ],
 ])
 
-const internal = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
-  inTransaction(floor.pool, internalSettings, fn)
+const { internal, run, ended, step } = runsOn(() => floor)
 
 type Settings = { budgetStrategy: string; tokenBudget: number; budgetWaitMs?: number; maxIterations?: number }
 
@@ -201,25 +162,6 @@ const consent = { name: 'consent', action: 'approve', message: 'Go on?' }
 
 const orchestrate = () => startOrchestrator(floor, { locate: openLocate(floor.pool, () => null) })
 
-async function until<T>(look: () => Promise<T | null | undefined | false>): Promise<T> {
-  for (;;) {
-    const found = await look()
-    if (found) return found
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-const run = async (id: string) => (await internal((tx) => runsById(tx, [id])))[0]
-const ended = (id: string) =>
-  until(async () => {
-    const found = await run(id)
-    return found?.finishedAt ? found : null
-  })
-async function step(id: string, name: string): Promise<StepRow> {
-  const found = (await internal((tx) => stepsOf(tx, id))).find((each) => each.name === name)
-  if (!found) throw new Error(`${id} has no step ${name}`)
-  return found
-}
 const becomes = (id: string, name: string, status: StepRow['status']) =>
   until(async () => {
     const found = await internal((tx) => stepsOf(tx, id))
