@@ -27,7 +27,6 @@ export async function act(
   step: PlanStepDefinition,
   row: StepRow,
   facts: Facts,
-  begun: Promise<void>,
 ): Promise<Done> {
   if (step.action === 'wait' || step.action === 'approve')
     throw new Error(`${step.name} is not done, it is waited for`)
@@ -38,12 +37,11 @@ export async function act(
     signal: AbortSignal.any([execution.signal, late]),
   }
   try {
+    if (step.action === 'gate') return await lookThrough(execution, step, facts, caller.signal)
     if (step.action === 'invoke') {
-      const { note, output } = await invokeStep(execution, caller, step, row, begun)
+      const { note, output } = await invokeStep(execution, caller, step, row)
       return { note, output: storedOutput(output) }
     }
-    await begun
-    if (step.action === 'gate') return await lookThrough(execution, step, facts, caller.signal)
     const agent = row.agentId === null ? undefined : execution.fleet.get(row.agentId)
     if (!agent) throw new StepFailed(`${row.agentId} is no agent of the fleet any more`)
     const { tokensPerCall } = execution.claim.definition
@@ -65,21 +63,14 @@ async function invokeStep(
   caller: Caller,
   step: Invoke,
   row: StepRow,
-  begun: Promise<void>,
 ): Promise<{ note: string | null; output: unknown }> {
   const { claim, journal } = execution
   const planned = claim.definition.agents?.[step.name]?.find(({ id }) => id === row.agentId)
   if (!planned) throw new Error(`the plan of ${claim.id} has no agent ${row.agentId} for ${step.name}`)
-  const { capability } = step
-  const { organizationId } = claim
-  // Meanwhile the start is written.
-  const located = caller.locate({ agentId: planned.id, organizationId, capability })
-  await Promise.all([begun, located])
-  const own: Caller = { ...caller, locate: () => located }
   const call: Call = {
     agentId: planned.id,
-    organizationId,
-    capability,
+    organizationId: claim.organizationId,
+    capability: step.capability,
     input: await inputOf(execution, step.input),
     purpose: 'STEP',
     tokens: planned.tokens,
@@ -90,7 +81,7 @@ async function invokeStep(
   for (;;) {
     if (row.sentTo === null || row.sentTo === planned.id)
       try {
-        return { note: null, output: await callAgent(own, call) }
+        return { note: null, output: await callAgent(caller, call) }
       } catch (error) {
         if (!(error instanceof NoTokensLeft) || caller.spends !== 'delegate' || row.sentTo !== null)
           throw error

@@ -12,7 +12,7 @@ import { NoValue } from './reference.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
 import { decided, type Move, skipped, waiting } from './step-transitions.ts'
 import { parkRun, type StepRow } from './store.ts'
-import { type Try, tryStep } from './try-step.ts'
+import { tryStep } from './try-step.ts'
 
 const lookEveryMs = 200
 
@@ -68,7 +68,7 @@ export async function executeSteps(
       } else if (underWay.size < concurrency) {
         const facts = { endingOf: schedule.endingOf, valueFor }
         const tokens = knownTokens(execution, step, row)
-        const actOn: Try['act'] = (current, begun) => act(execution, state, step, current, facts, begun)
+        const actOn = (current: StepRow) => act(execution, state, step, current, facts)
         begin(row.id, () => tryStep(execution, state, { step, row, iteration, tokens, act: actOn }))
       }
     }

@@ -75,10 +75,7 @@ async function executeStep(
     row,
     iteration,
     tokens: null,
-    async act(_, begun) {
-      await begun
-      return { note: await act({ ...caller, agent, tokensPerCall, attempt: `${iteration}` }) }
-    },
+    act: async () => ({ note: await act({ ...caller, agent, tokensPerCall, attempt: `${iteration}` }) }),
   })
   await execution.journal.written()
 }

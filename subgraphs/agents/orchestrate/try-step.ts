@@ -6,16 +6,13 @@ import { awaitingTokens, failed, started, succeeded } from './step-transitions.t
 import type { StepRow } from './store.ts'
 import { isPatient, strategyOf } from './strategy.ts'
 
-/**
- * `step` is null of an action on a selection; `tokens` are those that its call is known to need. Nothing may have an effect
- * before `begun`: then its start is written.
- */
+/** `step` is null of an action on a selection; `tokens` are those that its call is known to need. */
 export type Try = {
   step: PlanStepDefinition | null
   row: StepRow
   iteration: number
   tokens: number | null
-  act: (row: StepRow, begun: Promise<void>) => Promise<Done>
+  act: (row: StepRow) => Promise<Done>
 }
 
 /**
@@ -29,15 +26,15 @@ export async function tryStep(
 ): Promise<void> {
   const { journal, claim } = execution
   const strategy = strategyOf(claim.definition, step)
-  let begun = Promise.resolve()
   if (row.status !== 'RUNNING') {
-    begun = started(row)(journal, iteration)
+    const recorded = started(row)(journal, iteration)
     // In the transaction that starts the step. Who was first in line passes those who wait behind.
     if (row.awaitsTokens !== null) state.budget.reserveNow(row.id, row.awaitsTokens)
     else if (tokens !== null) state.budget.reserveNow(row.id, tokens, strategy)
+    await recorded
   }
   const current = journal.steps.get(row.id) ?? row
-  const outcome = await attempt(execution, state, row.id, () => orShort(strategy, () => act(current, begun)))
+  const outcome = await attempt(execution, state, row.id, () => orShort(strategy, () => act(current)))
   // Of what was set aside for a call that was not made nothing was used.
   if ((journal.steps.get(row.id)?.reserved ?? 0) > 0) state.budget.settle(row.id, 0)
   const move =
