@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runsOn, serveAgents, testFloor } from '../../../test/orchestrator.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
@@ -12,7 +13,6 @@ import type { KnownAgent } from './known.ts'
 import { openLocate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { insertRun, type StepRow } from './store.ts'
-import { runsOn, serveAgents, testFloor } from './testing.ts'
 
 const workflows = Number(process.env.BUDGET_WORKFLOWS ?? 20)
 const seed = Number(process.env.BUDGET_SEED ?? 20_261_125)

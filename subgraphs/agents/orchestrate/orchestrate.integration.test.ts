@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import { runsOn, testFloor } from '../../../test/orchestrator.ts'
 import { GraphError } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { usageTopic } from '../events.ts'
@@ -30,7 +31,6 @@ import {
   runsById,
   stepsOf,
 } from './store.ts'
-import { runsOn, testFloor } from './testing.ts'
 import { LeaseLost } from './transition.ts'
 
 const stack = new AsyncDisposableStack()

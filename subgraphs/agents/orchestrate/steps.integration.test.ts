@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import { runsOn, serveAgents, testFloor, until } from '../../../test/orchestrator.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
@@ -18,7 +19,6 @@ import type { Locate } from './located.ts'
 import { startOrchestrator } from './orchestrator.ts'
 import { outputsOf } from './output.ts'
 import { decideStep, insertRun, requestCancellation, requestPause } from './store.ts'
-import { runsOn, serveAgents, testFloor, until } from './testing.ts'
 
 const stack = new AsyncDisposableStack()
 let floor: Floor
@@ -325,7 +325,9 @@ test.each([
   ['binary', 'the answer has a character that is none of text'],
   ['suspended', 'policy refuses the call: suspended is SUSPENDED, it is used when ACTIVE or DEGRADED'],
 ])('an agent that is %s stalls nothing: its step fails with the reason', async (agent, error) => {
-  await start(`bad-${agent}`, [ask('bad', agent, 'x', { timeoutMs: 100 }), ask('good', 'alpha', 'x')])
+  // Who answers has time, also on a machine that is busy.
+  const timeoutMs = agent === 'silent' ? 100 : 10_000
+  await start(`bad-${agent}`, [ask('bad', agent, 'x', { timeoutMs }), ask('good', 'alpha', 'x')])
   expect(await executed(`bad-${agent}`)).toMatchObject({
     status: 'EXHAUSTED',
     done: 1,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runsOn, serveAgents, testFloor, until } from '../../../test/orchestrator.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import type { AgentStatus } from '../schema.generated.ts'
 import { insertSubtype, updateStatus, upsertAgent, upsertDeployment } from '../store.ts'
@@ -23,7 +24,6 @@ import {
   type StepRow,
   stepsOf,
 } from './store.ts'
-import { runsOn, serveAgents, testFloor, until } from './testing.ts'
 
 const stack = new AsyncDisposableStack()
 let floor: Floor

@@ -10,12 +10,17 @@ import { openPostgresEventLog } from '@community/infra/eventlog-postgres.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
 import { createPool, inTransaction, type Transaction } from '@community/infra/postgres.ts'
-import { testDatabase } from '../../../test/database.ts'
-import { loopback } from '../../../test/outbound.ts'
-import { startUsage } from '../../kit/invoke.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { usageTopic } from '../events.ts'
-import { type RunRow, runsById, type StepRow, stepsOf } from './store.ts'
+import { usageTopic } from '@community/subgraphs/agents/events.ts'
+import {
+  type RunRow,
+  runsById,
+  type StepRow,
+  stepsOf,
+} from '@community/subgraphs/agents/orchestrate/store.ts'
+import { startUsage } from '@community/subgraphs/kit/invoke.ts'
+import { type Floor, internalSettings } from '@community/subgraphs/kit/subgraph.ts'
+import { testDatabase } from './database.ts'
+import { loopback } from './outbound.ts'
 
 export type TestFloor = AsyncDisposable & {
   floor: Floor
