@@ -6,6 +6,7 @@ import {
   Pool as PgPool,
   type PoolClient,
 } from 'pg'
+import { statementNames } from './statement-names.ts'
 
 export type Db = {
   query<Row extends object = Record<string, unknown>>(
@@ -42,6 +43,7 @@ export type PoolOptions = {
 
 const connectTimeoutMs = 5_000
 const acquireTimeoutMs = 15_000
+const statementName = statementNames()
 
 export function createPool(options: PoolOptions): Pool {
   const { url, role, applicationName, max = 10, statementTimeoutMs = 15_000 } = options
@@ -58,6 +60,8 @@ export function createPool(options: PoolOptions): Pool {
     idle_in_transaction_session_timeout: 60_000,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    // A statement need not wait for the answer to the one before.
+    pipeline: true,
   })
   const pool = new PgPool({
     max,
@@ -132,7 +136,9 @@ export async function inTransaction<T>(
   const client = await pool.connect()
   let open = true
   try {
-    await client.query(beginStatement('begin', settings))
+    const begun = client.query(beginStatement('begin', settings))
+    // Where it fails, what is sent behind it fails as well, or the commit does.
+    begun.catch(() => undefined)
     const result = await fn({
       transaction: true,
       query(text, params) {
@@ -141,6 +147,7 @@ export async function inTransaction<T>(
       },
     })
     open = false
+    await begun
     const { command } = await client.query('commit')
     // After a statement that failed and was forgiven the server answers so, and raises no error.
     if (command === 'ROLLBACK')
@@ -242,13 +249,11 @@ function session(client: PoolClient): Session {
   const onEnd = () => lost.abort(new Error('the connection ended'))
   client.on('error', onError)
   client.on('end', onEnd)
-  const serially = oneAtATime()
   return {
     lost: lost.signal,
     query<Row extends object>(text: string, params: readonly unknown[] = []) {
-      return serially<{ rows: Row[]; rowCount: number | null; command: string }>(() =>
-        client.query(text, [...params]),
-      )
+      const name = params.length === 0 ? undefined : statementName(text)
+      return client.query<Row>({ ...(name !== undefined && { name }), text, values: [...params] })
     },
     release(broken = false) {
       client.off('end', onEnd)

@@ -1,10 +1,10 @@
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import type { Invocation } from '../kit/invoke.ts'
+import { reasonOf, violations } from '../kit/json-schema.ts'
 import { requireOrganization } from '../kit/principal.ts'
 import { admit, NotAdmitted } from './admission.ts'
 import { adHocBytes } from './answer-size.ts'
 import type { Context } from './context.ts'
-import { reasonOf, type Violations } from './orchestrate/fits.ts'
 import { type AgentRow, declaredTokensOf } from './store.ts'
 
 type Request = { agentId: string; capability: string; input: unknown; idempotencyKey: string | null }
@@ -13,18 +13,14 @@ const withinMs = 15_000
 const maxInputBytes = 256 * 1024
 
 /** A call outside of all runs. Throws a ClientError where it is not made; what comes of one that is, its outcome tells. */
-export async function invokeAgent(
-  context: Context,
-  violations: Violations,
-  request: Request,
-): Promise<Invocation> {
+export async function invokeAgent(context: Context, request: Request): Promise<Invocation> {
   const { db, principal, agents, outbound, keys, usage, pause } = context
   const { agentId, capability: name, input, idempotencyKey } = request
   const organizationId = requireOrganization(principal)
   const agent = await agents.load(agentId)
   if (!agent) throw notFound('agent', agentId)
   const capability = await capabilityOf(context, agentId, name)
-  checkInput(violations, capability.input, input)
+  checkInput(capability.input, input)
   const endpoint = endpointOf(context, agent)
   const messageId =
     idempotencyKey === null ? null : `${organizationId}/${principal.subject}/${idempotencyKey}`
@@ -41,7 +37,7 @@ export async function invokeAgent(
     maxBytes,
     ...(messageId === null ? {} : { idempotencyKey: messageId }),
   })
-  const told = heldTo(violations, capability.output, invocation)
+  const told = heldTo(capability.output, invocation)
   const { deployedPool: pool, organizationId: organization, visibility } = agent
   usage.record(told, { pool, organization, visibility })
   return told
@@ -59,7 +55,7 @@ async function capabilityOf({ capabilities }: Context, agentId: string, name: st
   )
 }
 
-function checkInput(violations: Violations, schema: Record<string, unknown>, input: unknown): void {
+function checkInput(schema: Record<string, unknown>, input: unknown): void {
   if (Buffer.byteLength(JSON.stringify(input)) > maxInputBytes)
     throw badInput(`the input has more than ${maxInputBytes} bytes`, 'input', 'at most 256 KiB')
   const [violation] = violations(schema, input)
@@ -100,7 +96,7 @@ function admitted(
 }
 
 /** An answer that is otherwise than declared is an error of the agent's. */
-function heldTo(violations: Violations, schema: Record<string, unknown>, invocation: Invocation): Invocation {
+function heldTo(schema: Record<string, unknown>, invocation: Invocation): Invocation {
   if (invocation.outcome !== 'OK') return invocation
   const { output, ...measured } = invocation
   const [violation] = violations(schema, output)

@@ -1,8 +1,7 @@
-import { runInNewContext } from 'node:vm'
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { valid } from 'semver'
-import { compileSchema } from './formats/json-schema.ts'
+import { type JsonSchema, SchemaError, within } from '../kit/json-schema.ts'
 import {
   anything,
   type Fields,
@@ -60,8 +59,6 @@ export type Capability = {
   examples: { description: string; input: unknown }[]
 }
 
-type JsonSchema = Record<string, unknown>
-
 // A declared pattern may backtrack without end on an example; a manifest that needs longer is refused.
 const examplesWithinMs = 1_000
 
@@ -82,7 +79,7 @@ export function manifestReader(): ReadManifest {
     const manifest = manifestOf(source.text, value)
     const own = ownRules(value, manifest)
     if (own.length > 0) throw refusalOf(source, own)
-    const examples = withinMs(examplesWithinMs, () => checkCapabilities(manifest.capabilities))
+    const examples = capabilityViolations(manifest.capabilities)
     if (examples.length > 0) throw refusalOf(source, examples)
     return manifest
   }
@@ -198,12 +195,33 @@ function ownRules({ spec }: ManifestDocument, { type, subtype, capabilities }: M
 }
 
 /** Schemas must be JSON Schema 2020-12 and self-contained, examples must be valid for the input. */
-function checkCapabilities(capabilities: readonly Capability[]): Violation[] {
+function capabilityViolations(capabilities: readonly Capability[]): Violation[] {
+  try {
+    return within(examplesWithinMs, (compiled) => checkCapabilities(capabilities, compiled))
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error
+    const expected = `schemas that the examples can be checked against in ${examplesWithinMs} ms`
+    return [{ path: ['spec', 'capabilities'], expected }]
+  }
+}
+
+type Compiled = (schema: JsonSchema) => ValidateFunction
+
+function checkCapabilities(capabilities: readonly Capability[], compiled: Compiled): Violation[] {
   const found: Violation[] = []
+  const compile = (schema: JsonSchema, path: string[]) => {
+    try {
+      return compiled(schema)
+    } catch (error) {
+      if (!(error instanceof SchemaError)) throw error
+      found.push({ path, expected: `JSON Schema 2020-12 (${error.message})` })
+      return null
+    }
+  }
   for (const [index, { input, output, examples }] of capabilities.entries()) {
     const at = ['spec', 'capabilities', `${index}`]
-    const validate = compile(input, [...at, 'input'], found)
-    compile(output, [...at, 'output'], found)
+    const validate = compile(input, [...at, 'input'])
+    compile(output, [...at, 'output'])
     for (const [number, example] of examples.entries()) {
       if (!validate || validate(example.input)) continue
       const [error] = validate.errors ?? []
@@ -212,34 +230,6 @@ function checkCapabilities(capabilities: readonly Capability[]): Violation[] {
     }
   }
   return found
-}
-
-function compile(schema: JsonSchema, path: string[], found: Violation[]) {
-  try {
-    return compileSchema(schema)
-  } catch (error) {
-    found.push({
-      path,
-      expected: `JSON Schema 2020-12 (${error instanceof Error ? error.message : 'no schema'})`,
-    })
-    return null
-  }
-}
-
-function withinMs(timeout: number, check: () => Violation[]): Violation[] {
-  try {
-    return runInNewContext('check()', { check }, { timeout }) as Violation[]
-  } catch (error) {
-    // An Error of the other context is none of this one's.
-    const { code } = error as { code?: unknown }
-    if (code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-    return [
-      {
-        path: ['spec', 'capabilities'],
-        expected: `schemas that the examples can be checked against in ${timeout} ms`,
-      },
-    ]
-  }
 }
 
 function violation({ instancePath, keyword, params, message, parentSchema }: ErrorObject): Violation {

@@ -8,7 +8,6 @@ import { importAgents } from './import.ts'
 import { resolvers as incidents } from './incidents/resolvers.ts'
 import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
-import { openViolations } from './orchestrate/fits.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placement.ts'
 import { register } from './register.ts'
@@ -16,7 +15,6 @@ import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
 
 const readDocuments = documentReader()
-const violations = openViolations()
 
 export const resolvers: Resolvers = {
   Query: {
@@ -84,7 +82,7 @@ export const resolvers: Resolvers = {
     },
     async invokeAgent(_, { agentId, capability, input, idempotencyKey }, context) {
       requireScope(context.principal, 'agents:invoke')
-      return await invokeAgent(context, violations, {
+      return await invokeAgent(context, {
         agentId: requireText(agentId, 'agentId'),
         capability: requireText(capability, 'capability'),
         input,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { coerce, valid } from 'semver'
+import { refusal } from '../../kit/json-schema.ts'
 import type { Capability } from '../manifest.ts'
 import type { AgentType } from '../schema.generated.ts'
-import { compiles } from './json-schema.ts'
 import type { Fields } from './shape.ts'
 
 /** What a foreign document is taken to say. */
@@ -122,8 +122,8 @@ function schemaOf(given: Fields | undefined, what: string, remarks: string[]): F
   // Earlier drafts differ little; what they have otherwise does not compile.
   const { $schema: _dialect, ...said } = given
   const schema = isSchema ? said : { type: 'object', properties: given }
-  const refusal = compiles(schema)
-  if (refusal === null) return schema
-  remarks.push(`${what}: anything, since its schema is none (${refusal})`)
+  const refused = refusal(schema)
+  if (refused === null) return schema
+  remarks.push(`${what}: anything, since its schema is none (${refused})`)
   return {}
 }

@@ -1,9 +1,9 @@
 import { inTransaction } from '@community/infra/postgres.ts'
+import { reasonOf, violations } from '../../kit/json-schema.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { admit, NotAdmitted, openAgentsOnly } from '../admission.ts'
 import { adHocBytes } from '../answer-size.ts'
-import { reasonOf, type Violations } from '../orchestrate/fits.ts'
 import type { Hosting } from '../runtime/hosting.ts'
 import { probe } from '../runtime/remote.ts'
 import { agentsById, capabilitiesOf, declaredTokensOf } from '../store.ts'
@@ -15,7 +15,6 @@ export const looker = 'subgraph:agents'
 /** Asks an agent for the first of its own examples, which it has to answer within a time; one without any is only looked at. */
 export async function exercise(
   floor: Floor & { hosting: Hosting },
-  violations: Violations,
   agentId: string,
   withinMs: number,
 ): Promise<Measured> {

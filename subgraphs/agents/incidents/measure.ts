@@ -1,6 +1,5 @@
 import { inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import type { Violations } from '../orchestrate/fits.ts'
 import { runsById } from '../orchestrate/store.ts'
 import type { Hosting } from '../runtime/hosting.ts'
 import { certificateOf } from './certificates.ts'
@@ -14,7 +13,6 @@ import { slowMsOf, thresholds } from './thresholds.ts'
 
 export type Measuring = {
   floor: Floor & { hosting: Hosting }
-  violations: Violations
   seen: Observed
   incident: IncidentRow
 }
@@ -37,12 +35,12 @@ const measures: Record<ObjectiveName, (measuring: Measuring) => Promise<Measured
     }
   },
 
-  async 'agent-answers'({ floor, violations, seen, incident: { agentId, status, beganAt, progress } }) {
+  async 'agent-answers'({ floor, seen, incident: { agentId, status, beganAt, progress } }) {
     const agent = seen.agents.find(({ id }) => id === agentId)
     if (!agent || agentId === null) return { holds: true, seen: 'it is not deployed any more' }
     const slowMs = slowMsOf(agent.declaredP95Ms)
     const withinMs = status === 'OPEN' ? Math.min(thresholds.firstLookMs, slowMs) : slowMs
-    const answered = await exercise(floor, violations, agentId, withinMs)
+    const answered = await exercise(floor, agentId, withinMs)
     if (!answered.holds) return answered
     // Nobody else calls it while its breaker is open; where it is not, others' calls count as well.
     const since = Math.max(beganAt.getTime(), progress.actionAt === null ? 0 : Date.parse(progress.actionAt))
@@ -57,12 +55,12 @@ const measures: Record<ObjectiveName, (measuring: Measuring) => Promise<Measured
     return answered
   },
 
-  async 'message-is-held'({ floor, violations, seen, incident: { subjectId, agentId } }) {
+  async 'message-is-held'({ floor, seen, incident: { subjectId, agentId } }) {
     const held = await inTransaction(floor.pool, internalSettings, (tx) => isHeld(tx, 'MESSAGE', subjectId))
     if (!held) return { holds: false, seen: 'the message may still be sent' }
     const agent = seen.agents.find(({ id }) => id === agentId)
     if (!agent) return { holds: true, seen: 'it is kept back' }
-    return await exercise(floor, violations, agent.id, slowMsOf(agent.declaredP95Ms))
+    return await exercise(floor, agent.id, slowMsOf(agent.declaredP95Ms))
   },
 
   async 'run-keeps-pace'({ floor, seen, incident: { subjectId } }) {

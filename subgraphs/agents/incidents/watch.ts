@@ -4,7 +4,6 @@ import { deadLetterTopic } from '../../kit/inbox.ts'
 import { usageTopic } from '../../kit/invoke.ts'
 import { whileLeader } from '../../kit/leader.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { openViolations, type Violations } from '../orchestrate/fits.ts'
 import type { Hosting } from '../runtime/hosting.ts'
 import type { Runtime } from '../runtime/local.ts'
 import { openDeadLetters } from './dead-letters.ts'
@@ -36,7 +35,6 @@ type Watching = {
   floor: WatchedFloor
   runtime: Runtime
   policies: readonly Policy[] | null
-  violations: Violations
   signal: AbortSignal
   /** What is under way, by what it is about; one at a time. */
   busy: Map<string, Promise<void>>
@@ -66,7 +64,7 @@ export function watchIncidents(
     const poolNames = Object.keys(config.agentPools)
     const observe = openObserver({ pool, runtime, poolNames, window, deadLetters, holds: floor.holds })
     const busy = new Map<string, Promise<void>>()
-    const watching = { floor, runtime, policies, violations: openViolations(), signal: over, busy }
+    const watching = { floor, runtime, policies, signal: over, busy }
     let forgetAt = 0
     try {
       while (!over.aborted) {
@@ -122,9 +120,9 @@ async function raise(
 }
 
 function workOn(watching: Watching, seen: Observed, incident: IncidentRow, measured?: Measured): void {
-  const { floor, runtime, policies, violations, signal } = watching
+  const { floor, runtime, policies, signal } = watching
   const policy = policies?.find(({ name }) => name === incident.policy) ?? null
-  const handling = { floor, runtime, violations, seen, policy, incident, signal }
+  const handling = { floor, runtime, seen, policy, incident, signal }
   whileBusy(watching, incident.id, async () => {
     try {
       await handle(measured === undefined ? handling : { ...handling, measured })
@@ -141,12 +139,12 @@ function workOn(watching: Watching, seen: Observed, incident: IncidentRow, measu
 
 /** Looks at an agent that is only suspected: it answers, and that was it for a while, or it has an incident. */
 function examine(watching: Watching, seen: Observed, agent: ObservedAgent): void {
-  const { floor, violations, signal } = watching
+  const { floor, signal } = watching
   const { firstLookMs, suspectEveryMs } = thresholds
   whileBusy(watching, `suspect ${agent.id}`, async () => {
     try {
       const withinMs = Math.min(firstLookMs, slowMsOf(agent.declaredP95Ms))
-      const measured = await exercise(floor, violations, agent.id, withinMs)
+      const measured = await exercise(floor, agent.id, withinMs)
       if (measured.holds) return await pause(suspectEveryMs, signal)
       const incident = await raise(watching, seen, lateWhenLookedAt(agent, measured.seen))
       if (incident) workOn(watching, seen, incident, measured)

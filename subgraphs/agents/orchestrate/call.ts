@@ -1,3 +1,4 @@
+import { reasonOf, violations } from '../../kit/json-schema.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { type Asked, admit, NotAdmitted, type Policy } from '../admission.ts'
@@ -5,7 +6,6 @@ import { bytesOf } from '../answer-size.ts'
 import { orchestrator } from './ask.ts'
 import type { Budget, Purpose } from './budget.ts'
 import { BudgetExhausted, NoTokensLeft, StepFailed } from './failure.ts'
-import { reasonOf, type Violations } from './fits.ts'
 import type { Locate, Located } from './located.ts'
 import type { Slots } from './slots.ts'
 
@@ -17,7 +17,6 @@ export type Caller = {
   budget: Budget
   spends: Purpose
   policy: Policy
-  violations: Violations
   /** The step's deadline, and whatever ends the run in this process. */
   signal: AbortSignal
   /** The latter alone. */
@@ -42,7 +41,7 @@ const maxInputBytes = 256 * 1024
 
 /** What the agent answers, as its declared output says. Throws StepFailed, NoTokensLeft where nothing was sent for that. */
 export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
-  const { floor, slots, stepId, budget, spends, violations, signal, stopping } = caller
+  const { floor, slots, stepId, budget, spends, signal, stopping } = caller
   const { capability, input, tokens } = call
   const agent = await whereItRuns(caller, call)
   const send = admitted(caller, call, agent)

@@ -1,4 +1,5 @@
 import { inTransaction } from '@community/infra/postgres.ts'
+import { violations } from '../../kit/json-schema.ts'
 import { settingsOf } from '../../kit/subgraph.ts'
 import { countTokens } from '../../kit/tokens.ts'
 import { includes } from '../skills/schema-compatibility.ts'
@@ -18,7 +19,7 @@ type Candidate = { id: string; tokens: number; input: Schema; output: Schema; wa
  */
 export async function delegateFor(
   execution: Execution,
-  { locate, policy, violations }: Caller,
+  { locate, policy }: Caller,
   call: Call,
   sentTo: string | null,
 ): Promise<{ id: string; tokens: number }> {

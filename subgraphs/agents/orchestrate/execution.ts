@@ -2,7 +2,6 @@ import type { Floor } from '../../kit/subgraph.ts'
 import type { Policy } from '../admission.ts'
 import type { Budget, Purpose } from './budget.ts'
 import type { Caller } from './call.ts'
-import type { Violations } from './fits.ts'
 import type { FleetAgent } from './fleet.ts'
 import type { Journal } from './journal.ts'
 import type { Locate } from './located.ts'
@@ -21,7 +20,6 @@ export type Execution = {
   /** All agents of the fleet, by id. */
   fleet: ReadonlyMap<string, FleetAgent>
   policy: Policy
-  violations: Violations
   /** Ends everything at once, without a word: the lease is lost or the process stops. */
   signal: AbortSignal
   /** Why nothing new may begin. */
@@ -39,7 +37,7 @@ export type State = {
 
 /** Of a step's calls. */
 export const callerOf = (
-  { floor, locate, slots, policy, violations, signal }: Execution,
+  { floor, locate, slots, policy, signal }: Execution,
   { budget }: State,
   stepId: string,
   spends: Purpose,
@@ -51,7 +49,6 @@ export const callerOf = (
   budget,
   spends,
   policy,
-  violations,
   signal,
   stopping: signal,
 })

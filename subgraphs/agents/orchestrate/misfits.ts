@@ -1,13 +1,11 @@
 import type { ErrorObject } from 'ajv'
-import { openViolations, reasonOf } from './fits.ts'
+import { reasonOf, violations } from '../../kit/json-schema.ts'
 import { referencesIn } from './reference.ts'
 
 export type MisfitsOf = (schema: Record<string, unknown>, input: unknown) => Misfit[]
 
 /** What of an input does not fit. */
 type Misfit = { place: string[]; expected: string }
-
-const violations = openViolations()
 
 /** Remembers what it has checked: most agents of a selection have the same schema. */
 export function openMisfits(): MisfitsOf {

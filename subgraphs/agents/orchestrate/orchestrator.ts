@@ -7,7 +7,6 @@ import { openAgentsOnly, type Policy } from '../admission.ts'
 import { agentActions } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import { type Execution, RunFailed } from './execution.ts'
-import { openViolations, type Violations } from './fits.ts'
 import { type Fleet, fleetFolder, openFleet } from './fleet.ts'
 import { openGrants } from './grants.ts'
 import { type Journal, openJournal, record } from './journal.ts'
@@ -50,7 +49,6 @@ export function startOrchestrator(
   const slots = openSlots(maxCalls)
   const stopping = new AbortController()
   const executing = new Set<Promise<void>>()
-  const violations = openViolations()
   let failing = false
 
   const claimNext = async (): Promise<boolean> => {
@@ -65,7 +63,6 @@ export function startOrchestrator(
       locate,
       slots,
       policy,
-      violations,
       stopping: stopping.signal,
     })
     executing.add(execution)
@@ -113,7 +110,6 @@ type Around = {
   locate: Locate
   slots: Slots
   policy: Policy
-  violations: Violations
   stopping: AbortSignal
 }
 
@@ -148,7 +144,6 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
       fleet,
       signal,
       policy: around.policy,
-      violations: around.violations,
       held: () => held,
       takeGrants,
     })

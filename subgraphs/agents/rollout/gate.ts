@@ -2,8 +2,8 @@ import type { Keys } from '@community/infra/keys.ts'
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import type { Invocation } from '../../kit/invoke.ts'
+import { reasonOf, violations } from '../../kit/json-schema.ts'
 import { admit, openAgentsOnly } from '../admission.ts'
-import { reasonOf, type Violations } from '../orchestrate/fits.ts'
 import { probe } from '../runtime/remote.ts'
 import type { AgentRow } from '../store.ts'
 
@@ -15,7 +15,6 @@ type Candidate = {
   manifest: Record<string, unknown>
   keys: Keys
   outbound: Dispatcher
-  violations: Violations
   /** Subject of the calls. */
   caller: string
 }
@@ -55,7 +54,7 @@ export async function healthGate(candidate: Candidate): Promise<Verdict> {
 type Example = { capability: string; input: unknown; output: Record<string, unknown> }
 
 async function tryExample(
-  { endpoint, hostedAs, agent, keys, outbound, caller, violations }: Candidate,
+  { endpoint, hostedAs, agent, keys, outbound, caller }: Candidate,
   { capability, input, output }: Example,
 ): Promise<{ failure: string | null; call: Invocation }> {
   const { organizationId } = agent

@@ -5,7 +5,6 @@ import { badInput, ClientError, conflict, notFound } from '../../kit/errors.ts'
 import type { Usage } from '../../kit/invoke.ts'
 import type { RequestContext } from '../../kit/subgraph.ts'
 import { announceAgent } from '../events.ts'
-import { openViolations } from '../orchestrate/fits.ts'
 import { hostable } from '../runtime/hostable.ts'
 import type { Hosting } from '../runtime/hosting.ts'
 import { RuntimeError } from '../runtime/local.ts'
@@ -24,8 +23,6 @@ export type RolloutContext = Pick<RequestContext, 'db' | 'mutate' | 'pause' | 't
 }
 
 type Target = Place & { version: string }
-
-const violations = openViolations()
 
 /**
  * Puts a version in force. Where another one runs, the new one is first placed beside it and passes the health gate;
@@ -143,7 +140,6 @@ async function gated(
     manifest,
     keys,
     outbound,
-    violations,
     caller,
   })
   for (const call of verdict.calls) usage.record({ ...call, agentId }, { pool, organization, visibility })

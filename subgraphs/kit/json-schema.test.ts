@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { openViolations, reasonOf } from './fits.ts'
+import { reasonOf, refusal, violations } from './json-schema.ts'
 
-const violations = openViolations()
 const told = (schema: Record<string, unknown>, value: unknown) =>
   violations(schema, value).map((error) => `${error.instancePath}: ${reasonOf(error)}`)
 
@@ -27,7 +26,7 @@ test('a pattern that backtracks without end is given up, and the next check is a
 })
 
 test('of more schemas than are kept each is still checked as it says', () => {
-  const schema = (limit: number) => ({ $id: 'https://example.com/limit', type: 'integer', maximum: limit })
+  const schema = (limit: number) => ({ type: 'integer', maximum: limit })
   for (let round = 0; round < 2; round++)
     for (let limit = 0; limit < 600; limit++) {
       expect(told(schema(limit), limit)).toEqual([])
@@ -37,4 +36,11 @@ test('of more schemas than are kept each is still checked as it says', () => {
 
 test('what is no schema fits nothing', () => {
   expect(told({ type: 'nothing' }, 1)).toEqual([expect.stringContaining(': its schema is none: ')])
+})
+
+test('no schema refers to what another names', () => {
+  const named = { type: 'object', properties: { a: { $id: 'https://example.com/a', type: 'string' } } }
+  expect(told(named, { a: 1 })).toEqual(['/a: must be string'])
+  expect(refusal({ $ref: 'https://example.com/a' })).toContain('its schema is none: ')
+  expect(refusal({ $defs: { a: { type: 'string' } }, $ref: '#/$defs/a' })).toBeNull()
 })

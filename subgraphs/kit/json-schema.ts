@@ -1,0 +1,120 @@
+import { createContext, Script } from 'node:vm'
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
+
+/** JSON Schema 2020-12 that others wrote; unknown keywords and formats are annotations. */
+export type JsonSchema = Record<string, unknown>
+
+/** It is no schema, or takes too long. */
+export class SchemaError extends Error {}
+
+const maxMs = 1_000
+const keptSchemas = 500
+
+/**
+ * What of a value does not fit, as ajv tells it; empty where all does. One error that names no place where the schema is
+ * none, or the check takes longer than a second.
+ */
+export function violations(schema: JsonSchema, value: unknown): ErrorObject[] {
+  try {
+    return check(schema, value)
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error
+    return [{ keyword: 'check', instancePath: '', schemaPath: '', params: {}, message: error.message }]
+  }
+}
+
+/** As `violations`; throws SchemaError. */
+export const check = (schema: JsonSchema, value: unknown): ErrorObject[] =>
+  within(maxMs, (compiled) => {
+    const fits = compiled(schema)
+    return fits(value) ? [] : (fits.errors ?? [])
+  })
+
+/** Why it is no schema, or null. */
+export function refusal(schema: JsonSchema): string | null {
+  try {
+    within(maxMs, (compiled) => compiled(schema))
+    return null
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error
+    return error.message
+  }
+}
+
+/** As `must be string`. */
+export function reasonOf({ message = 'is not valid', params }: ErrorObject): string {
+  const named: unknown = params.additionalProperty ?? params.allowedValues ?? params.allowedValue
+  return `${message}${named === undefined ? '' : ` (${JSON.stringify(named)})`}`
+}
+
+/** Throws SchemaError where it is none. */
+type Compiled = (schema: JsonSchema) => ValidateFunction
+
+let current = openCompiled()
+const context = createContext({ run: () => undefined })
+const script = new Script('run()')
+
+/**
+ * What `run` returns or throws; SchemaError where it takes longer. A pattern of another's may backtrack without end, and
+ * whoever waits for it would stand still.
+ */
+export function within<T>(ms: number, run: (compiled: Compiled) => T): T {
+  let result: { value: T } | undefined
+  context.run = () => {
+    result = { value: run(current) }
+  }
+  try {
+    // A script's deadline also ends what it calls outside of its context, matching of regular expressions included.
+    script.runInContext(context, { timeout: ms })
+  } catch (error) {
+    // What the context itself throws is no Error of ours.
+    if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    // What was cut off amid its work can't be relied on any more.
+    current = openCompiled()
+    throw new SchemaError(`could not be checked within ${ms} ms`)
+  } finally {
+    // Nothing of what was checked is kept.
+    context.run = () => undefined
+  }
+  if (!result) throw new SchemaError('could not be checked')
+  return result.value
+}
+
+/** By the schema's text, as it is read anew for each use; those used last are kept. */
+function openCompiled(): Compiled {
+  const shared = openAjv()
+  const kept = new Map<string, ValidateFunction>()
+  return (schema) => {
+    const text = JSON.stringify(schema)
+    const found = kept.get(text) ?? compile(shared, schema, text)
+    kept.delete(text)
+    kept.set(text, found)
+    for (const [oldest, { schema: old }] of kept) {
+      if (kept.size <= keptSchemas) break
+      kept.delete(oldest)
+      if (typeof old === 'object') shared.removeSchema(old)
+    }
+    return found
+  }
+}
+
+/**
+ * In one instance, which knows its own schema of schemas: to make that took 10 ms, and all else half of one. Others could
+ * refer to what a schema there names, so that one that names something has an instance of its own.
+ */
+function compile(shared: Ajv2020, schema: JsonSchema, text: string): ValidateFunction {
+  const ajv = /"\$(?:id|anchor|dynamicAnchor)"/.test(text) ? openAjv() : shared
+  try {
+    return ajv.compile(schema)
+  } catch (error) {
+    ajv.removeSchema(schema)
+    throw new SchemaError(`its schema is none: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function openAjv(): Ajv2020 {
+  const ajv = new Ajv2020({ strict: false, allErrors: true, addUsedSchema: false, logger: false })
+  formats.default(ajv)
+  return ajv
+}
