@@ -8,7 +8,8 @@ import type {
   KafkaMessage,
   logCreator,
 } from 'kafkajs'
-import type { EventLog, LogRecord, OutgoingEvent, Positions, Tail } from './eventlog.ts'
+import type { EventLog, LogRecord, OnRecords, OutgoingEvent, Positions, Tail } from './eventlog.ts'
+import { inPieces } from './eventlog-pieces.ts'
 import { startPositions } from './eventlog-positions.ts'
 import { Kafka, KafkaJSError, logLevel } from './kafkajs-mended.ts'
 import type { Log } from './log.ts'
@@ -48,9 +49,9 @@ export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<
   return {
     append: (topic, events) => producer.append(topic, events),
 
-    async tail({ topics, from, rewind, signal }, onRecord) {
+    async tail({ topics, from, rewind, signal }, onRecords) {
       const positions = startPositions(from, await boundsOf(admin, topics), rewind)
-      const tail = await follow(kafka, admin, positions, onRecord, log)
+      const tail = await follow(kafka, admin, positions, onRecords, log)
       tails.add(tail)
       const stop = () => void tail.stop()
       signal?.addEventListener('abort', stop, { once: true })
@@ -159,7 +160,7 @@ async function follow(
   kafka: KafkaClient,
   admin: Admin,
   positions: Positions,
-  onRecord: (record: LogRecord) => Promise<void> | void,
+  onRecords: OnRecords,
   log: Log,
 ): Promise<Tail> {
   const stopping = new AbortController()
@@ -169,26 +170,29 @@ async function follow(
 
   const consume = async (fetched: EachBatchPayload) => {
     const { topic, partition, messages } = fetched.batch
-    for (const message of messages) {
+    positions[topic] ??= {}
+    const next = positions[topic]
+    for (const piece of inPieces(messages)) {
       if (stopping.signal.aborted || fetched.isStale()) return
-      const offset = BigInt(message.offset)
-      const expected = BigInt(positions[topic]?.[partition] ?? 0)
-      if (offset > expected)
-        log.error(
-          { topic, partition, offset: message.offset, expected: String(expected) },
-          'records were deleted unread',
-        )
+      const last = piece.at(-1)?.offset ?? '0'
+      const expected = BigInt(next[partition] ?? 0)
       // What a rejoin fetches again is passed over.
-      if (offset >= expected) {
+      const unread = piece.filter(({ offset }) => BigInt(offset) >= expected)
+      const [first] = unread
+      if (first) {
+        if (BigInt(first.offset) > expected)
+          log.error(
+            { topic, partition, offset: first.offset, expected: String(expected) },
+            'records were deleted unread',
+          )
         try {
-          await onRecord(recordOf(topic, partition, message))
+          await onRecords(unread.map((message) => recordOf(topic, partition, message)))
         } catch (error) {
           return stopping.abort(new TailFailure(error))
         }
-        positions[topic] ??= {}
-        positions[topic][partition] = String(offset + 1n)
+        next[partition] = String(BigInt(last) + 1n)
       }
-      fetched.resolveOffset(message.offset)
+      fetched.resolveOffset(last)
       await fetched.heartbeat()
     }
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBell } from './bell.ts'
-import type { EventLog, LogRecord, Positions, Tail } from './eventlog.ts'
+import type { EventLog, LogRecord, OnRecords, Positions, Tail } from './eventlog.ts'
+import { inPieces } from './eventlog-pieces.ts'
 import { startPositions } from './eventlog-positions.ts'
 import type { Log } from './log.ts'
 import { createNotifications } from './notifications.ts'
@@ -72,9 +73,9 @@ export function openPostgresEventLog({ url, partitions, log }: PostgresEventLogO
       notifications.send(topic)
     },
 
-    async tail({ topics, from, rewind, signal }, onRecord) {
+    async tail({ topics, from, rewind, signal }, onRecords) {
       const positions = startPositions(from, await boundsOf(pool, topics), rewind)
-      const tail = follow(pool, positions, onRecord, log, () => notifications.isListening())
+      const tail = follow(pool, positions, onRecords, log, () => notifications.isListening())
       tails.add(tail)
       notifications.listen()
       const stop = () => void tail.stop()
@@ -151,7 +152,7 @@ async function boundsOf(pool: Pool, topics: readonly string[]) {
 function follow(
   pool: Pool,
   positions: Positions,
-  onRecord: (record: LogRecord) => Promise<void> | void,
+  onRecords: OnRecords,
   log: Log,
   isNotified: () => boolean,
 ): Tail & { wake: (topic: string | null) => void } {
@@ -182,11 +183,11 @@ function follow(
       const records = await nextPage()
       if (isCalled) isDeaf = false
       else if (records.length > 0) isDeaf = true
-      for (const record of records) {
+      for (const piece of inPieces(records)) {
         if (stopping.signal.aborted) return
-        await onRecord(record)
-        positions[record.topic] ??= {}
-        positions[record.topic]![record.partition] = String(BigInt(record.offset) + 1n)
+        await onRecords(piece)
+        for (const { topic, partition, offset } of piece)
+          positions[topic] = { ...positions[topic], [partition]: String(BigInt(offset) + 1n) }
       }
       if (records.length === pageSize) continue
       if (records.length > 0) await sleep(gatherMs)

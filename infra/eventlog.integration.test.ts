@@ -87,7 +87,7 @@ for (const { kind, begin, skipped } of kinds)
     }
     const collect = async (topic: string, from: Parameters<EventLog['tail']>[0]['from'], by = reader) => {
       const records: LogRecord[] = []
-      const tail = await by.tail({ topics: [topic], from }, (record) => void records.push(record))
+      const tail = await by.tail({ topics: [topic], from }, (read) => void records.push(...read))
       const until = (count: number) => expect.poll(() => records.length, { timeout: 20_000 }).toBe(count)
       return { records, until, tail }
     }
@@ -188,7 +188,7 @@ for (const { kind, begin, skipped } of kinds)
         const records: LogRecord[] = []
         const tail = await reader.tail(
           { topics: [topic], from, rewind },
-          (record) => void records.push(record),
+          (read) => void records.push(...read),
         )
         await writer.append(topic, [event('a', 0)])
         await expect.poll(() => records.some(({ value }) => value === '0'), { timeout: 20_000 }).toBe(true)

@@ -28,20 +28,23 @@ export type TailOptions = {
 
 export type Tail = {
   stop: () => Promise<void>
-  /** Resolves when stopped, rejects with what `onRecord` threw. */
+  /** Resolves when stopped, rejects with what `onRecords` threw. */
   done: Promise<void>
   /** False while it has lost the log and looks for it. */
   isReading: () => boolean
 }
 
+/** At least one, and no more than a hundred; in order within a partition. */
+export type OnRecords = (records: readonly LogRecord[]) => Promise<void> | void
+
 export type EventLog = {
   /** Resolves when the log has them for good. Order is kept per key. Throws having stored all, some or none. */
   append: (topic: string, events: readonly OutgoingEvent[]) => Promise<void>
   /**
-   * Calls `onRecord` for one record after the other, in order within a partition. Resolves once it is positioned: of
-   * what is appended afterwards nothing is missed. Throws PositionGone where the log no longer has a position.
+   * Calls `onRecords` with what was read together, one call after the other. Resolves once it is positioned: of what is
+   * appended afterwards nothing is missed. Throws PositionGone where the log no longer has a position.
    */
-  tail: (options: TailOptions, onRecord: (record: LogRecord) => Promise<void> | void) => Promise<Tail>
+  tail: (options: TailOptions, onRecords: OnRecords) => Promise<Tail>
   /** Where the next record of each partition will be. */
   ends: (topics: readonly string[]) => Promise<Positions>
   ensureTopics: (topics: readonly string[]) => Promise<void>

@@ -84,7 +84,7 @@ export async function testSubgraph(
 
   const records: LogRecord[] = []
   const own = subgraph.topics[0] ?? ''
-  const tail = await eventLog.tail({ topics: [own], from: 'earliest' }, (record) => void records.push(record))
+  const tail = await eventLog.tail({ topics: [own], from: 'earliest' }, (read) => void records.push(...read))
   stack.defer(() => tail.stop())
 
   const ask = async <T>(

@@ -169,7 +169,9 @@ async function openTail(
     const { topic } = first.address
     try {
       const from = { [topic]: lowest(left) }
-      return await eventLog.tail({ topics: [topic], from, rewind: repeatedRecords, signal }, onRecord)
+      return await eventLog.tail({ topics: [topic], from, rewind: repeatedRecords, signal }, (records) => {
+        for (const record of records) onRecord(record)
+      })
     } catch (error) {
       if (!(error instanceof PositionGone)) throw error
       const gone = left.filter(({ ranges }) => ranges.get(error.partition)?.from === BigInt(error.offset))

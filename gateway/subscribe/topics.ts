@@ -82,6 +82,10 @@ export async function startTopics(
     for (const listening of listeners.values()) for (const listener of listening) listener(notice)
   }
 
+  const deliverAll = (records: readonly LogRecord[]): void => {
+    for (const record of records) deliver(record)
+  }
+
   const deliver = (record: LogRecord): void => {
     const { topic, partition } = record
     const names = namesOf(record)
@@ -107,12 +111,12 @@ export async function startTopics(
     positions = await eventLog.ends(topics)
     const partitions = Object.values(positions).flatMap((byPartition) => Object.keys(byPartition))
     const rewind = earlierRecords(recentBytes, partitions.length)
-    return await eventLog.tail({ topics, from: positions, rewind, signal }, deliver)
+    return await eventLog.tail({ topics, from: positions, rewind, signal }, deliverAll)
   }
 
   const goOn = async (): Promise<Tail> => {
     try {
-      if (!isBegunAnew) return await eventLog.tail({ topics, from: positions, signal }, deliver)
+      if (!isBegunAnew) return await eventLog.tail({ topics, from: positions, signal }, deliverAll)
     } catch (error) {
       if (!(error instanceof PositionGone)) throw error
       // Also where beginning anew fails at first.

@@ -123,8 +123,8 @@ test('an agent that keeps what it declares is certified, every step is told of, 
     [5, 'CERTIFIED', undefined],
   ])
   const samples: unknown[] = []
-  const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, ({ value }) => {
-    samples.push(...(JSON.parse(value) as { samples: unknown[] }).samples)
+  const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, (records) => {
+    for (const { value } of records) samples.push(...(JSON.parse(value) as { samples: unknown[] }).samples)
   })
   await graph.eventually(
     async () => samples,

@@ -73,6 +73,28 @@ test('each record is applied once, with internal rights, also by several inboxes
   expect([...settings]).toEqual(['on'])
 })
 
+test('of what is read together all is applied but what fails, in its order', async () => {
+  const texts = ['one', 'two', 'poison', 'three', 'one', 'four']
+  await eventLog.append(
+    topic,
+    texts.map((text) => ({ key: 'a', headers: { ce_id: `id-${text}` }, value: JSON.stringify({ text }) })),
+  )
+  const transactions = new Set<string>()
+  start(async (tx, record) => {
+    const { rows } = await tx.query<{ id: string }>('select pg_current_xact_id()::text as id')
+    await applyText(tx, record)
+    transactions.add(rows[0]?.id ?? '')
+  })
+  await expect.poll(seen, { timeout: 20_000 }).toEqual(['one', 'two', 'three', 'four'])
+  transactions.clear()
+  await eventLog.append(
+    topic,
+    ['five', 'six', 'seven'].map((text) => ({ key: 'a', headers: {}, value: JSON.stringify({ text }) })),
+  )
+  await expect.poll(async () => (await seen()).slice(4)).toEqual(['five', 'six', 'seven'])
+  expect(transactions.size).toBe(1)
+})
+
 test('an inbox that stopped goes on where it was', async () => {
   const first = start()
   await send('a', 'one')
@@ -90,12 +112,13 @@ test('a record that fails three times goes to the dead letters, and the next one
     await applyText(tx, record)
   })
   await send('a', 'poison', 'id-poison')
+  await expect.poll(() => tries, { timeout: 20_000 }).toBe(3)
   await send('a', 'after')
   await expect.poll(seen, { timeout: 20_000 }).toEqual(['after'])
   const letters: LogRecord[] = []
   const tail = await eventLog.tail(
     { topics: [deadLetterTopic], from: 'earliest' },
-    (record) => void letters.push(record),
+    (read) => void letters.push(...read),
   )
   await expect.poll(() => letters.length).toBe(1)
   await tail.stop()

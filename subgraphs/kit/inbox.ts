@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EventLog, LogRecord, Positions, Tail } from '@community/infra/eventlog.ts'
+import type { EventLog, LogRecord, OnRecords, Positions, Tail } from '@community/infra/eventlog.ts'
 import { PositionGone } from '@community/infra/eventlog-positions.ts'
 import type { Log } from '@community/infra/log.ts'
 import {
@@ -29,7 +29,8 @@ const forgetEveryMs = 3_600_000
 
 /**
  * Applies every record of the topics once, in order within a partition: effect, position and event id are written in
- * one transaction. A record that fails three times goes to the dead letters. One at a time per schema.
+ * one transaction, of what was read together where all of it can be applied. A record that fails three times by itself
+ * goes to the dead letters. One at a time per schema.
  */
 export function startInbox(options: InboxOptions): { stop(): Promise<void> } {
   const { pool, eventLog, topics, log } = options
@@ -38,8 +39,8 @@ export function startInbox(options: InboxOptions): { stop(): Promise<void> } {
       forgetOldIds(session).catch((error: unknown) => log.error({ err: error }, 'could not prune the inbox'))
     await forget()
     const forgetting = setInterval(() => void forget(), forgetEveryMs)
-    const tail = await tailFromStored(session, eventLog, topics, signal, log, (record) =>
-      applyRecord(options, record, signal),
+    const tail = await tailFromStored(session, eventLog, topics, signal, log, (records) =>
+      applyRecords(options, records, signal),
     )
     try {
       await tail.done
@@ -50,15 +51,38 @@ export function startInbox(options: InboxOptions): { stop(): Promise<void> } {
   })
 }
 
+async function applyRecords(
+  options: InboxOptions,
+  records: readonly LogRecord[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { pool, log } = options
+  if (records.length > 1) {
+    try {
+      return await inTransaction(pool, internalSettings, (tx) => applyIn(tx, options, records))
+    } catch (error) {
+      log.debug({ err: error, records: records.length }, 'records are applied one by one')
+    }
+  }
+  for (const record of records) await applyRecord(options, record, signal)
+}
+
+async function applyIn(
+  tx: Transaction,
+  { apply }: InboxOptions,
+  records: readonly LogRecord[],
+): Promise<void> {
+  const unseen = await unseenIds(tx, records)
+  // A relay that was killed sends some twice.
+  for (const record of records) if (unseen.delete(idOf(record))) await apply(tx, record)
+}
+
 async function applyRecord(options: InboxOptions, record: LogRecord, signal: AbortSignal): Promise<void> {
-  const { pool, apply, log } = options
+  const { pool, log } = options
   for (let tries = 1; ; ) {
     if (signal.aborted) throw new Error('the inbox was stopped')
     try {
-      await inTransaction(pool, internalSettings, async (tx) => {
-        if (await isFirstSeen(tx, record)) await apply(tx, record)
-      })
-      return
+      return await inTransaction(pool, internalSettings, (tx) => applyIn(tx, options, [record]))
     } catch (error) {
       const { topic, partition, offset } = record
       const outage = isConnectionError(error)
@@ -70,24 +94,35 @@ async function applyRecord(options: InboxOptions, record: LogRecord, signal: Abo
 }
 
 /**
- * Moves the position past the record and notes its id. Two inboxes can be at work for a moment, when the connection
- * of the older one's lock has died: they meet at the position's row, and the later one finds the record done.
+ * Moves the positions past the records and notes their ids; returns those that were not known. Two inboxes can be at work
+ * for a moment, when the connection of the older one's lock has died: they meet at a position's row, and the later one
+ * finds the records done.
  */
-async function isFirstSeen(
-  tx: Transaction,
-  { topic, partition, offset, headers }: LogRecord,
-): Promise<boolean> {
-  const moved = await tx.query(
-    `insert into inbox_position (topic, partition, next_offset) values ($1, $2, $3::bigint + 1)
-     on conflict (topic, partition) do update set next_offset = excluded.next_offset
-     where inbox_position.next_offset < excluded.next_offset`,
-    [topic, partition, offset],
+async function unseenIds(tx: Transaction, records: readonly LogRecord[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `with read as (
+       select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) as each (topic, partition, "offset", id)
+     ), moved as (
+       insert into inbox_position (topic, partition, next_offset)
+       select topic, partition, max("offset") + 1 from read group by topic, partition order by topic, partition
+       on conflict (topic, partition) do update set next_offset = excluded.next_offset
+       where inbox_position.next_offset < excluded.next_offset
+       returning topic, partition
+     )
+     insert into inbox (event_id) select id from read join moved using (topic, partition)
+     on conflict do nothing returning event_id as id`,
+    [
+      records.map(({ topic }) => topic),
+      records.map(({ partition }) => partition),
+      records.map(({ offset }) => offset),
+      records.map(idOf),
+    ],
   )
-  if (moved.rowCount === 0) return false
-  const eventId = headers.ce_id ?? `${topic}:${partition}:${offset}`
-  const noted = await tx.query('insert into inbox (event_id) values ($1) on conflict do nothing', [eventId])
-  return noted.rowCount === 1
+  return new Set(rows.map(({ id }) => id))
 }
+
+const idOf = ({ headers, topic, partition, offset }: LogRecord): string =>
+  headers.ce_id ?? `${topic}:${partition}:${offset}`
 
 async function bury({ pool, eventLog, log }: InboxOptions, record: LogRecord, error: unknown): Promise<void> {
   const { topic, partition, offset, headers, value } = record
@@ -104,7 +139,7 @@ async function bury({ pool, eventLog, log }: InboxOptions, record: LogRecord, er
       value,
     },
   ])
-  await inTransaction(pool, internalSettings, (tx) => isFirstSeen(tx, record))
+  await inTransaction(pool, internalSettings, (tx) => unseenIds(tx, [record]))
   log.error({ err: error, topic, partition, offset }, 'a record went to the dead letters')
 }
 
@@ -114,12 +149,12 @@ async function tailFromStored(
   topics: readonly string[],
   signal: AbortSignal,
   log: Log,
-  onRecord: (record: LogRecord) => Promise<void>,
+  onRecords: OnRecords,
 ): Promise<Tail> {
   for (;;) {
     const from = await storedPositions(db, topics)
     try {
-      return await eventLog.tail({ topics, from, signal }, onRecord)
+      return await eventLog.tail({ topics, from, signal }, onRecords)
     } catch (error) {
       if (!(error instanceof PositionGone)) throw error
       const { topic, partition, offset, nearest } = error

@@ -68,7 +68,7 @@ const change = (id: string) =>
 async function recordsOf(by: EventLog = eventLog): Promise<LogRecord[]> {
   const records: LogRecord[] = []
   const ends = Object.values((await by.ends([topic]))[topic] ?? {}).reduce((sum, end) => sum + Number(end), 0)
-  const tail = await by.tail({ topics: [topic], from: 'earliest' }, (record) => void records.push(record))
+  const tail = await by.tail({ topics: [topic], from: 'earliest' }, (read) => void records.push(...read))
   await expect.poll(() => records.length).toBe(ends)
   await tail.stop()
   return records

@@ -187,7 +187,7 @@ test('a mutation reads what it wrote, and its event is in the log', async () => 
   expect(answer.body.data.addNote).toContainEqual({ text: 'new', organizationId: 'ossa' })
   const eventLog = openPostgresEventLog({ url: databaseUrl, partitions: 1, log })
   const records: LogRecord[] = []
-  await eventLog.tail({ topics: [topic], from: 'earliest' }, (record) => void records.push(record))
+  await eventLog.tail({ topics: [topic], from: 'earliest' }, (read) => void records.push(...read))
   await expect
     .poll(() => records.map(({ key, headers }) => [key, headers.ce_type]))
     .toEqual([['new', 'ossa.agents.Note']])

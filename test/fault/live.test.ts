@@ -169,10 +169,12 @@ async function redelivered(): Promise<number> {
     const seen = new Map<string, number>()
     const { promise: read, resolve } = Promise.withResolvers<void>()
     if (left.size === 0) return 0
-    const tail = await log.tail({ topics: [topic], from: 'earliest' }, ({ partition, offset, headers }) => {
-      const id = headers.ce_id ?? ''
-      seen.set(id, (seen.get(id) ?? 0) + 1)
-      if (BigInt(offset) + 1n >= BigInt(ends[partition] ?? 0)) left.delete(String(partition))
+    const tail = await log.tail({ topics: [topic], from: 'earliest' }, (records) => {
+      for (const { partition, offset, headers } of records) {
+        const id = headers.ce_id ?? ''
+        seen.set(id, (seen.get(id) ?? 0) + 1)
+        if (BigInt(offset) + 1n >= BigInt(ends[partition] ?? 0)) left.delete(String(partition))
+      }
       if (left.size === 0) resolve()
     })
     await Promise.race([read, tail.done])

@@ -121,9 +121,9 @@ export function startCatalogue(
   async function listen(): Promise<void> {
     while (!signal.aborted) {
       try {
-        const tail = await eventLog.tail({ topics: [topic], from: 'latest', signal }, ({ key, headers }) => {
-          if (headers.ce_type !== 'ossa.agents.AgentStatusChange') return
-          changed.add(key)
+        const tail = await eventLog.tail({ topics: [topic], from: 'latest', signal }, (records) => {
+          for (const { key, headers } of records)
+            if (headers.ce_type === 'ossa.agents.AgentStatusChange') changed.add(key)
           bell.ring()
         })
         // What happened before it listened.

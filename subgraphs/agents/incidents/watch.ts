@@ -55,9 +55,11 @@ export function watchIncidents(
     const window = openWindow([looker, examiner])
     const deadLetters = openDeadLetters()
     const topics = [usageTopic, deadLetterTopic]
-    const tail = await eventLog.tail({ topics, from: 'latest', signal }, (record) =>
-      record.topic === usageTopic ? window.add(record.value) : deadLetters.add(record),
-    )
+    const tail = await eventLog.tail({ topics, from: 'latest', signal }, (records) => {
+      for (const record of records)
+        if (record.topic === usageTopic) window.add(record.value)
+        else deadLetters.add(record)
+    })
     const ended = new AbortController()
     const over = AbortSignal.any([signal, ended.signal])
     const done = tail.done.finally(() => ended.abort())

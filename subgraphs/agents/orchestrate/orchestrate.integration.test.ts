@@ -325,8 +325,8 @@ type Sample = { tokensIn: number; tokensOut: number }
 async function usageSamples(count: number): Promise<Sample[]> {
   const samples: Sample[] = []
   const { promise, resolve } = Promise.withResolvers<void>()
-  const tail = await floor.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, ({ value }) => {
-    samples.push(...(JSON.parse(value) as { samples: Sample[] }).samples)
+  const tail = await floor.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, (records) => {
+    for (const { value } of records) samples.push(...(JSON.parse(value) as { samples: Sample[] }).samples)
     if (samples.length >= count) resolve()
   })
   await promise

@@ -366,8 +366,9 @@ test('an agent is asked directly, measured, and asked once for one key', async (
     invokeAgent: { outcome: 'ERROR', error: 'the answer is larger than 20384 bytes', output: null },
   })
   const samples: { caller: string; outcome: string }[] = []
-  const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, ({ value }) => {
-    samples.push(...(JSON.parse(value) as { samples: typeof samples }).samples)
+  const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, (records) => {
+    for (const { value } of records)
+      samples.push(...(JSON.parse(value) as { samples: typeof samples }).samples)
   })
   await graph.eventually(
     async () => samples.filter(({ caller, outcome }) => caller === 'jo' && outcome === 'ERROR'),
