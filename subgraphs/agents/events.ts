@@ -1,6 +1,6 @@
-import type { LogRecord } from '@community/infra/eventlog.ts'
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
+import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
 import { noteCertificate } from './incidents/certificates.ts'
 import { insertOutcome } from './orchestrate/store.ts'
@@ -56,19 +56,17 @@ export async function announceAgent(
   })
 }
 
-export async function applyEvent(tx: Transaction, record: LogRecord): Promise<void> {
-  switch (record.headers.ce_type) {
-    case 'ossa.federation.OrganizationChange': {
-      const { organization, partnerIds, version } = organizationChange.parse(JSON.parse(record.value))
-      return await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
-    }
-    case 'ossa.certification.CertificationProgress': {
-      const { certification, at } = certificationProgress.parse(JSON.parse(record.value))
-      await noteCertificate(tx, { ...certification, at })
-      if (certification.status === 'CERTIFIED' || certification.status === 'REJECTED')
-        await insertOutcome(tx, certification)
-    }
-  }
+export const handlers: Handlers = {
+  async 'ossa.federation.OrganizationChange'(tx, value) {
+    const { organization, partnerIds, version } = organizationChange.parse(value)
+    await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
+  },
+  async 'ossa.certification.CertificationProgress'(tx, value) {
+    const { certification, at } = certificationProgress.parse(value)
+    await noteCertificate(tx, { ...certification, at })
+    if (certification.status === 'CERTIFIED' || certification.status === 'REJECTED')
+      await insertOutcome(tx, certification)
+  },
 }
 
 const organizationChange = z.object({

@@ -1,7 +1,7 @@
 import { inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings, type Subgraph } from '../kit/subgraph.ts'
 import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
-import { applyEvent, inboxTopics, topic, usageTopic } from './events.ts'
+import { handlers, inboxTopics, topic, usageTopic } from './events.ts'
 import { policiesOf } from './incidents/policies.ts'
 import { watchIncidents } from './incidents/watch.ts'
 import { openLocate } from './orchestrate/located.ts'
@@ -19,7 +19,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
   prepare: prepareFloor,
   context: createContext,
   topics: [topic, usageTopic],
-  inbox: { topics: inboxTopics, apply: applyEvent },
+  inbox: { topics: inboxTopics, handlers },
   async start(floor) {
     const { config, hosting, keys, log } = floor
     // First, as it may throw: what is begun before it nobody would stop.

@@ -1,6 +1,6 @@
-import type { LogRecord } from '@community/infra/eventlog.ts'
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
+import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
 import { type CertificationRow, type GateRow, moveCertifications, replacePartners } from './store.ts'
 
@@ -56,13 +56,13 @@ const agentStatusChange = z.object({
   }),
 })
 
-export async function applyEvent(tx: Transaction, { headers, value }: LogRecord): Promise<void> {
-  if (headers.ce_type === 'ossa.federation.OrganizationChange') {
-    const { organization, partnerIds } = organizationChange.parse(JSON.parse(value))
+export const handlers: Handlers = {
+  async 'ossa.federation.OrganizationChange'(tx, value) {
+    const { organization, partnerIds } = organizationChange.parse(value)
     await replacePartners(tx, organization.id, partnerIds)
-  }
-  if (headers.ce_type === 'ossa.agents.AgentStatusChange') {
-    const { agent } = agentStatusChange.parse(JSON.parse(value))
+  },
+  async 'ossa.agents.AgentStatusChange'(tx, value) {
+    const { agent } = agentStatusChange.parse(value)
     await moveCertifications(tx, agent.id, agent.organizationId, agent.visibility)
-  }
+  },
 }

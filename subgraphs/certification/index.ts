@@ -1,7 +1,7 @@
 import { usageTopic } from '../kit/invoke.ts'
 import type { Subgraph } from '../kit/subgraph.ts'
 import { createContext } from './context.ts'
-import { applyEvent, inboxTopics, topic } from './events.ts'
+import { handlers, inboxTopics, topic } from './events.ts'
 import { resolvers } from './resolvers.ts'
 import { startScheduler } from './scheduler.ts'
 
@@ -10,6 +10,6 @@ export const subgraph: Subgraph = {
   resolvers,
   context: createContext,
   topics: [topic, usageTopic],
-  inbox: { topics: inboxTopics, apply: applyEvent },
+  inbox: { topics: inboxTopics, handlers },
   start: async (floor) => startScheduler(floor),
 }

@@ -1,11 +1,11 @@
-import type { LogRecord } from '@community/infra/eventlog.ts'
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
+import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
 import { insertOrganization, type OrganizationRow, partnersOf, upsertAgentOwner } from './store.ts'
 
 export const topic = 'ossa.federation.events.v1'
-export const agentsTopic = 'ossa.agents.events.v1'
+export const inboxTopics = ['ossa.agents.events.v1'] as const
 
 /** Tells of an organization as a change has just left it. */
 export async function announceOrganization(
@@ -39,12 +39,13 @@ const agentStatusChange = z.object({
   version: z.number().int(),
 })
 
-/** Learns who owns an agent, and of organizations that are named there for the first time. */
-export async function applyAgentEvent(tx: Transaction, record: LogRecord): Promise<void> {
-  if (record.headers.ce_type !== 'ossa.agents.AgentStatusChange') return
-  const { agentId, agent, version } = agentStatusChange.parse(JSON.parse(record.value))
-  const { organizationId, visibility } = agent
-  const created = await insertOrganization(tx, { id: organizationId, name: organizationId, home: false })
-  if (created) await announceOrganization(tx, created)
-  await upsertAgentOwner(tx, { agentId, organizationId, visibility, version })
+export const handlers: Handlers = {
+  /** Learns who owns an agent, and of organizations that are named there for the first time. */
+  async 'ossa.agents.AgentStatusChange'(tx, value) {
+    const { agentId, agent, version } = agentStatusChange.parse(value)
+    const { organizationId, visibility } = agent
+    const created = await insertOrganization(tx, { id: organizationId, name: organizationId, home: false })
+    if (created) await announceOrganization(tx, created)
+    await upsertAgentOwner(tx, { agentId, organizationId, visibility, version })
+  },
 }

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
-import { agentsTopic } from './events.ts'
+import { inboxTopics } from './events.ts'
+
+const [agentsTopic] = inboxTopics
+
 import { subgraph } from './index.ts'
 
 let graph: TestSubgraph

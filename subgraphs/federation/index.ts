@@ -1,6 +1,6 @@
 import type { Subgraph } from '../kit/subgraph.ts'
 import { createContext } from './context.ts'
-import { agentsTopic, applyAgentEvent, topic } from './events.ts'
+import { handlers, inboxTopics, topic } from './events.ts'
 import { seedHome } from './home.ts'
 import { resolvers } from './resolvers.ts'
 
@@ -9,7 +9,7 @@ export const subgraph: Subgraph = {
   resolvers,
   context: createContext,
   topics: [topic],
-  inbox: { topics: [agentsTopic], apply: applyAgentEvent },
+  inbox: { topics: inboxTopics, handlers },
   async start(floor) {
     await seedHome(floor)
     return { stop: async () => undefined }

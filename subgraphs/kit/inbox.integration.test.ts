@@ -5,10 +5,11 @@ import { createPool, type Pool } from '@community/infra/postgres.ts'
 import { Client } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
-import { deadLetterTopic, type InboxOptions, startInbox } from './inbox.ts'
+import { deadLetterTopic, type Handlers, startInbox } from './inbox.ts'
 
 const log = createLog('test', 'silent')
 const topic = 'ossa.agents.events.v1'
+const type = 'ossa.agents.Text'
 
 let database: TestDatabase
 let admin: Client
@@ -38,17 +39,23 @@ afterEach(async () => {
 
 const send = (key: string, text: string, id?: string) =>
   eventLog.append(topic, [
-    { key, headers: id === undefined ? {} : { ce_id: id }, value: JSON.stringify({ text }) },
+    {
+      key,
+      headers: { ce_type: type, ...(id !== undefined && { ce_id: id }) },
+      value: JSON.stringify({ text }),
+    },
   ])
 
-const applyText: InboxOptions['apply'] = async (tx, record) => {
-  const { text } = JSON.parse(record.value) as { text: string }
+type Handler = Handlers[string]
+
+const applyText: Handler = async (tx, value) => {
+  const { text } = value as { text: string }
   await tx.query('insert into seen (text) values ($1)', [text])
   if (text === 'poison') throw new Error('can not read this')
 }
 
 const start = (apply = applyText, by = eventLog) => {
-  const inbox = startInbox({ pool, eventLog: by, topics: [topic], apply, log })
+  const inbox = startInbox({ pool, eventLog: by, topics: [topic], handlers: { [type]: apply }, log })
   cleanup.push(() => inbox.stop())
   return inbox
 }
@@ -58,10 +65,10 @@ const seen = async (): Promise<string[]> =>
 
 test('each record is applied once, with internal rights, also by several inboxes', async () => {
   const settings = new Set<string>()
-  const apply: InboxOptions['apply'] = async (tx, record) => {
+  const apply: Handler = async (tx, value) => {
     const { rows } = await tx.query<{ on: string }>(`select current_setting('app.internal') as "on"`)
     settings.add(rows[0]?.on ?? '')
-    await applyText(tx, record)
+    await applyText(tx, value)
   }
   await send('a', 'one', 'id-1')
   start(apply)
@@ -77,22 +84,46 @@ test('of what is read together all is applied but what fails, in its order', asy
   const texts = ['one', 'two', 'poison', 'three', 'one', 'four']
   await eventLog.append(
     topic,
-    texts.map((text) => ({ key: 'a', headers: { ce_id: `id-${text}` }, value: JSON.stringify({ text }) })),
+    texts.map((text) => ({
+      key: 'a',
+      headers: { ce_type: type, ce_id: `id-${text}` },
+      value: JSON.stringify({ text }),
+    })),
   )
   const transactions = new Set<string>()
-  start(async (tx, record) => {
+  start(async (tx, value) => {
     const { rows } = await tx.query<{ id: string }>('select pg_current_xact_id()::text as id')
-    await applyText(tx, record)
+    await applyText(tx, value)
     transactions.add(rows[0]?.id ?? '')
   })
   await expect.poll(seen, { timeout: 20_000 }).toEqual(['one', 'two', 'three', 'four'])
   transactions.clear()
   await eventLog.append(
     topic,
-    ['five', 'six', 'seven'].map((text) => ({ key: 'a', headers: {}, value: JSON.stringify({ text }) })),
+    ['five', 'six', 'seven'].map((text) => ({
+      key: 'a',
+      headers: { ce_type: type },
+      value: JSON.stringify({ text }),
+    })),
   )
   await expect.poll(async () => (await seen()).slice(4)).toEqual(['five', 'six', 'seven'])
   expect(transactions.size).toBe(1)
+})
+
+test('what has no handler is passed over, and not read again', async () => {
+  start()
+  const other = { key: 'a', headers: { ce_type: 'ossa.agents.Other', ce_id: 'other' }, value: 'no JSON' }
+  await eventLog.append(topic, [other])
+  await send('a', 'one', 'id-one')
+  await eventLog.append(topic, [other, other])
+  await expect.poll(seen).toEqual(['one'])
+  const next = async () =>
+    (await admin.query('select next_offset from marketplace.inbox_position')).rows.map(
+      (row) => row.next_offset,
+    )
+  await expect.poll(next, { timeout: 20_000 }).toEqual(['4'])
+  const { rows } = await admin.query('select event_id from marketplace.inbox')
+  expect(rows).toEqual([{ event_id: 'id-one' }])
 })
 
 test('an inbox that stopped goes on where it was', async () => {
@@ -107,9 +138,9 @@ test('an inbox that stopped goes on where it was', async () => {
 
 test('a record that fails three times goes to the dead letters, and the next one is applied', async () => {
   let tries = 0
-  start(async (tx, record) => {
-    if (record.value.includes('poison')) tries++
-    await applyText(tx, record)
+  start(async (tx, value) => {
+    if ((value as { text: string }).text === 'poison') tries++
+    await applyText(tx, value)
   })
   await send('a', 'poison', 'id-poison')
   await expect.poll(() => tries, { timeout: 20_000 }).toBe(3)

@@ -14,11 +14,17 @@ import { internalSettings } from './subgraph.ts'
 
 export const deadLetterTopic = 'ossa.dead-letter.v1'
 
+/**
+ * By the event's type, as `ossa.agents.AgentStatusChange`, with its value parsed: in the transaction that notes the record
+ * as seen, with `app.internal` on. Throwing thrice sends the record to the dead letters.
+ */
+export type Handlers = Record<string, (tx: Transaction, value: unknown) => Promise<void>>
+
 export type InboxOptions = {
   pool: Pool
   eventLog: EventLog
   topics: readonly string[]
-  apply: (tx: Transaction, record: LogRecord) => Promise<void>
+  handlers: Handlers
   log: Log
 }
 
@@ -26,26 +32,41 @@ const maxTries = 3
 const retryMs = 200
 const outageRetryMs = 1_000
 const forgetEveryMs = 3_600_000
+const passEveryMs = 5_000
 
 /**
- * Applies every record of the topics once, in order within a partition: effect, position and event id are written in
- * one transaction, of what was read together where all of it can be applied. A record that fails three times by itself
- * goes to the dead letters. One at a time per schema.
+ * Applies every record of the topics that has a handler once, in order within a partition: effect, position and event id
+ * are written in one transaction, of what was read together where all of it can be applied. A record that fails three
+ * times by itself goes to the dead letters. One at a time per schema.
  */
 export function startInbox(options: InboxOptions): { stop(): Promise<void> } {
-  const { pool, eventLog, topics, log } = options
+  const { pool, eventLog, topics, handlers, log } = options
   return whileLeader({ pool, name: 'inbox', log }, async ({ session, signal }: Leadership) => {
     const forget = () =>
       forgetOldIds(session).catch((error: unknown) => log.error({ err: error }, 'could not prune the inbox'))
     await forget()
     const forgetting = setInterval(() => void forget(), forgetEveryMs)
-    const tail = await tailFromStored(session, eventLog, topics, signal, log, (records) =>
-      applyRecords(options, records, signal),
-    )
+    /** The last of each partition that nobody handles. */
+    const passed = new Map<string, LogRecord>()
+    const passOver = async () => {
+      const records = [...passed.values()]
+      passed.clear()
+      if (records.length > 0) await session.query(moveStatement, placesOf(records))
+    }
+    const passing = setInterval(() => {
+      // Where it fails they are passed over once more.
+      passOver().catch((error: unknown) => log.warn({ err: error }, 'the inbox could not note its position'))
+    }, passEveryMs)
+    const tail = await tailFromStored(session, eventLog, topics, signal, log, async (records) => {
+      const handled = records.filter((record) => Object.hasOwn(handlers, typeOf(record)))
+      await applyRecords(options, handled, signal)
+      for (const record of records) passed.set(`${record.topic} ${record.partition}`, record)
+    })
     try {
       await tail.done
     } finally {
       clearInterval(forgetting)
+      clearInterval(passing)
       await tail.stop()
     }
   })
@@ -69,12 +90,13 @@ async function applyRecords(
 
 async function applyIn(
   tx: Transaction,
-  { apply }: InboxOptions,
+  { handlers }: InboxOptions,
   records: readonly LogRecord[],
 ): Promise<void> {
   const unseen = await unseenIds(tx, records)
   // A relay that was killed sends some twice.
-  for (const record of records) if (unseen.delete(idOf(record))) await apply(tx, record)
+  for (const record of records)
+    if (unseen.delete(idOf(record))) await handlers[typeOf(record)]?.(tx, JSON.parse(record.value))
 }
 
 async function applyRecord(options: InboxOptions, record: LogRecord, signal: AbortSignal): Promise<void> {
@@ -93,6 +115,20 @@ async function applyRecord(options: InboxOptions, record: LogRecord, signal: Abo
   }
 }
 
+const moveStatement = `
+  insert into inbox_position (topic, partition, next_offset)
+  select topic, partition, max("offset") + 1
+  from unnest($1::text[], $2::int[], $3::bigint[]) as each (topic, partition, "offset")
+  group by topic, partition order by topic, partition
+  on conflict (topic, partition) do update set next_offset = excluded.next_offset
+  where inbox_position.next_offset < excluded.next_offset`
+
+const placesOf = (records: readonly LogRecord[]) => [
+  records.map(({ topic }) => topic),
+  records.map(({ partition }) => partition),
+  records.map(({ offset }) => offset),
+]
+
 /**
  * Moves the positions past the records and notes their ids; returns those that were not known. Two inboxes can be at work
  * for a moment, when the connection of the older one's lock has died: they meet at a position's row, and the later one
@@ -100,26 +136,17 @@ async function applyRecord(options: InboxOptions, record: LogRecord, signal: Abo
  */
 async function unseenIds(tx: Transaction, records: readonly LogRecord[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ id: string }>(
-    `with read as (
-       select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) as each (topic, partition, "offset", id)
-     ), moved as (
-       insert into inbox_position (topic, partition, next_offset)
-       select topic, partition, max("offset") + 1 from read group by topic, partition order by topic, partition
-       on conflict (topic, partition) do update set next_offset = excluded.next_offset
-       where inbox_position.next_offset < excluded.next_offset
-       returning topic, partition
-     )
-     insert into inbox (event_id) select id from read join moved using (topic, partition)
+    `with moved as (${moveStatement} returning topic, partition)
+     insert into inbox (event_id)
+     select id from unnest($1::text[], $2::int[], $4::text[]) as each (topic, partition, id)
+     join moved using (topic, partition)
      on conflict do nothing returning event_id as id`,
-    [
-      records.map(({ topic }) => topic),
-      records.map(({ partition }) => partition),
-      records.map(({ offset }) => offset),
-      records.map(idOf),
-    ],
+    [...placesOf(records), records.map(idOf)],
   )
   return new Set(rows.map(({ id }) => id))
 }
+
+const typeOf = ({ headers }: LogRecord): string => headers.ce_type ?? ''
 
 const idOf = ({ headers, topic, partition, offset }: LogRecord): string =>
   headers.ce_id ?? `${topic}:${partition}:${offset}`

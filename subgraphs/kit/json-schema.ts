@@ -10,6 +10,7 @@ export class SchemaError extends Error {}
 
 const maxMs = 1_000
 const keptSchemas = 500
+const plainLength = 4_000
 
 /**
  * What of a value does not fit, as ajv tells it; empty where all does. One error that names no place where the schema is
@@ -25,11 +26,16 @@ export function violations(schema: JsonSchema, value: unknown): ErrorObject[] {
 }
 
 /** As `violations`; throws SchemaError. */
-export const check = (schema: JsonSchema, value: unknown): ErrorObject[] =>
-  within(maxMs, (compiled) => {
-    const fits = compiled(schema)
-    return fits(value) ? [] : (fits.errors ?? [])
-  })
+export function check(schema: JsonSchema, value: unknown): ErrorObject[] {
+  const kept = current.kept(schema)
+  // A deadline needs a thread of its own, which takes longer than most checks.
+  return kept?.isPlain
+    ? errorsOf(kept.fits, value)
+    : within(maxMs, (compiled) => errorsOf(compiled(schema), value))
+}
+
+const errorsOf = (fits: ValidateFunction, value: unknown): ErrorObject[] =>
+  fits(value) ? [] : (fits.errors ?? [])
 
 /** Why it is no schema, or null. */
 export function refusal(schema: JsonSchema): string | null {
@@ -62,7 +68,7 @@ const script = new Script('run()')
 export function within<T>(ms: number, run: (compiled: Compiled) => T): T {
   let result: { value: T } | undefined
   context.run = () => {
-    result = { value: run(current) }
+    result = { value: run(current.compiled) }
   }
   try {
     // A script's deadline also ends what it calls outside of its context, matching of regular expressions included.
@@ -82,22 +88,37 @@ export function within<T>(ms: number, run: (compiled: Compiled) => T): T {
 }
 
 /** By the schema's text, as it is read anew for each use; those used last are kept. */
-function openCompiled(): Compiled {
+function openCompiled() {
   const shared = openAjv()
-  const kept = new Map<string, ValidateFunction>()
-  return (schema) => {
-    const text = JSON.stringify(schema)
-    const found = kept.get(text) ?? compile(shared, schema, text)
-    kept.delete(text)
-    kept.set(text, found)
-    for (const [oldest, { schema: old }] of kept) {
-      if (kept.size <= keptSchemas) break
-      kept.delete(oldest)
-      if (typeof old === 'object') shared.removeSchema(old)
-    }
+  const all = new Map<string, Kept>()
+  const kept = (schema: JsonSchema, text = JSON.stringify(schema)): Kept | undefined => {
+    const found = all.get(text)
+    if (!found) return undefined
+    all.delete(text)
+    all.set(text, found)
     return found
   }
+  const compiled: Compiled = (schema) => {
+    const text = JSON.stringify(schema)
+    const found = kept(schema, text)
+    if (found) return found.fits
+    const fits = compile(shared, schema, text)
+    all.set(text, { fits, isPlain: text.length <= plainLength && !laborious.test(text) })
+    for (const [oldest, { fits: old }] of all) {
+      if (all.size <= keptSchemas) break
+      all.delete(oldest)
+      if (typeof old.schema === 'object') shared.removeSchema(old.schema)
+    }
+    return fits
+  }
+  return { kept, compiled }
 }
+
+/** `isPlain`: it looks at each part of a value once for each part of the schema, and never longer than that takes. */
+type Kept = { fits: ValidateFunction; isPlain: boolean }
+
+// Patterns backtrack, references recur, and of unique items each is compared with all others.
+const laborious = /"(?:pattern|patternProperties|format|uniqueItems|\$ref|\$dynamicRef)"/
 
 /**
  * In one instance, which knows its own schema of schemas: to make that took 10 ms, and all else half of one. Others could

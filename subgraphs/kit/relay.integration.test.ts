@@ -178,16 +178,18 @@ test('a relay that dies between sending and marking sends again, and the inbox d
     eventLog,
     topics: [topic],
     log,
-    async apply(tx, record) {
-      const version = Number(record.headers.ce_aggregateversion)
-      await tx.query('insert into seen (id, version) values ($1, $2)', [record.key, version])
+    handlers: {
+      async 'ossa.agents.CounterChange'(tx, value) {
+        const { counter } = value as { counter: { id: string; version: number } }
+        await tx.query('insert into seen (id, version) values ($1, $2)', [counter.id, counter.version])
+      },
     },
   })
   cleanup.push(() => inbox.stop())
   const positions = async () =>
     (await admin.query('select coalesce(sum(next_offset), 0)::int as sum from marketplace.inbox_position'))
       .rows[0].sum
-  await expect.poll(positions).toBe(10)
+  await expect.poll(positions, { timeout: 20_000 }).toBe(10)
   const { rows } = await admin.query('select version from marketplace.seen order by place')
   expect(rows.map((row) => row.version)).toEqual([1, 2, 3, 4, 5])
 })

@@ -1,10 +1,11 @@
 import type { Config } from '@community/infra/config.ts'
-import type { EventLog, LogRecord } from '@community/infra/eventlog.ts'
+import type { EventLog } from '@community/infra/eventlog.ts'
 import type { Keys } from '@community/infra/keys.ts'
 import type { Log } from '@community/infra/log.ts'
 import type { Db, Pool, Transaction } from '@community/infra/postgres.ts'
 import type { Dispatcher } from 'undici'
 import type { GraphClient } from './graph.ts'
+import type { InboxOptions } from './inbox.ts'
 import type { Usage } from './invoke.ts'
 import { isAdministrator, type Principal } from './principal.ts'
 
@@ -53,11 +54,7 @@ export type Subgraph<F extends Floor = Floor> = {
   context?(base: RequestContext, floor: F): RequestContext
   /** Topics that it writes, `ossa.<name>.events.v1` among them. */
   topics: readonly string[]
-  inbox?: {
-    topics: readonly string[]
-    /** In the transaction that notes the record as seen, with `app.internal` on. Throwing thrice sends it to the dead letters. */
-    apply: (tx: Transaction, record: LogRecord) => Promise<void>
-  }
+  inbox?: Pick<InboxOptions, 'topics' | 'handlers'>
   /** What it runs beside answering requests. */
   start?(floor: F): Promise<{ stop: () => Promise<void> }>
 }

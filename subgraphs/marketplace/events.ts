@@ -1,6 +1,6 @@
-import type { LogRecord } from '@community/infra/eventlog.ts'
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
+import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
 import { tagsOf } from './facts.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
@@ -51,15 +51,11 @@ export async function announceListing(
   })
 }
 
-export async function applyEvent(tx: Transaction, record: LogRecord): Promise<void> {
-  switch (record.headers.ce_type) {
-    case 'ossa.agents.AgentStatusChange':
-      return await applyAgent(tx, agentStatusChange.parse(JSON.parse(record.value)))
-    case 'ossa.certification.CertificationProgress':
-      return await applyCertification(tx, certificationProgress.parse(JSON.parse(record.value)))
-    case 'ossa.federation.OrganizationChange':
-      return await applyOrganization(tx, organizationChange.parse(JSON.parse(record.value)))
-  }
+export const handlers: Handlers = {
+  'ossa.agents.AgentStatusChange': (tx, value) => applyAgent(tx, agentStatusChange.parse(value)),
+  'ossa.certification.CertificationProgress': (tx, value) =>
+    applyCertification(tx, certificationProgress.parse(value)),
+  'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
 }
 
 const agentStatusChange = z.object({

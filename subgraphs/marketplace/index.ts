@@ -1,6 +1,6 @@
 import type { Subgraph } from '../kit/subgraph.ts'
 import { createContext } from './context.ts'
-import { applyEvent, inboxTopics, topic } from './events.ts'
+import { handlers, inboxTopics, topic } from './events.ts'
 import { resolvers } from './resolvers.ts'
 
 export const subgraph: Subgraph = {
@@ -8,5 +8,5 @@ export const subgraph: Subgraph = {
   resolvers,
   context: createContext,
   topics: [topic],
-  inbox: { topics: inboxTopics, apply: applyEvent },
+  inbox: { topics: inboxTopics, handlers },
 }

@@ -1,6 +1,6 @@
 import type { Subgraph } from '../kit/subgraph.ts'
 import { context } from './context.ts'
-import { applyEvent, inboxTopics } from './events.ts'
+import { handlers, inboxTopics } from './events.ts'
 import { resolvers } from './resolvers.ts'
 
 /** Measured use of agents: stores what callers measured, answers by agent, pool and hour. */
@@ -9,5 +9,5 @@ export const subgraph: Subgraph = {
   resolvers,
   context,
   topics: [],
-  inbox: { topics: inboxTopics, apply: applyEvent },
+  inbox: { topics: inboxTopics, handlers },
 }

@@ -239,7 +239,7 @@ test('a reader can neither add nor change samples', async () => {
 })
 
 test('a record that is no batch goes to the dead letters, and what follows is stored', async () => {
-  const headers = { 'content-type': 'application/json' }
+  const headers = { ce_type: 'ossa.telemetry.UsageBatch' }
   await eventLog.append(usageTopic, [
     { key: 'd', headers: { ...headers, ce_id: 'bad' }, value: '{"source":"d","sequence":0}' },
     { key: 'd', headers: { ...headers, ce_id: 'good' }, value: JSON.stringify(oneSample('d', 1)) },
