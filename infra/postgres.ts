@@ -161,6 +161,27 @@ export async function inTransaction<T>(
   }
 }
 
+/** Each query in a transaction of its own with `settings` local to it, in one round trip. */
+export const inTransactions = (pool: Pool, settings: Record<string, string>): Db => ({
+  async query<Row extends object>(text: string, params?: readonly unknown[]) {
+    const client = await pool.connect()
+    const [begun, queried, committed] = await Promise.allSettled([
+      client.query(beginStatement('begin', settings)),
+      client.query<Row>(text, params),
+      client.query('commit'),
+    ])
+    for (const each of [begun, queried, committed])
+      if (each.status === 'rejected') {
+        client.release(each !== queried || isConnectionError(each.reason))
+        throw each.reason
+      }
+    client.release()
+    // What rejects has thrown.
+    return (queried as PromiseFulfilledResult<{ rows: Row[]; rowCount: number | null; command: string }>)
+      .value
+  },
+})
+
 /** A query of a request that was answered, or whose client has gone. */
 export class RequestOver extends Error {}
 
@@ -204,14 +225,9 @@ export function lazyTransaction(
         if (ended) throw new RequestOver('the request is over')
         onStatement?.(text)
         if (!client) {
-          const opened = await pool.connect()
-          try {
-            await opened.query(beginStatement('begin read only', settings))
-          } catch (error) {
-            opened.release(true)
-            throw error
-          }
-          client = opened
+          client = await pool.connect()
+          // Where it fails, so does what is sent behind it.
+          client.query(beginStatement('begin read only', settings)).catch(() => undefined)
         }
         try {
           return await client.query<Row>(text, params)

@@ -21,6 +21,7 @@ export const announce = (tx: Transaction, event: Announcement): Promise<void> =>
 
 /** As `announce`, in their order. */
 export async function announceAll(tx: Transaction, events: readonly Announcement[]): Promise<void> {
+  if (events.length === 0) return
   // As it will be sent: jsonb spells 1e300 with 301 digits.
   const { rows } = await tx.query<{ type: string; aggregateId: string; valueBytes: number }>(
     `insert into outbox (aggregate_id, type, version, value, traceparent)

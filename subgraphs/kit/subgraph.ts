@@ -77,9 +77,10 @@ export const internalSettings: Record<string, string> = {
 
 /** In a principal's transaction: `fn`, and nothing after it, sees and writes all rows of the schema. */
 export async function internally<T>(tx: Transaction, fn: () => Promise<T>): Promise<T> {
-  const { rows } = await tx.query<{ before: string }>(`select current_setting('app.internal') as before`)
-  await setInternal(tx, 'on')
-  const result = await fn()
+  // Sent one behind the other: where one fails, so do all that follow, and the commit.
+  const asked = tx.query<{ before: string }>(`select current_setting('app.internal') as before`)
+  const set = setInternal(tx, 'on')
+  const [{ rows }, , result] = await Promise.all([asked, set, fn()])
   await setInternal(tx, rows[0]?.before ?? 'off')
   return result
 }

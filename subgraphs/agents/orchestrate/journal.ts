@@ -36,16 +36,20 @@ const ended: readonly RunRow['status'][] = ['CONVERGED', 'EXHAUSTED', 'FAILED', 
 export async function openJournal(lease: Lease): Promise<Journal> {
   const { runId } = lease
   const [found, rows] = await inTransaction(lease.pool, internalSettings, async (tx) => {
-    // What a connection that was lost still commits is waited for.
-    await tx.query('select from run where id = $1 for update', [runId])
-    const [row] = await runsById(tx, [runId])
-    return [row, await stepsOf(tx, runId)] as const
+    const [, [row], steps] = await Promise.all([
+      // What a connection that was lost still commits is waited for.
+      tx.query('select from run where id = $1 for update', [runId]),
+      runsById(tx, [runId]),
+      stepsOf(tx, runId),
+    ])
+    return [row, steps] as const
   })
   if (!found) throw new LeaseLost(runId)
   let run: RunRow = found
   let written: RunRow = found
   const steps = new Map<string, StepRow>()
   const tally: Tally = openTally()
+  const visibilities = new Map<string, string>()
   let batch = emptyBatch()
   let waiting = quiet()
   let writing: Promise<void> | null = null
@@ -68,7 +72,7 @@ export async function openJournal(lease: Lease): Promise<Journal> {
       try {
         if (broken) throw broken.error
         const to = run
-        await writeBatch(lease, { from: written, to, batch: current, steps })
+        await writeBatch(lease, { from: written, to, batch: current, steps, visibilities })
         written = to
         resolve()
       } catch (error) {

@@ -1,4 +1,4 @@
-import { inTransaction, type Pool } from '@community/infra/postgres.ts'
+import { inTransactions, type Pool } from '@community/infra/postgres.ts'
 import DataLoader from 'dataloader'
 import { settingsOf } from '../../kit/subgraph.ts'
 import type { Hosting } from '../runtime/hosting.ts'
@@ -49,16 +49,14 @@ const keyOf = ({ agentId, organizationId, capability }: Wanted) =>
 
 async function rowsOf(db: Pool, organizationId: string, wanted: readonly Wanted[]): Promise<Row[]> {
   const settings = settingsOf({ subject: orchestrator, organization: organizationId, scopes })
-  return await inTransaction(db, settings, async (tx) => {
-    const { rows } = await tx.query<Row>(
-      `select agent.id, agent.organization_id as "organizationId", agent.status, agent.visibility,
+  const { rows } = await inTransactions(db, settings).query<Row>(
+    `select agent.id, agent.organization_id as "organizationId", agent.status, agent.visibility,
          deployment.endpoint, deployment.pool, wanted.capability, capability.output
        from unnest($1::text[], $2::text[]) as wanted (agent_id, capability)
        join agent on agent.id = wanted.agent_id
        left join deployment on deployment.agent_id = agent.id
        left join capability on capability.agent_id = agent.id and capability.name = wanted.capability`,
-      [wanted.map(({ agentId }) => agentId), wanted.map(({ capability }) => capability)],
-    )
-    return rows
-  })
+    [wanted.map(({ agentId }) => agentId), wanted.map(({ capability }) => capability)],
+  )
+  return rows
 }

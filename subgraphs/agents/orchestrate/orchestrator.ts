@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bell, createBell } from '@community/infra/bell.ts'
-import { inTransaction, isConnectionError } from '@community/infra/postgres.ts'
+import { inTransaction, inTransactions, isConnectionError } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { openAgentsOnly, type Policy } from '../admission.ts'
 import { agentActions } from './definition.ts'
@@ -55,7 +55,7 @@ export function startOrchestrator(
     if (executing.size >= maxRuns) return false
     // Who looks into the database finds the process.
     const owner = `${process.pid}:${randomUUID()}`
-    const claim = await inTransaction(pool, internalSettings, (tx) => claimRun(tx, owner))
+    const claim = await claimRun(inTransactions(pool, internalSettings), owner)
     if (!claim) return false
     const lease: Lease = { runId: claim.id, owner, pool, nudge: floor.nudge }
     const execution = execute(floor, claim, lease, {
@@ -156,7 +156,7 @@ async function execute(floor: Floor, claim: Claim, lease: Lease, around: Around)
     ended.abort()
     await renewing
     await journal?.close()
-    await inTransaction(lease.pool, internalSettings, (tx) => releaseLease(tx, claim.id, lease.owner)).catch(
+    await releaseLease(inTransactions(lease.pool, internalSettings), claim.id, lease.owner).catch(
       // It lapses by itself.
       (error: unknown) => log.warn({ err: error }, 'a lease could not be given back'),
     )
@@ -195,9 +195,7 @@ async function keepLease(
   for (;;) {
     await sleep(renewEveryMs, undefined, { signal, ref: false }).catch(() => undefined)
     if (signal.aborted) return
-    const kept = await inTransaction(lease.pool, internalSettings, (tx) =>
-      renewLease(tx, lease.runId, lease.owner),
-    )
+    const kept = await renewLease(inTransactions(lease.pool, internalSettings), lease.runId, lease.owner)
     if (!kept) throw new LeaseLost(lease.runId)
     await onRenewed(kept)
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTransaction } from '@community/infra/postgres.ts'
+import { inTransactions } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { openBudget } from './budget.ts'
 import { endRun } from './ending.ts'
@@ -26,7 +26,7 @@ export async function executeRun(execution: Execution): Promise<void> {
     throw new RunFailed('tokens come from an external issuer: the orchestrator can act for nobody')
   const agents = selectAgents(execution)
   const state: State = { budget: openBudget(journal), exhausted: null }
-  const [phases = []] = await inTransaction(floor.pool, internalSettings, (tx) => phasesOf(tx, [claim.id]))
+  const [phases = []] = await phasesOf(inTransactions(floor.pool, internalSettings), [claim.id])
   takeUp(execution, state, agents)
   if (claim.granted) await execution.takeGrants()
   if (claim.ending) return await endRun(execution, state, claim.ending)

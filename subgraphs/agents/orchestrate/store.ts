@@ -212,19 +212,21 @@ export async function insertRun(
   { definition, organizationId, startedBy }: NewRun,
 ): Promise<{ id: string } | { going: string }> {
   const { name, description, visibility, tokenBudget, maxIterations, convergence, phases } = definition
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('run ' || $1, 0))`, [name])
   // A run that the caller may not see has its id all the same.
-  const { rows } = await internally(tx, () =>
-    tx.query<{ id: string; going: boolean }>(
-      `select id, status in ('PENDING', 'RUNNING', 'PAUSED') as going from run where name = $1`,
-      [name],
+  const [, { rows }] = await Promise.all([
+    tx.query(`select pg_advisory_xact_lock(hashtextextended('run ' || $1, 0))`, [name]),
+    internally(tx, () =>
+      tx.query<{ id: string; going: boolean }>(
+        `select id, status in ('PENDING', 'RUNNING', 'PAUSED') as going from run where name = $1`,
+        [name],
+      ),
     ),
-  )
+  ])
   const going = rows.find((row) => row.going)
   if (going) return { going: going.id }
   const id = await freeId(tx, name, rows.length)
   const criteria: Criterion[] = convergence.map((each) => ({ ...each, actual: null, met: false }))
-  await tx.query(
+  const inserted = tx.query(
     `insert into run (
        id, name, description, organization_id, visibility, started_by, definition, criteria, max_iterations,
        budget_allocated
@@ -242,12 +244,13 @@ export async function insertRun(
       tokenBudget,
     ],
   )
-  await tx.query(
+  const described = tx.query(
     `insert into phase (run_id, ordinal, name, description)
      select $1, ordinal, name, description from unnest($2::text[], $3::text[]) with ordinality
        as each (name, description, ordinal)`,
     [id, phases.map((phase) => phase.name), phases.map((phase) => phase.description)],
   )
+  await Promise.all([inserted, described])
   return { id }
 }
 
@@ -298,8 +301,8 @@ const requested = `cancel_requested as "cancelRequested", pause_requested as "pa
 const leaseFor = '5 seconds'
 
 /** A run that nobody works on, now leased to `owner`; null where there is none. */
-export async function claimRun(tx: Transaction, owner: string): Promise<Claim | null> {
-  const { rows } = await tx.query<Claim>(
+export async function claimRun(db: Db, owner: string): Promise<Claim | null> {
+  const { rows } = await db.query<Claim>(
     `update run set lease_owner = $1, lease_until = clock_timestamp() + interval '${leaseFor}', asleep_until = null
      where id = (
        select id from run
@@ -317,8 +320,8 @@ export async function claimRun(tx: Transaction, owner: string): Promise<Claim | 
 }
 
 /** Null where the run is not the owner's any more. */
-export async function renewLease(tx: Transaction, id: string, owner: string): Promise<Requested | null> {
-  const { rows } = await tx.query<Requested>(
+export async function renewLease(db: Db, id: string, owner: string): Promise<Requested | null> {
+  const { rows } = await db.query<Requested>(
     `update run set lease_until = clock_timestamp() + interval '${leaseFor}' where id = $1 and lease_owner = $2
      returning ${requested}`,
     [id, owner],
@@ -326,8 +329,8 @@ export async function renewLease(tx: Transaction, id: string, owner: string): Pr
   return rows[0] ?? null
 }
 
-export async function releaseLease(tx: Transaction, id: string, owner: string): Promise<void> {
-  await tx.query('update run set lease_owner = null, lease_until = null where id = $1 and lease_owner = $2', [
+export async function releaseLease(db: Db, id: string, owner: string): Promise<void> {
+  await db.query('update run set lease_owner = null, lease_until = null where id = $1 and lease_owner = $2', [
     id,
     owner,
   ])

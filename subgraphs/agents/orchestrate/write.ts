@@ -24,28 +24,74 @@ type Transitioned = {
   status: ReturnType<typeof statusOf>
 }
 
-type Written = { from: RunRow; to: RunRow; batch: Batch; steps: ReadonlyMap<string, StepRow> }
-
-/** The run from one version to a later one, its steps, history and events. Throws LeaseLost. */
-export async function writeBatch(lease: Lease, { from, to, batch, steps }: Written): Promise<void> {
-  const rows = [...batch.touched].map((id) => rowFor(batch, id, steps.get(id)))
-  await inTransaction(lease.pool, internalSettings, async (tx) => {
-    // The run's row before all others: its lock makes the order of versions the order of outbox ids.
-    const visibilities = await writeRun(tx, lease, from, to, agentIdsOf(batch))
-    for (const apply of batch.applies) await apply(tx)
-    await writeSteps(tx, rows, batch)
-    if (batch.transitions.length === 0) return
-    await announceAll(
-      tx,
-      batch.transitions.map(({ run, step, status }) => ({
-        aggregateId: run.id,
-        type: 'DeploymentStatus',
-        version: run.version,
-        value: { ...status, step: status.step && { ...status.step, ...agentOf(step, visibilities) } },
-      })),
-    )
-  })
+type Written = {
+  from: RunRow
+  to: RunRow
+  batch: Batch
+  steps: ReadonlyMap<string, StepRow>
+  visibilities: Map<string, string>
 }
+
+/**
+ * The run from one version to a later one, its steps, history and events, sent in one go. `visibilities` are those of the
+ * agents as they were last seen. Throws LeaseLost.
+ */
+export async function writeBatch(lease: Lease, written: Written): Promise<void> {
+  // What is told of an agent whose visibility has changed meanwhile is told anew.
+  while (!(await isWritten(lease, written)));
+}
+
+async function isWritten(lease: Lease, { from, to, batch, steps, visibilities }: Written): Promise<boolean> {
+  const agentIds = agentIdsOf(batch)
+  try {
+    await inTransaction(lease.pool, internalSettings, async (tx) => {
+      // The run's row before all others: its lock makes the order of versions the order of outbox ids.
+      const seen = writeRun(tx, lease, from, to, agentIds)
+      const others = Promise.all([
+        ...batch.applies.map((apply) => apply(tx)),
+        writeSteps(tx, lease, to, batch, steps),
+      ])
+      others.catch(() => undefined)
+      const isKnown = agentIds.every((id) => visibilities.has(id))
+      if (!isKnown) note(await seen, agentIds, visibilities)
+      const told = announceAll(tx, eventsOf(batch, visibilities))
+      told.catch(() => undefined)
+      // Before what fails because of it.
+      const isOther = note(await seen, agentIds, visibilities)
+      await Promise.all([others, told])
+      if (isOther) throw new VisibilityChanged()
+    })
+    return true
+  } catch (error) {
+    if (error instanceof VisibilityChanged) return false
+    throw error
+  }
+}
+
+class VisibilityChanged extends Error {}
+
+/** Whether any is another than was known. */
+function note(
+  seen: Readonly<Record<string, string>>,
+  agentIds: readonly string[],
+  visibilities: Written['visibilities'],
+): boolean {
+  const others = agentIds.filter((id) => visibilities.get(id) !== seen[id])
+  for (const id of others) {
+    const visibility = seen[id]
+    if (visibility === undefined) visibilities.delete(id)
+    else visibilities.set(id, visibility)
+  }
+  return others.length > 0
+}
+
+const eventsOf = ({ transitions }: Batch, visibilities: Written['visibilities']) =>
+  transitions.map(({ run, step, status }) => ({
+    aggregateId: run.id,
+    type: 'DeploymentStatus',
+    version: run.version,
+    value: { ...status, step: status.step && { ...status.step, ...agentOf(step, visibilities) } },
+  }))
 
 const agentIdsOf = ({ transitions }: Batch): string[] => [
   ...new Set(transitions.flatMap(({ step }) => step?.agentId ?? [])),
@@ -136,10 +182,13 @@ const rowFor = ({ outputs, asked }: Batch, id: string, row: StepRow | undefined)
 /** What is decided of a step others write: it is left alone, unless it is asked for anew. */
 async function writeSteps(
   tx: Transaction,
-  rows: readonly ReturnType<typeof rowFor>[],
-  { transitions }: Batch,
+  { runId, owner }: Lease,
+  { version }: RunRow,
+  batch: Batch,
+  steps: ReadonlyMap<string, StepRow>,
 ): Promise<void> {
-  const history = transitions.map(({ run, change: { transition, phase, stepId, detail } }) => ({
+  const rows = [...batch.touched].map((id) => rowFor(batch, id, steps.get(id)))
+  const history = batch.transitions.map(({ run, change: { transition, phase, stepId, detail } }) => ({
     run_id: run.id,
     version: run.version,
     transition,
@@ -163,13 +212,15 @@ async function writeSteps(
          due_at timestamptz, awaits_tokens int, sent_to text, error text, note text, started_at timestamptz, finished_at timestamptz,
          has_output boolean, output text, is_asked boolean
        )
+       -- Where the lease is lost no row is locked against whoever has it.
        where step.id = each.id
+         and exists (select from run where run.id = $3 and run.lease_owner = $4 and run.version = $5)
      )
      insert into transition (run_id, version, transition, phase, step_id, detail, at)
      select run_id, version, transition, phase, step_id, detail, at from jsonb_to_recordset($2::jsonb) as each (
        run_id text, version bigint, transition text, phase text, step_id text, detail text, at timestamptz
      )`,
-    [JSON.stringify(rows), JSON.stringify(history)],
+    [JSON.stringify(rows), JSON.stringify(history), runId, owner, version],
   )
 }
 
@@ -177,13 +228,10 @@ async function writeSteps(
  * Null before it is registered. One that is not for everybody is left out: who may see the run may not see the agent,
  * and the graph is asked for it in the subscriber's name.
  */
-function agentOf(
-  step: StepRow | null,
-  visibilities: Readonly<Record<string, string>>,
-): { agent?: object | null } {
+function agentOf(step: StepRow | null, visibilities: Written['visibilities']): { agent?: object | null } {
   const id = step?.agentId ?? null
   if (id === null) return { agent: null }
-  const visibility = visibilities[id]
+  const visibility = visibilities.get(id)
   if (visibility === undefined) return { agent: null }
   return visibility === 'PUBLIC' ? { agent: { __typename: 'Agent', id } } : {}
 }
