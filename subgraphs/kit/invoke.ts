@@ -54,6 +54,8 @@ export type Invocation = {
 type Unanswered = { error: string; timedOut: boolean; answered: boolean }
 
 const tokenTtlSeconds = 60
+const tokenReuseMs = 30_000
+const maxTokens = 10_000
 
 /** One blocking A2A 1.0 SendMessage over JSON-RPC. Never throws for what the agent or the network does. */
 export async function invoke(options: InvokeOptions): Promise<Invocation> {
@@ -89,10 +91,7 @@ async function send(
   { endpoint, outbound, agentId, caller, keys, idempotencyKey, timeoutMs, maxBytes, signal }: InvokeOptions,
   part: Part,
 ): Promise<{ status: number; text: string } | Unanswered> {
-  const token = await keys.sign(
-    {},
-    { audience: `agent:${agentId}`, subject: caller, ttlSeconds: tokenTtlSeconds },
-  )
+  const token = await tokenFor(keys, agentId, caller)
   const deadline = AbortSignal.timeout(timeoutMs)
   try {
     const response = await request(endpoint, {
@@ -122,6 +121,25 @@ async function send(
     if (signal?.aborted) return { error: 'the call was given up', timedOut: false, answered: false }
     return { error: `the agent could not be reached: ${reasonOf(error)}`, timedOut: false, answered: false }
   }
+}
+
+type Token = { text: Promise<string>; until: number }
+
+const tokens = new WeakMap<Keys, Map<string, Token>>()
+
+/** The same for the next calls within a while: to sign one took longer than to write a message. */
+async function tokenFor(keys: Keys, agentId: string, caller: string): Promise<string> {
+  const ofKeys = tokens.get(keys) ?? new Map<string, Token>()
+  tokens.set(keys, ofKeys)
+  const name = JSON.stringify([agentId, caller])
+  const known = ofKeys.get(name)
+  if (known && known.until > Date.now()) return await known.text
+  if (ofKeys.size >= maxTokens) ofKeys.clear()
+  const claims = { audience: `agent:${agentId}`, subject: caller, ttlSeconds: tokenTtlSeconds }
+  const text = keys.sign({}, claims)
+  ofKeys.set(name, { text, until: Date.now() + tokenReuseMs })
+  text.catch(() => ofKeys.delete(name))
+  return await text
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message || error.name : String(error))

@@ -21,26 +21,51 @@ const maxTold = 50
 export function readSource(text: string, file: string, argument: string): Source {
   if (Buffer.byteLength(text) > maxSourceBytes)
     throw badInput(`${file}: has more than ${maxSourceBytes} bytes`, argument, 'at most 256 KiB')
+  const json = asPlainJson(text)
+  const document = json === null ? readDocument(text, file, argument) : null
+  return {
+    value: storable(json ?? jsonOf(document, file, argument), file, argument),
+    file,
+    argument,
+    lineOf(path) {
+      const { read, lines } = document ?? parse(text)
+      return lineAt(read, lines, path)
+    },
+  }
+}
+
+/** The text where it is JSON as it is written by programs: read as YAML a plan of a thousand steps takes a second. */
+function asPlainJson(text: string): string | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    // All else, as a name that comes twice, YAML has something to say of.
+    return [undefined, 2].some((indent) => JSON.stringify(value, null, indent) === text) ? text : null
+  } catch {
+    return null
+  }
+}
+
+function parse(text: string) {
   const lines = new LineCounter()
-  const document = parseDocument(text, {
+  const read = parseDocument(text, {
     lineCounter: lines,
     version: '1.2',
     schema: 'core',
     prettyErrors: false,
   })
-  const [error] = document.errors
+  return { read, lines }
+}
+
+function readDocument(text: string, file: string, argument: string): ReturnType<typeof parse> {
+  const { read, lines } = parse(text)
+  const [error] = read.errors
   if (error)
     throw badInput(
       `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
       argument,
       'a YAML document',
     )
-  return {
-    value: contentOf(document, file, argument),
-    file,
-    argument,
-    lineOf: (path) => lineAt(document, lines, path),
-  }
+  return { read, lines }
 }
 
 /** One error for all problems, a line of text each; its argument and expectation are the first one's. */
@@ -57,10 +82,9 @@ export function refusal({ file, argument, lineOf }: Source, problems: readonly P
   return badInput([...listed, ...more].join('\n'), `${argument}#${pointer}`, first?.expected)
 }
 
-function contentOf(document: Document, file: string, argument: string): unknown {
-  let json: string
+function jsonOf(document: ReturnType<typeof parse> | null, file: string, argument: string): string {
   try {
-    json = JSON.stringify(document.toJS()) ?? 'null'
+    return JSON.stringify(document?.read.toJS()) ?? 'null'
   } catch (error) {
     // Aliases that multiply without end, or in a circle.
     throw badInput(
@@ -69,6 +93,9 @@ function contentOf(document: Document, file: string, argument: string): unknown 
       'a YAML document that is finite as JSON',
     )
   }
+}
+
+function storable(json: string, file: string, argument: string): unknown {
   // Postgres stores neither NUL nor half a surrogate pair.
   if (/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(json))
     throw badInput(`${file}:1: has a character that is none of text`, argument, 'Unicode text without NUL')
