@@ -93,7 +93,7 @@ async function invokeStep(
       // They went to others while it was looked for.
       continue
     }
-    await delegated(row, other.id, note)(journal, row.iteration)
+    await journal.record(delegated(row, other.id, note)(journal, row.iteration))
     return { note, output: await callAgent(caller, { ...call, agentId: other.id, tokens: other.tokens }) }
   }
 }

@@ -67,7 +67,7 @@ export function openGrants({ pool, runId }: Lease, journal: Journal): () => Prom
       // One that is not yet written as taken.
       if (known.has(id)) continue
       known.add(id)
-      void journal.record({
+      journal.note({
         transition: 'TOKENS_GRANTED',
         detail: `${tokens} tokens by ${by}: ${reason}`,
         run: { allocated: journal.run.allocated + tokens },

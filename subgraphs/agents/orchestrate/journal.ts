@@ -1,4 +1,4 @@
-import { setImmediate as soon } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as soon } from 'node:timers/promises'
 import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { type RunRow, runsById, type StepRow, stepsOf } from './store.ts'
@@ -17,8 +17,10 @@ export type Journal = {
   left(undoes: boolean): number
   /** Of the steps that wait for tokens the one that has to have them first; null where none waits. */
   firstInLine(): StepRow | null
-  /** Resolves when the changes are written, and what came before them. Throws LeaseLost, also where nobody waits for it. */
+  /** Resolves when the changes are written, and what came before them. Throws LeaseLost. */
   record(...changes: Change[]): Promise<void>
+  /** For whom nobody waits: written with what comes next, if it comes soon. What keeps it from being written the next call throws. */
+  note(...changes: Change[]): void
   /** What belongs to the next transition: tokens set aside or used. */
   account(stepId: string, tokens: { spent?: number; reserved: number; used?: number }): Promise<void>
   /** What others have written of a step that waits. */
@@ -30,6 +32,8 @@ export type Journal = {
   /** Nothing new is written; resolves when nothing is under way. */
   close(): Promise<void>
 }
+
+const gatherMs = 3
 
 const ended: readonly RunRow['status'][] = ['CONVERGED', 'EXHAUSTED', 'FAILED', 'CANCELLED']
 
@@ -52,6 +56,7 @@ export async function openJournal(lease: Lease): Promise<Journal> {
   const visibilities = new Map<string, string>()
   let batch = emptyBatch()
   let waiting = quiet()
+  let hurried = quiet()
   let writing: Promise<void> | null = null
   let broken: { error: unknown } | null = null
 
@@ -63,12 +68,14 @@ export async function openJournal(lease: Lease): Promise<Journal> {
 
   const writeAll = async () => {
     while (batch.isDirty) {
-      // What becomes ready in this turn of the loop is written with it.
+      // What becomes ready in this turn of the loop is written with it; what nobody waits for, with what comes a little later.
       await soon()
+      if (!batch.isUrgent) await Promise.race([sleep(gatherMs, undefined, { ref: false }), hurried.promise])
       const { resolve, reject } = waiting
       const current = batch
       batch = emptyBatch()
       waiting = quiet()
+      hurried = quiet()
       try {
         if (broken) throw broken.error
         const to = run
@@ -85,6 +92,10 @@ export async function openJournal(lease: Lease): Promise<Journal> {
   }
   const throwIfBroken = () => {
     if (broken) throw broken.error
+  }
+  const hurry = () => {
+    batch.isUrgent = true
+    hurried.resolve()
   }
   const accept = (changes: () => void): Promise<void> => {
     const accepted = (async () => {
@@ -136,7 +147,13 @@ export async function openJournal(lease: Lease): Promise<Journal> {
     record: (...changes) =>
       accept(() => {
         for (const each of changes) change(each)
+        hurry()
       }),
+    note(...changes) {
+      void accept(() => {
+        for (const each of changes) change(each)
+      })
+    },
     account: (stepId, { spent = 0, reserved, used = 0 }) =>
       accept(() => {
         const step = steps.get(stepId)
@@ -149,6 +166,7 @@ export async function openJournal(lease: Lease): Promise<Journal> {
     hear: put,
     async written() {
       throwIfBroken()
+      if (batch.isDirty) hurry()
       await (batch.isDirty ? waiting.promise : writing)
       throwIfBroken()
     },
@@ -175,6 +193,7 @@ function quiet() {
 
 const emptyBatch = (): Batch => ({
   isDirty: false,
+  isUrgent: false,
   transitions: [],
   touched: new Set(),
   outputs: new Map(),

@@ -63,7 +63,7 @@ export async function executeSteps(
       if (next === null) continue
       if (next !== 'RUN') {
         // Written with what follows; where it can't be, the journal tells.
-        void next(journal, iteration)
+        journal.note(next(journal, iteration))
         hasChanged = true
       } else if (underWay.size < concurrency) {
         const facts = { endingOf: schedule.endingOf, valueFor }

@@ -33,7 +33,7 @@ export async function executeRun(execution: Execution): Promise<void> {
   for (let iteration = Math.max(journal.run.iteration, 1); ; iteration++) {
     if (execution.held() !== null) return await hold(execution, state)
     if (journal.run.iteration < iteration)
-      void journal.record({ transition: 'ITERATION_STARTED', run: { iteration } })
+      journal.note({ transition: 'ITERATION_STARTED', run: { iteration } })
     const isParked = await executePhases(execution, phases, agents, state, iteration)
     if (execution.held() !== null) return await hold(execution, state)
     if (isParked) return
@@ -44,7 +44,7 @@ export async function executeRun(execution: Execution): Promise<void> {
       journal.run.criteria,
       signal,
     )
-    void journal.record({ transition: 'ITERATION_REVIEWED', run: { criteria: reviewed } })
+    journal.note({ transition: 'ITERATION_REVIEWED', run: { criteria: reviewed } })
     if (reviewed.every(({ met }) => met)) return await converge(execution, iteration)
     const ending = judge(journal, state)
     if (ending) return await endRun(execution, state, ending)
@@ -82,7 +82,7 @@ function takeUp(
   const { status } = journal.run
   if (status === 'PENDING') {
     const planned = plannedSteps(claim.definition, agents)
-    void journal.record({
+    journal.note({
       transition: 'PLAN_STARTED',
       run: { status: 'RUNNING' },
       steps: planned.map((step, index) => newStepRow(claim.id, step, index + 1)),
@@ -90,14 +90,14 @@ function takeUp(
     })
   }
   if (status === 'PAUSED' && held() === null)
-    void journal.record({ transition: 'PLAN_RESUMED', run: { status: 'RUNNING' } })
+    journal.note({ transition: 'PLAN_RESUMED', run: { status: 'RUNNING' } })
   for (const { id: stepId, phase, attempts, reserved, agentId, ...step } of journal.steps.values()) {
     if (step.status !== 'RUNNING') continue
     // Of what nobody has measured all that was set aside counts as used.
     if (reserved > 0) budget.settle(stepId, null)
     const sentTo = step.sentTo ?? (reserved > 0 ? agentId : null)
     const resumed = { attempts: attempts + 1, sentTo }
-    void journal.record({ transition: 'STEP_RESUMED', phase, stepId, step: resumed })
+    journal.note({ transition: 'STEP_RESUMED', phase, stepId, step: resumed })
   }
 }
 
@@ -114,7 +114,7 @@ async function executePhases(
     const { name: phase } = row
     if (execution.held() !== null || state.exhausted !== null) return false
     if (row.status === 'SUCCEEDED' || (row.status === 'FAILED' && row.iteration === iteration)) continue
-    if (row.status !== 'RUNNING') void journal.record(phaseStarted(claim.id, phase))
+    if (row.status !== 'RUNNING') journal.note(phaseStarted(claim.id, phase))
     row.status = 'RUNNING'
     const isParked = await executeSteps(execution, state, phase, iteration)
     if (isParked) return true
@@ -124,7 +124,7 @@ async function executePhases(
     const succeeded = steps.every(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED')
     row.status = succeeded ? 'SUCCEEDED' : 'FAILED'
     row.iteration = iteration
-    void journal.record(phaseEnded(claim.id, phase, iteration, succeeded))
+    journal.note(phaseEnded(claim.id, phase, iteration, succeeded))
   }
   return false
 }

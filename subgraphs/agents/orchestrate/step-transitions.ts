@@ -6,8 +6,8 @@ import { storedOutput } from './output.ts'
 import type { StepRow } from './store.ts'
 import type { Change } from './transition.ts'
 
-/** Resolves when it is written; in the journal it is at once. */
-export type Move = (journal: Journal, iteration: number) => Promise<void>
+/** A step's, from what it is in the journal by then. */
+export type Move = (journal: Journal, iteration: number) => Change
 
 const longestBackoffMs = 3_600_000
 
@@ -157,6 +157,6 @@ function move(
     const current = journal.steps.get(id)
     if (!current) throw new Error(`there is no step ${id}`)
     const step = { ...valuesFor(current, iteration, new Date()), iteration }
-    return journal.record({ transition, phase, stepId: id, detail, step })
+    return { transition, phase, stepId: id, detail, step }
   }
 }

@@ -54,7 +54,7 @@ async function executeAgent(
     if (mayNotGoOn(execution, state)) return
     const next = isWaiting(row) ? served(execution, state, null, row) : 'RUN'
     if (next === 'RUN') await executeStep(execution, state, row, agent, iteration)
-    else await next?.(journal, iteration)
+    else if (next) await journal.record(next(journal, iteration))
     if (journal.steps.get(row.id)?.status !== 'SUCCEEDED') return
   }
 }

@@ -27,7 +27,7 @@ export async function tryStep(
   const { journal, claim } = execution
   const strategy = strategyOf(claim.definition, step)
   if (row.status !== 'RUNNING') {
-    const recorded = started(row)(journal, iteration)
+    const recorded = journal.record(started(row)(journal, iteration))
     // In the transaction that starts the step. Who was first in line passes those who wait behind.
     if (row.awaitsTokens !== null) state.budget.reserveNow(row.id, row.awaitsTokens)
     else if (tokens !== null) state.budget.reserveNow(row.id, tokens, strategy)
@@ -44,7 +44,7 @@ export async function tryStep(
         ? failed(step, current, outcome, Date.now())
         : succeeded(current, outcome)
   // What comes next is begun with it, in the same transaction.
-  void move(journal, iteration)
+  journal.note(move(journal, iteration))
 }
 
 /** What a try came to, or how many tokens it lacks where it can wait for them. */

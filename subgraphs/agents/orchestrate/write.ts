@@ -7,6 +7,8 @@ import { type Change, type Lease, LeaseLost, type statusOf } from './transition.
 /** What is written in one transaction. */
 export type Batch = {
   isDirty: boolean
+  /** Somebody waits for it. */
+  isUrgent: boolean
   transitions: Transitioned[]
   /** Steps whose rows have changed. */
   touched: Set<string>
