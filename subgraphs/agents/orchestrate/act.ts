@@ -101,10 +101,12 @@ async function invokeStep(
 /** With the values of earlier steps. Throws StepFailed where one is not there. */
 export async function inputOf({ floor, claim }: Execution, written: unknown): Promise<unknown> {
   const input = written ?? {}
+  const { references } = referencesIn(input)
+  if (references.length === 0) return input
   const steps = new Map(stepsIn(claim.definition).map(({ step }) => [step.name, step]))
   try {
     const values = new Map<string, unknown>()
-    for (const { step: name, path } of referencesIn(input).references) {
+    for (const { step: name, path } of references) {
       const step = steps.get(name)
       if (!step) throw new NoValue(`there is no step ${name}`)
       const value = await inTransaction(floor.pool, internalSettings, (tx) =>

@@ -31,6 +31,8 @@ type Found = {
   agents: Record<string, PlannedAgent[]>
   steps: Planned[]
   misfitsOf: MisfitsOf
+  /** Names of steps that conditions decide of. */
+  conditional: ReadonlySet<string>
 }
 
 const maxRows = 2_000
@@ -41,7 +43,13 @@ export function checkAgents(
   placed: readonly Placed[],
   known: ReadonlyMap<string, KnownAgent>,
 ): Found {
-  const found: Found = { problems: [], agents: {}, steps: [], misfitsOf: openMisfits() }
+  const found: Found = {
+    problems: [],
+    agents: {},
+    steps: [],
+    misfitsOf: openMisfits(),
+    conditional: conditionalSteps(placed),
+  }
   for (const [index, phase] of plan.phases.entries()) {
     const { select, actions, name } = phase
     const escalates = strategyOf(plan, null) === 'escalate'
@@ -66,7 +74,7 @@ export function checkAgents(
     for (const each of placed) {
       // What more there is to say would take long.
       if (found.steps.length > maxRows) break
-      if (each.phase === index) checkStep(plan, each, placed, known, found)
+      if (each.phase === index) checkStep(plan, each, known, found)
     }
   }
   if (found.steps.length > maxRows)
@@ -84,14 +92,13 @@ const nobody = (of: string) => `labels that an agent of ${of} has: no agent is s
 function checkStep(
   plan: PlanDefinition,
   { step, phase, path }: Placed,
-  placed: readonly Placed[],
   known: ReadonlyMap<string, KnownAgent>,
   found: Found,
 ): void {
   const tell = (at: string[], expected: string) => found.problems.push({ path: [...path, ...at], expected })
   const agents = agentsOf(step, known, tell)
   const dependsOn = dependenciesOf(step)
-  const conditional = isConditional(step, placed)
+  const conditional = found.conditional.has(step.name)
   const strategy = strategyOf(plan, step)
   const escalates = strategy === 'escalate'
   const row = { phase: plan.phases[phase]?.name ?? '', name: step.name, dependsOn, conditional, escalates }
@@ -231,18 +238,14 @@ function checkCompensation(
     checkMessage(compensate, agent, perCall(plan, agent), ['compensate', 'input'], tell, found)
 }
 
-/** Whether it, or a step that it waits for, has conditions. */
-function isConditional(step: PlanStepDefinition, placed: readonly Placed[]): boolean {
-  const byName = new Map(placed.map((each) => [each.step.name, each.step]))
-  const seen = new Set<string>()
-  const visit = (each: PlanStepDefinition): boolean => {
-    if (each.when) return true
-    if (seen.has(each.name)) return false
-    seen.add(each.name)
-    return dependenciesOf(each).some((name) => {
-      const other = byName.get(name)
-      return other !== undefined && visit(other)
-    })
-  }
-  return visit(step)
+/** The names of those that have conditions, and of all that wait for one of them. */
+function conditionalSteps(placed: readonly Placed[]): ReadonlySet<string> {
+  const dependents = Map.groupBy(
+    placed.flatMap(({ step }) => dependenciesOf(step).map((name) => ({ name, dependent: step.name }))),
+    ({ name }) => name,
+  )
+  const found = new Set(placed.flatMap(({ step }) => (step.when ? [step.name] : [])))
+  // What is added while it is gone through is gone through as well.
+  for (const name of found) for (const { dependent } of dependents.get(name) ?? []) found.add(dependent)
+  return found
 }

@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as soon } from 'node:timers/promises'
+import { createBell } from '@community/infra/bell.ts'
 import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { act } from './act.ts'
@@ -32,6 +33,7 @@ export async function executeSteps(
   const byName = new Map(steps.map((step) => [step.name, step]))
   const all = stepsIn(claim.definition).map(({ step }) => step)
   const conditions = steps.flatMap(conditionsOn)
+  const ended = createBell()
   const underWay = new Map<string, Promise<void>>()
   const values = new Map<Condition, unknown>()
   let failure: { error: unknown } | null = null
@@ -40,7 +42,10 @@ export async function executeSteps(
       .catch((error: unknown) => {
         failure ??= { error }
       })
-      .finally(() => underWay.delete(id))
+      .finally(() => {
+        underWay.delete(id)
+        ended.ring()
+      })
     underWay.set(id, running)
   }
   while (steps.length > 0) {
@@ -74,7 +79,9 @@ export async function executeSteps(
     }
     if (hasChanged) continue
     if (underWay.size > 0) {
-      await Promise.race([...underWay.values(), sleep(lookEveryMs, undefined, { ref: false })])
+      await ended.wait(lookEveryMs, signal)
+      // What ends at the same time is looked at once.
+      await soon()
     } else if (isHeld || open.length === 0) return false
     else if (!open.some(({ dueAt, status }) => dueAt !== null || status === 'WAITING')) {
       throw new Error(`the phase ${phase} of ${claim.id} has steps that nothing leads to`)
