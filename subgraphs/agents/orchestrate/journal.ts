@@ -1,7 +1,7 @@
 import { setTimeout as sleep, setImmediate as soon } from 'node:timers/promises'
 import { inTransaction } from '@community/infra/postgres.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
-import { type RunRow, runsById, type StepRow, stepsOf } from './store.ts'
+import { type PhaseRow, phasesOf, type RunRow, runsById, type StepRow, stepsOf } from './store.ts'
 import { openTally, type Tally } from './tally.ts'
 import { type Change, type Lease, LeaseLost, statusOf } from './transition.ts'
 import { type Batch, writeBatch } from './write.ts'
@@ -13,6 +13,8 @@ import { type Batch, writeBatch } from './write.ts'
 export type Journal = {
   readonly run: RunRow
   readonly steps: ReadonlyMap<string, StepRow>
+  /** As they were when it was opened; whoever executes them keeps them up. */
+  readonly phases: readonly PhaseRow[]
   /** Tokens that nothing is set aside for; without those that undoing may take, unless it is for that. */
   left(undoes: boolean): number
   /** Of the steps that wait for tokens the one that has to have them first; null where none waits. */
@@ -39,15 +41,18 @@ const ended: readonly RunRow['status'][] = ['CONVERGED', 'EXHAUSTED', 'FAILED', 
 
 export async function openJournal(lease: Lease): Promise<Journal> {
   const { runId } = lease
-  const [found, rows] = await inTransaction(lease.pool, internalSettings, async (tx) => {
-    const [, [row], steps] = await Promise.all([
-      // What a connection that was lost still commits is waited for.
-      tx.query('select from run where id = $1 for update', [runId]),
-      runsById(tx, [runId]),
-      stepsOf(tx, runId),
-    ])
-    return [row, steps] as const
-  })
+  const [, [found], [phases = []], rows] = await inTransaction(
+    lease.pool,
+    internalSettings,
+    async (tx) =>
+      await Promise.all([
+        // What a connection that was lost still commits is waited for.
+        tx.query('select from run where id = $1 for update', [runId]),
+        runsById(tx, [runId]),
+        phasesOf(tx, [runId]),
+        stepsOf(tx, runId),
+      ]),
+  )
   if (!found) throw new LeaseLost(runId)
   let run: RunRow = found
   let written: RunRow = found
@@ -142,6 +147,7 @@ export async function openJournal(lease: Lease): Promise<Journal> {
       return run
     },
     steps,
+    phases,
     left: (undoes) => run.allocated - run.spent - run.reserved - (undoes ? 0 : tally.heldBack()),
     firstInLine: () => tally.firstInLine(),
     record: (...changes) =>

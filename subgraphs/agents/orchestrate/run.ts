@@ -1,6 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTransactions } from '@community/infra/postgres.ts'
-import { internalSettings } from '../../kit/subgraph.ts'
 import { openBudget } from './budget.ts'
 import { endRun } from './ending.ts'
 import { type Execution, RunFailed, type State } from './execution.ts'
@@ -10,7 +8,7 @@ import { executeSteps } from './phase-steps.ts'
 import { plannedSteps } from './planned.ts'
 import { type Reviewed, review, told } from './review.ts'
 import { executeAgents } from './step.ts'
-import { type Ending, insertSteps, newStepRow, type PhaseRow, phasesOf } from './store.ts'
+import { type Ending, insertSteps, newStepRow } from './store.ts'
 import type { Change } from './transition.ts'
 
 const breathMs = 1_000
@@ -26,7 +24,6 @@ export async function executeRun(execution: Execution): Promise<void> {
     throw new RunFailed('tokens come from an external issuer: the orchestrator can act for nobody')
   const agents = selectAgents(execution)
   const state: State = { budget: openBudget(journal), exhausted: null }
-  const [phases = []] = await phasesOf(inTransactions(floor.pool, internalSettings), [claim.id])
   takeUp(execution, state, agents)
   if (claim.granted) await execution.takeGrants()
   if (claim.ending) return await endRun(execution, state, claim.ending)
@@ -34,7 +31,7 @@ export async function executeRun(execution: Execution): Promise<void> {
     if (execution.held() !== null) return await hold(execution, state)
     if (journal.run.iteration < iteration)
       journal.note({ transition: 'ITERATION_STARTED', run: { iteration } })
-    const isParked = await executePhases(execution, phases, agents, state, iteration)
+    const isParked = await executePhases(execution, agents, state, iteration)
     if (execution.held() !== null) return await hold(execution, state)
     if (isParked) return
     const reviewed = await review(
@@ -104,13 +101,12 @@ function takeUp(
 /** Whether the run waits for what only time or a person brings. */
 async function executePhases(
   execution: Execution,
-  phases: readonly PhaseRow[],
   agents: ReadonlyMap<string, FleetAgent[]>,
   state: State,
   iteration: number,
 ): Promise<boolean> {
   const { journal, claim } = execution
-  for (const row of phases) {
+  for (const row of journal.phases) {
     const { name: phase } = row
     if (execution.held() !== null || state.exhausted !== null) return false
     if (row.status === 'SUCCEEDED' || (row.status === 'FAILED' && row.iteration === iteration)) continue
