@@ -83,6 +83,8 @@ export async function startWorld({
         args: [definition],
         env: community.env,
         logFile: join(dataFolder, 'logs', `${definition}.log`),
+        // Below the deadline of a hook; a slow machine that does something else beside took two minutes.
+        deadlineMs: 280_000,
       }),
     stop,
     [Symbol.asyncDispose]: stop,

@@ -111,6 +111,7 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       script: join(repository, 'subgraphs/migrate.ts'),
       env: { ...env, DATABASE_ADMIN_URL: adminUrl, ROLE_PASSWORDS: JSON.stringify(passwords) },
       logFile: join(dataFolder, 'logs/migrate.log'),
+      deadlineMs: 120_000,
     })
     const processes = startProcesses(options, addresses, env, undo)
     const broken = Promise.race([

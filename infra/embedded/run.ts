@@ -3,17 +3,16 @@ import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { CannotStart } from './cannot-start.ts'
 
-const deadlineMs = 120_000
-
-/** Runs a script that is expected to end by itself with 0. */
+/** Runs a script that is expected to end by itself with 0, within `deadlineMs`. */
 export async function runToEnd(options: {
   name: string
   script: string
   args?: readonly string[]
   env: Record<string, string>
   logFile: string
+  deadlineMs: number
 }): Promise<void> {
-  const { name, script, args = [], env, logFile } = options
+  const { name, script, args = [], env, logFile, deadlineMs } = options
   const output = openSync(logFile, 'a', 0o600)
   const child = fork(script, [...args], {
     env,
@@ -26,6 +25,7 @@ export async function runToEnd(options: {
     child.once('error', fail)
   })
   if (code === 0) return
+  const failed = child.killed ? `has not ended within ${deadlineMs / 1000} s` : 'failed'
   const last = (await readFile(logFile, 'utf8')).trim().split('\n').at(-1)
-  throw new CannotStart(`${name} failed, see ${logFile}: ${last}`)
+  throw new CannotStart(`${name} ${failed}, see ${logFile}: ${last}`)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inTransaction } from '@community/infra/postgres.ts'
+import { inTransactions } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import { GraphError } from '../../kit/graph.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
@@ -127,7 +127,7 @@ async function certificationEnd(work: Work, requested: z.output<typeof certifica
     if (Date.now() > deadline)
       throw new StepFailed(`the certification ${id} has not ended within ${certifyWithinMs} ms`)
     await sleep(lookEveryMs, undefined, { signal })
-    const told = await inTransaction(floor.pool, internalSettings, (tx) => outcomeOf(tx, id))
+    const told = await outcomeOf(inTransactions(floor.pool, internalSettings), id)
     if (told) return told
     if (Date.now() < askAt) continue
     const query = 'query ($id: ID!) { certification(id: $id) { id status reasons } }'

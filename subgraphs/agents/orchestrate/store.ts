@@ -473,8 +473,8 @@ export async function insertOutcome(
 
 export type Outcome = { status: string; reasons: string[] }
 
-export async function outcomeOf(tx: Transaction, certificationId: string): Promise<Outcome | null> {
-  const { rows } = await tx.query<Outcome>(
+export async function outcomeOf(db: Db, certificationId: string): Promise<Outcome | null> {
+  const { rows } = await db.query<Outcome>(
     'select status, reasons from certification_outcome where certification_id = $1',
     [certificationId],
   )
