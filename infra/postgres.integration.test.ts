@@ -2,7 +2,14 @@ import { createServer } from 'node:net'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../test/database.ts'
-import { createPool, inTransaction, lazyTransaction, type Pool } from './postgres.ts'
+import {
+  createPool,
+  inTransaction,
+  inTransactions,
+  isConnectionError,
+  lazyTransaction,
+  type Pool,
+} from './postgres.ts'
 
 let database: TestDatabase
 let pool: Pool
@@ -63,6 +70,42 @@ test('a transaction that goes on after a failed statement is not taken for commi
 test('a transaction is closed to those who kept it', async () => {
   const tx = await inTransaction(pool, {}, async (open) => open)
   expect(() => tx.query('select 1')).toThrow('the transaction is over')
+})
+
+test('each query of its own transaction has the settings, and one that fails spoils nothing', async () => {
+  const db = inTransactions(pool, { 'app.organization': 'ossa' })
+  const failing = `insert into note select $1::text where 1 / (length($1) - 4) > 0`
+  await expect(db.query(failing, ['lost'])).rejects.toThrow('division by zero')
+  await expect(db.query('select no_such_column')).rejects.toThrow('no_such_column')
+  const [asked, { rows }] = await Promise.all([db.query(setting), db.query('select * from note')])
+  expect(asked.rows).toEqual([{ organization: 'ossa' }])
+  expect(rows).toEqual([])
+  expect((await pool.query(setting)).rows).not.toEqual([{ organization: 'ossa' }])
+})
+
+test('a statement that comes again is prepared, and anew where a migration changes its types', async () => {
+  await using own = await testDatabase()
+  const one = createPool({ url: own.url('agents'), role: 'agents', applicationName: 'test', max: 1 })
+  const admin = new Client(own.adminUrl)
+  try {
+    await admin.connect()
+    await admin.query(`create table agents.count (number int); insert into agents.count values (1)`)
+    await admin.query('grant select on agents.count to agents')
+    const ask = () =>
+      inTransaction(one, {}, (tx) => tx.query('select number from count where $1::int > 0', [1]))
+    for (let time = 0; time < 3; time++) expect((await ask()).rows).toEqual([{ number: 1 }])
+    const { rows } = await one.query(
+      `select from_sql from pg_prepared_statements where statement like 'select number%'`,
+    )
+    expect(rows).toEqual([{ from_sql: false }])
+    await admin.query('alter table agents.count alter number type text')
+    const failure: unknown = await ask().catch((error: unknown) => error)
+    expect(isConnectionError(failure)).toBe(true)
+    expect((await ask()).rows).toEqual([{ number: '1' }])
+  } finally {
+    await admin.end()
+    await one.end()
+  }
 })
 
 test('a lazy transaction is one transaction, begun by its first query', async () => {

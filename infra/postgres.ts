@@ -250,6 +250,7 @@ export function lazyTransaction(
 /** Whether the statement may have failed for the connection's sake, and not for its own. */
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (isStalePlan(error)) return true
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   // 08 connection exception · 57P shutdown, crash, failover in progress · 53300 too many connections · 25006 read only
   if (/^(08...|57P0[1-5]|53300|25006)$/.test(code)) return true
@@ -259,21 +260,32 @@ export function isConnectionError(error: unknown): boolean {
   )
 }
 
+/** What it prepared has other types since a migration: only a new connection prepares it anew. */
+const isStalePlan = (error: unknown): boolean =>
+  error instanceof Error && error.message === 'cached plan must not change result type'
+
 function session(client: PoolClient): Session {
   const lost = new AbortController()
   const onError = (error: Error) => lost.abort(error)
   const onEnd = () => lost.abort(new Error('the connection ended'))
   client.on('error', onError)
   client.on('end', onEnd)
+  let isStale = false
+  const onStatementError = (error: unknown) => {
+    if (isStalePlan(error)) isStale = true
+  }
   return {
     lost: lost.signal,
     query<Row extends object>(text: string, params: readonly unknown[] = []) {
       const name = params.length === 0 ? undefined : statementName(text)
-      return client.query<Row>({ ...(name !== undefined && { name }), text, values: [...params] })
+      if (name === undefined) return client.query<Row>(text, [...params])
+      const answer = client.query<Row>({ name, text, values: [...params] })
+      answer.catch(onStatementError)
+      return answer
     },
     release(broken = false) {
       client.off('end', onEnd)
-      client.release(broken || lost.signal.aborted)
+      client.release(broken || isStale || lost.signal.aborted)
       client.off('error', onError)
     },
   }
