@@ -202,6 +202,7 @@ export function lazyTransaction(
   onStatement?: (text: string) => void,
 ): LazyTransaction {
   let client: Session | null = null
+  let begun: Promise<unknown> | null = null
   let ended = false
   const serially = oneAtATime()
 
@@ -226,11 +227,12 @@ export function lazyTransaction(
         onStatement?.(text)
         if (!client) {
           client = await pool.connect()
-          // Where it fails, so does what is sent behind it.
-          client.query(beginStatement('begin read only', settings)).catch(() => undefined)
+          begun = client.query(beginStatement('begin read only', settings))
         }
         try {
-          return await client.query<Row>(text, params)
+          // The first is sent behind the beginning.
+          const [answer] = await Promise.all([client.query<Row>(text, params), begun])
+          return answer
         } catch (error) {
           const failed = client
           client = null
