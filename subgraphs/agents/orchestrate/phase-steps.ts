@@ -8,6 +8,7 @@ import { stepsIn } from './dependencies.ts'
 import type { Execution, State } from './execution.ts'
 import type { Journal } from './journal.ts'
 import { hear, served } from './line.ts'
+import type { Locate } from './located.ts'
 import { outputAt } from './output.ts'
 import { NoValue } from './reference.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
@@ -73,7 +74,8 @@ export async function executeSteps(
       } else if (underWay.size < concurrency) {
         const facts = { endingOf: schedule.endingOf, valueFor }
         const tokens = knownTokens(execution, step, row)
-        const actOn = (current: StepRow) => act(execution, state, step, current, facts)
+        const ahead = { ...execution, locate: locatedAhead(execution, step, row) }
+        const actOn = (current: StepRow) => act(ahead, state, step, current, facts)
         begin(row.id, () => tryStep(execution, state, { step, row, iteration, tokens, act: actOn }))
       }
     }
@@ -149,6 +151,19 @@ function nextOf(
   if (decision.act === 'SKIP') return skipped(row, decision.reason)
   if (decision.act !== 'RUN') return null
   return step.action === 'wait' || step.action === 'approve' ? waiting(step, row, now) : 'RUN'
+}
+
+/** Looks for the step's agent while its start is written, together with those of all steps that begin with it. */
+function locatedAhead({ claim, locate }: Execution, step: PlanStepDefinition, { agentId }: StepRow): Locate {
+  if (step.action !== 'invoke' || agentId === null) return locate
+  const { organizationId } = claim
+  let ahead: ReturnType<Locate> | null = locate({ agentId, organizationId, capability: step.capability })
+  ahead.catch(() => undefined)
+  return (wanted) => {
+    const found = wanted.agentId === agentId && wanted.capability === step.capability ? ahead : null
+    ahead = null
+    return found ?? locate(wanted)
+  }
 }
 
 /** What is set aside as the step starts. */
