@@ -2,9 +2,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createLog } from '@community/infra/log.ts'
 import { expect, test } from 'vitest'
-import { graphClient } from './graph.ts'
+import { graphClient, patient } from './graph.ts'
 
-async function graph(answer: string) {
+/** The last of the answers again and again. */
+async function graph(...answers: string[]) {
   const seen: { authorization: string | undefined; body: string }[] = []
   const server = createServer((request, response) => {
     let body = ''
@@ -13,7 +14,7 @@ async function graph(answer: string) {
     })
     request.on('end', () => {
       seen.push({ authorization: request.headers.authorization, body })
-      response.end(answer)
+      response.end(answers.length > 1 ? answers.shift() : answers[0])
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -57,4 +58,24 @@ test('what is no GraphQL answer, or none at all, is UNREACHABLE', async () => {
   await expect(gateway.client.ask('{ a }', {}, null)).rejects.toMatchObject({ codes: ['UNREACHABLE'] })
   await gateway[Symbol.asyncDispose]()
   await expect(gateway.client.ask('{ a }', {}, null)).rejects.toMatchObject({ codes: ['UNREACHABLE'] })
+})
+
+const unavailable = '{"errors":[{"message":"away","extensions":{"code":"SUBGRAPH_UNAVAILABLE"}}]}'
+
+test('who is patient asks again while a subgraph is away, and not for long', async () => {
+  await using gateway = await graph(unavailable, unavailable, '{"data":{"agent":null}}')
+  expect(await patient(gateway.client, 20_000).ask('{ agent }', {}, null)).toEqual({ agent: null })
+  expect(gateway.seen).toHaveLength(3)
+  await using dead = await graph(unavailable)
+  await expect(patient(dead.client, 1_200).ask('{ agent }', {}, null)).rejects.toThrow('away')
+  expect(dead.seen.length).toBeGreaterThan(1)
+  await expect(
+    patient(dead.client, 20_000).ask('{ agent }', {}, null, AbortSignal.timeout(700)),
+  ).rejects.toThrow()
+})
+
+test('who is patient asks no second time what was refused', async () => {
+  await using gateway = await graph('{"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}')
+  await expect(patient(gateway.client, 20_000).ask('{ agent }', {}, null)).rejects.toThrow('no')
+  expect(gateway.seen).toHaveLength(1)
 })

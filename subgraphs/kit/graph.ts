@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '@community/infra/log.ts'
 import { request } from 'undici'
 import { z } from 'zod'
@@ -25,6 +26,7 @@ export class GraphError extends Error {
 }
 
 const deadlineMs = 15_000
+const againAfterMs = 500
 const maxAnswerBytes = 16 * 1024 * 1024
 
 const answer = z.object({
@@ -58,6 +60,27 @@ export const graphClient = ({ url, log }: { url: string; log: Log }): GraphClien
         errors.map((error) => error.extensions?.code ?? 'INTERNAL'),
       )
     return data as T
+  },
+})
+
+/** A gateway or a subgraph that starts again is back within seconds. */
+const away: readonly string[] = ['UNREACHABLE', 'SUBGRAPH_UNAVAILABLE']
+
+/** Whether nobody has looked at what was asked, so that it may be asked again. */
+export const isAway = ({ codes }: GraphError): boolean => codes.some((code) => away.includes(code))
+
+/** Of reads: asks again while the graph, or what of it is asked for, is away, at most `forMs`. */
+export const patient = (graph: GraphClient, forMs: number): GraphClient => ({
+  async ask(query, variables, token, signal) {
+    const until = Date.now() + forMs
+    for (;;)
+      try {
+        return await graph.ask(query, variables, token, signal)
+      } catch (error) {
+        const isOver = Date.now() + againAfterMs > until || signal?.aborted === true
+        if (isOver || !(error instanceof GraphError) || !isAway(error)) throw error
+        await sleep(againAfterMs, undefined, { signal })
+      }
   },
 })
 

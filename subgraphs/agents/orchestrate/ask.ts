@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GraphError } from '../../kit/graph.ts'
+import { GraphError, isAway } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
 
 /** Whose work an orchestrator's is, wherever it acts. */
@@ -8,8 +8,7 @@ export const orchestrator = 'agent:community-orchestrator'
 // The graph, and not what was asked of it, may be at fault: it is asked again after these.
 const pausesMs = [250, 1_000]
 const final: readonly string[] = ['BAD_USER_INPUT', 'FORBIDDEN', 'CONFLICT', 'UNAUTHENTICATED', 'NOT_FOUND']
-// A gateway or a subgraph that starts again is back within seconds; a run would have used up its iterations by then.
-const away: readonly string[] = ['UNREACHABLE', 'SUBGRAPH_UNAVAILABLE']
+// A run would have used up its iterations by then.
 const awayForMs = 30_000
 
 /** Asks the graph as the orchestrator acting for the organization. Throws GraphError. */
@@ -27,8 +26,8 @@ export async function askFor(
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof GraphError) || error.codes.some((code) => final.includes(code))) throw error
-      const isAway = Date.now() < patientUntil && error.codes.some((code) => away.includes(code))
-      const pause = pausesMs[tries] ?? (isAway ? pausesMs.at(-1) : undefined)
+      const isWaitedFor = Date.now() < patientUntil && isAway(error)
+      const pause = pausesMs[tries] ?? (isWaitedFor ? pausesMs.at(-1) : undefined)
       if (pause === undefined) throw error
       await sleep(pause, undefined, { signal })
     }

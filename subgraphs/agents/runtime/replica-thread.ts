@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { readConfig } from '@community/infra/config.ts'
 import { openKeys } from '@community/infra/keys.ts'
 import { createLog } from '@community/infra/log.ts'
-import { graphClient } from '../../kit/graph.ts'
+import { graphClient, patient } from '../../kit/graph.ts'
 import { skills } from '../skills/registry.ts'
 import { serveReplica } from './serve-replica.ts'
 import type { ThreadSettings } from './thread.ts'
@@ -13,7 +13,9 @@ const graphTokenSeconds = 60
 
 if (!parentPort) throw new Error('a replica runs in a thread of its pool')
 const config = readConfig()
-const graph = graphClient({ url: config.gatewayUrl, log: createLog('replica', config.logLevel) })
+const client = graphClient({ url: config.gatewayUrl, log: createLog('replica', config.logLevel) })
+// Who waits for the agent gives up after 15 s; and an agent is not to be blamed for a subgraph that starts again.
+const graph = patient(client, 10_000)
 // Where an external issuer makes the tokens, agents ask the graph as anybody may.
 const issuer =
   config.jwksUrl === undefined
