@@ -1,7 +1,7 @@
-import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { valid } from 'semver'
-import { type JsonSchema, SchemaError, within } from '../kit/json-schema.ts'
+import { type Compiled, type JsonSchema, SchemaError, within } from '../kit/json-schema.ts'
 import {
   anything,
   type Fields,
@@ -204,8 +204,6 @@ function capabilityViolations(capabilities: readonly Capability[]): Violation[] 
     return [{ path: ['spec', 'capabilities'], expected }]
   }
 }
-
-type Compiled = (schema: JsonSchema) => ValidateFunction
 
 function checkCapabilities(capabilities: readonly Capability[], compiled: Compiled): Violation[] {
   const found: Violation[] = []

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
 import { inboxTopics } from './events.ts'
+import { subgraph } from './index.ts'
 
 const [agentsTopic] = inboxTopics
-
-import { subgraph } from './index.ts'
 
 let graph: TestSubgraph
 const anonymous: Caller = { organization: null }

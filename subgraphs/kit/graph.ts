@@ -66,7 +66,7 @@ export const graphClient = ({ url, log }: { url: string; log: Log }): GraphClien
 /** A gateway or a subgraph that starts again is back within seconds. */
 const away: readonly string[] = ['UNREACHABLE', 'SUBGRAPH_UNAVAILABLE']
 
-/** Whether nobody has looked at what was asked, so that it may be asked again. */
+/** Whether it is for the graph's sake, and not for that of what was asked. */
 export const isAway = ({ codes }: GraphError): boolean => codes.some((code) => away.includes(code))
 
 /** Of reads: asks again while the graph, or what of it is asked for, is away, at most `forMs`. */

@@ -55,7 +55,7 @@ export function reasonOf({ message = 'is not valid', params }: ErrorObject): str
 }
 
 /** Throws SchemaError where it is none. */
-type Compiled = (schema: JsonSchema) => ValidateFunction
+export type Compiled = (schema: JsonSchema) => ValidateFunction
 
 let current = openCompiled()
 const context = createContext({ run: () => undefined })

@@ -5,12 +5,13 @@ import { z } from 'zod'
 import { dataPart, sendMessageParams } from '../../kit/a2a.ts'
 import { checkEndpoint } from '../../kit/endpoint.ts'
 import { type Invocation, invoke, type Usage } from '../../kit/invoke.ts'
+import { SchemaError } from '../../kit/json-schema.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { agentCard } from './agent-card.ts'
 import { check, type Finding, type Gate, judged, notEvaluated } from './gate.ts'
 import { askAgent, type Bounds, jsonOf } from './http.ts'
-import { SchemaError, type Validator, validatorOf } from './schemas.ts'
+import { type Validator, validatorOf } from './schemas.ts'
 
 export type ConformanceOptions = {
   /** Purpose `internal`. */

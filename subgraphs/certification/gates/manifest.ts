@@ -1,10 +1,11 @@
 import semver from 'semver'
 import { z } from 'zod'
+import { SchemaError } from '../../kit/json-schema.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { check, type Finding, type Gate, judged } from './gate.ts'
 import manifestSchema from './manifest.schema.json' with { type: 'json' }
-import { SchemaError, type Validator, validatorOf } from './schemas.ts'
+import { type Validator, validatorOf } from './schemas.ts'
 
 const minDescriptionLength = 40
 const minExamples = 3

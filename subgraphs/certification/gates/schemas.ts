@@ -1,7 +1,5 @@
 import { check, type JsonSchema, refusal, SchemaError } from '../../kit/json-schema.ts'
 
-export { SchemaError }
-
 export type Validator = {
   /** Null where the value is valid, else the first thing that is wrong with it. */
   violation: (value: unknown) => string | null
