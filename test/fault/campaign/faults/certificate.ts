@@ -24,7 +24,11 @@ export const certificateExpires: Fault = {
       await sleep(200)
     }
     const leftSeconds = random.whole(25, 60)
-    await passTime(stage, agent.id, leftSeconds)
+    // Who has not heard of the certificate yet would hear of the end that it had at first.
+    while (!(await passTime(stage, agent.id, leftSeconds))) {
+      if (Date.now() > deadline) throw new Error(`not everybody has heard of the certificate of ${agent.id}`)
+      await sleep(200)
+    }
     return {
       what: `that of ${agent.id} ends in ${leftSeconds} s`,
       hits: [agent.id],
@@ -41,18 +45,25 @@ export const certificateExpires: Fault = {
   },
 }
 
-/** As if so much time had passed that only this is left, wherever somebody has noted when a certificate ends. */
-async function passTime({ database }: Stage, id: string, leftSeconds: number): Promise<void> {
+/**
+ * As if so much time had passed that only this is left, wherever somebody has noted when a certificate ends; whether all have
+ * who do.
+ */
+async function passTime({ database }: Stage, id: string, leftSeconds: number): Promise<boolean> {
   const { rows } = await database.query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.columns
      where column_name in ('agent_id', 'expires_at') and table_schema not in ('pg_catalog', 'information_schema')
      group by table_schema, table_name having count(*) = 2`,
   )
-  for (const { name } of rows)
-    await database.query(
+  const noted: boolean[] = []
+  for (const { name } of rows) {
+    const { rowCount } = await database.query(
       `update ${name} set expires_at = now() + $2 * interval '1 second' where agent_id = $1 and expires_at is not null`,
       [id, leftSeconds],
     )
+    noted.push(rowCount !== 0)
+  }
+  return noted.every(Boolean)
 }
 
 async function reasons(stage: Stage, id: string): Promise<string> {
