@@ -30,6 +30,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Agent: './context.ts#Reference',
     Certification: './store.ts#CertificationRow',
     GateResult: './store.ts#GateRow',
+    Review: './reviews/store.ts#ReviewRow',
+    ReviewRequest: './reviews/store.ts#RequestRow',
   },
   telemetry: {},
   federation: { Organization: './store.ts#OrganizationRow', Member: './store.ts#MemberRow' },

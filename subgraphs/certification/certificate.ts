@@ -6,7 +6,9 @@ import { z } from 'zod'
 import type { CertificationRow, GateRow } from './store.ts'
 
 const audience = 'certificate'
-const ttlSeconds = 90 * 24 * 60 * 60
+const revocationsAudience = 'certificate-revocations'
+const daySeconds = 24 * 60 * 60
+const ttlSeconds = 90 * daySeconds
 
 /**
  * A compact JWS (EdDSA) over what was certified. Whoever has the certification's gates can check that their evidence
@@ -52,4 +54,14 @@ export async function readCertificate(
     if (error instanceof errors.JOSEError) return { reason: 'it is not signed by us, or was changed' }
     throw error
   }
+}
+
+/** A compact JWS (EdDSA) by the same keys, for a day: certificates that were taken back before their end. */
+export async function issueRevocations(
+  keys: Keys,
+  issuer: string,
+  revoked: readonly { id: string; revokedAt: Date }[],
+): Promise<string> {
+  const claims = { revoked: revoked.map(({ id, revokedAt }) => ({ id, at: revokedAt.toISOString() })) }
+  return await keys.sign(claims, { audience: revocationsAudience, issuer, ttlSeconds: daySeconds })
 }

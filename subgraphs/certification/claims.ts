@@ -10,7 +10,8 @@ export type Claim = CertificationRow & {
 export class LeaseLost extends Error {}
 
 /**
- * Takes up to `limit` requests that nobody works on, oldest first: new ones, and those whose holder's lease has lapsed.
+ * Takes up to `limit` requests that nobody works on, oldest first: new ones, those whose holder's lease has lapsed, and
+ * those whose review is over.
  */
 export async function claim(
   tx: Transaction,
@@ -20,14 +21,15 @@ export async function claim(
 ): Promise<(Claim & { begun: boolean })[]> {
   const { rows } = await tx.query<Claim & { begun: boolean }>(
     `update certification as c set status = 'RUNNING', claimed_by = $1, tries = c.tries + 1,
-       lease_until = now() + $3 * interval '1 ms', version = c.version + (c.status = 'REQUESTED')::int,
-       updated_at = case c.status when 'REQUESTED' then now() else c.updated_at end
+       lease_until = now() + $3 * interval '1 ms', version = c.version + (c.status <> 'RUNNING')::int,
+       updated_at = case c.status when 'RUNNING' then c.updated_at else now() end
      where c.id in (
        select id from certification
-       where status in ('REQUESTED', 'RUNNING') and (lease_until is null or lease_until < now())
+       where (status in ('REQUESTED', 'RUNNING') and (lease_until is null or lease_until < now()))
+         or (status = 'IN_REVIEW' and review_due <= now())
        order by id limit $2 for update skip locked
      )
-     returning ${certificationColumns}, c.tries, old.status = 'REQUESTED' as begun`,
+     returning ${certificationColumns}, c.tries, old.status <> 'RUNNING' as begun`,
     [holder, limit, leaseMs],
   )
   return rows
@@ -70,7 +72,10 @@ export async function beginWith(
     [id, holder, agentVersion],
   )
   if (!rows[0]) throw new LeaseLost()
-  if (rows[0].changed) await tx.query('delete from gate_result where certification_id = $1', [id])
+  if (!rows[0].changed) return
+  await tx.query('delete from gate_result where certification_id = $1', [id])
+  await tx.query('delete from review where certification_id = $1', [id])
+  await tx.query('update certification set review_due = null where id = $1', [id])
 }
 
 export async function recordGate(
@@ -89,6 +94,20 @@ export async function recordGate(
     'insert into gate_result (certification_id, name, verdict, duration_ms, evidence) values ($1, $2, $3, $4, $5)',
     [id, name, verdict, durationMs, JSON.stringify(evidence)],
   )
+  return rows[0]
+}
+
+const reviewWithin = '14 days'
+
+/** Waits for its reviewers, with nobody at work on it. */
+export async function enterReview(tx: Transaction, holder: string, id: string): Promise<CertificationRow> {
+  const { rows } = await tx.query<CertificationRow>(
+    `update certification as c set status = 'IN_REVIEW', claimed_by = null, lease_until = null, tries = 0,
+       review_due = coalesce(c.review_due, now() + interval '${reviewWithin}'), version = c.version + 1, updated_at = now()
+     where c.id = $1 and c.claimed_by = $2 and c.status = 'RUNNING' returning ${certificationColumns}`,
+    [id, holder],
+  )
+  if (!rows[0]) throw new LeaseLost()
   return rows[0]
 }
 

@@ -4,13 +4,15 @@ import { GraphError } from '../kit/graph.ts'
 import { isAdministrator, requireOrganization } from '../kit/principal.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { agentFromGraph, type ExaminedAgent } from './agent.ts'
-import { readCertificate } from './certificate.ts'
+import { issueRevocations, readCertificate } from './certificate.ts'
+import { type ReviewRow, reviewsOf } from './reviews/store.ts'
 import {
   type CertificationRow,
   certificationsById,
   certificationsOfAgents,
   type GateRow,
   gatesOf,
+  revokedCertificates,
   statusOfCertificate,
 } from './store.ts'
 
@@ -24,10 +26,12 @@ export type Context = RequestContext & {
   certifications: DataLoader<string, CertificationRow | null>
   ofAgents: DataLoader<string, CertificationRow | null>
   gates: DataLoader<string, GateRow[]>
+  reviews: DataLoader<string, ReviewRow[]>
   /** The agent as the caller sees it now. */
   agent: (agentId: string) => Promise<ExaminedAgent | null>
   verify: (certificate: string) => Promise<{ certificationId: string | null; reason: string | null }>
   certificateKeys: () => object
+  revocations: () => Promise<string>
 }
 
 export function createContext(base: RequestContext, floor: Floor): Context {
@@ -38,6 +42,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     certifications: new DataLoader((ids) => certificationsById(db, ids)),
     ofAgents: new DataLoader((ids) => certificationsOfAgents(db, ids)),
     gates: new DataLoader((ids) => gatesOf(db, ids)),
+    reviews: new DataLoader((ids) => reviewsOf(db, ids)),
     async agent(agentId) {
       const caller = {
         subject: principal.subject,
@@ -64,5 +69,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
       return { certificationId, reason }
     },
     certificateKeys: () => keys.certificate.publicJwks(),
+    revocations: async () =>
+      await issueRevocations(keys.certificate, config.jwtIssuer, await revokedCertificates(db)),
   }
 }

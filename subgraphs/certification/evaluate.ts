@@ -2,9 +2,18 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import type { Floor } from '../kit/subgraph.ts'
 import { agentFromGraph, type ExaminedAgent } from './agent.ts'
 import { issueCertificate } from './certificate.ts'
-import { beginWith, type Claim, type Ending, finish, recordGate } from './claims.ts'
+import { beginWith, type Claim, type Ending, enterReview, finish, recordGate } from './claims.ts'
 import { announceProgress } from './events.ts'
-import { type Gate, gatesOfLevel, notEvaluated } from './gates/gate.ts'
+import {
+  type Finding,
+  type Gate,
+  needsReview,
+  notEvaluated,
+  peerReview,
+  stagesOfLevel,
+} from './gates/gate.ts'
+import { reviewFinding } from './reviews/review.ts'
+import { revoke } from './revoke.ts'
 import { type GateRow, gatesOf } from './store.ts'
 
 export type Evaluation = Pick<Floor, 'config' | 'keys' | 'graph'> & {
@@ -17,7 +26,10 @@ export type Evaluation = Pick<Floor, 'config' | 'keys' | 'graph'> & {
   mutate: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
 }
 
-/** Runs the gates that have not ended yet and ends the certification. Throws LeaseLost, and GraphError to be tried again. */
+/**
+ * Runs the gates that have not ended yet, asks reviewers where the level wants them, and ends the certification. Throws
+ * LeaseLost, and GraphError to be tried again.
+ */
 export async function evaluate(evaluation: Evaluation, claim: Claim, signal: AbortSignal): Promise<void> {
   const { subject, holder, mutate } = evaluation
   const { id, agentId, organizationId, level } = claim
@@ -28,12 +40,17 @@ export async function evaluate(evaluation: Evaluation, claim: Claim, signal: Abo
     await beginWith(tx, holder, id, agent.version)
     return (await gatesOf(tx, [id])).flat()
   })
-  for (const name of gatesOfLevel[level]) {
-    if (ended.some((gate) => gate.name === name)) continue
-    const result = await runGate(evaluation.gates, name, agent, signal)
-    await mutate(async (tx) => announceProgress(tx, await recordGate(tx, holder, id, result), result))
+  for (const stage of stagesOfLevel[level]) {
+    const left = stage.filter((name) => !ended.some((gate) => gate.name === name))
+    // Each is waited for, also where another fails: none is to write later, beside whoever tries again.
+    const runs = await Promise.allSettled(left.map((name) => runGate(evaluation, id, name, agent, signal)))
+    for (const run of runs) if (run.status === 'rejected') throw run.reason
   }
-  await conclude(evaluation, { ...claim, agentVersion: agent.version })
+  const examined = { ...claim, agentVersion: agent.version }
+  if (needsReview(level) && !ended.some(({ name }) => name === peerReview)) {
+    if (!(await review(evaluation, examined))) return
+  }
+  await conclude(evaluation, examined)
 }
 
 /** Ends it without a certificate, whatever its gates have found. */
@@ -44,17 +61,41 @@ export async function reject({ holder, mutate }: Evaluation, id: string, reasons
 }
 
 async function runGate(
-  gates: readonly Gate[],
+  { gates, holder, mutate }: Evaluation,
+  id: string,
   name: string,
   agent: ExaminedAgent,
   signal: AbortSignal,
-): Promise<GateRow> {
+): Promise<void> {
   const startedAt = performance.now()
   const gate = gates.find((each) => each.name === name)
   const finding = gate ? await gate.evaluate(agent, signal) : notEvaluated(`there is no gate ${name} here`)
   signal.throwIfAborted()
-  return { name, ...finding, durationMs: Math.round((performance.now() - startedAt) * 100) / 100 }
+  const result = resultOf(name, finding, performance.now() - startedAt)
+  await mutate(async (tx) => announceProgress(tx, await recordGate(tx, holder, id, result), result))
 }
+
+/** False while it waits for reviewers. */
+async function review({ holder, mutate }: Evaluation, claim: Claim): Promise<boolean> {
+  const { id } = claim
+  return await mutate(async (tx) => {
+    const gates = (await gatesOf(tx, [id])).flat()
+    const finding = await reviewFinding(tx, claim, gates)
+    if (finding === null) {
+      await announceProgress(tx, await enterReview(tx, holder, id))
+      return false
+    }
+    const result = resultOf(peerReview, finding, Date.now() - claim.requestedAt.getTime())
+    await announceProgress(tx, await recordGate(tx, holder, id, result), result)
+    return true
+  })
+}
+
+const resultOf = (name: string, finding: Finding, durationMs: number): GateRow => ({
+  name,
+  ...finding,
+  durationMs: Math.round(durationMs * 100) / 100,
+})
 
 async function conclude(evaluation: Evaluation, claim: Claim): Promise<void> {
   const { holder, mutate, keys, config } = evaluation
@@ -70,6 +111,14 @@ async function conclude(evaluation: Evaluation, claim: Claim): Promise<void> {
             ...(await issueCertificate(keys.certificate, config.jwtIssuer, claim, gates)),
           }
     await announceProgress(tx, await finish(tx, holder, claim.id, ending))
+    const failed = gates.filter(({ verdict }) => verdict === 'FAIL')
+    // What could not be evaluated is no reason to take back what is in force; it ends by itself.
+    if (claim.renews === null || failed.length === 0) return
+    const revoked = await revoke(tx, claim.renews, [
+      `certification ${claim.id} looked at it again`,
+      ...failed.map(reasonOf),
+    ])
+    if (revoked) await announceProgress(tx, revoked)
   })
 }
 

@@ -2,7 +2,14 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
-import { type CertificationRow, type GateRow, moveCertifications, replacePartners } from './store.ts'
+import {
+  type CertificationRow,
+  type GateRow,
+  moveCertifications,
+  noteOrganization,
+  noteOwner,
+  replacePartners,
+} from './store.ts'
 
 export const topic = 'ossa.certification.events.v1'
 export const inboxTopics = ['ossa.federation.events.v1', 'ossa.agents.events.v1']
@@ -22,6 +29,7 @@ export async function announceProgress(
     version,
     value: {
       __typename: 'CertificationProgress',
+      id,
       certificationId: id,
       certification: {
         __typename: 'Certification',
@@ -59,10 +67,12 @@ const agentStatusChange = z.object({
 export const handlers: Handlers = {
   async 'ossa.federation.OrganizationChange'(tx, value) {
     const { organization, partnerIds } = organizationChange.parse(value)
+    await noteOrganization(tx, organization.id)
     await replacePartners(tx, organization.id, partnerIds)
   },
   async 'ossa.agents.AgentStatusChange'(tx, value) {
     const { agent } = agentStatusChange.parse(value)
+    await noteOwner(tx, agent.id, agent.organizationId)
     await moveCertifications(tx, agent.id, agent.organizationId, agent.visibility)
   },
 }

@@ -1,13 +1,21 @@
 import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import { connection, pageArgs } from '../kit/page.ts'
-import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
+import { internally } from '../kit/subgraph.ts'
+import type { Context } from './context.ts'
 import { announceProgress } from './events.ts'
+import { renew } from './renew.ts'
+import { takeAnswer } from './reviews/review.ts'
+import { type Answer, reviewRequests } from './reviews/store.ts'
+import { revoke } from './revoke.ts'
 import type { Resolvers } from './schema.generated.ts'
-import { certificationPage, requestCertification } from './store.ts'
+import { type CertificationRow, certificationPage, requestCertification } from './store.ts'
 
 const maxCertificateLength = 16 * 1024
 const maxIdLength = 200
+const maxReasonLength = 2_000
+const maxCommentLength = 5_000
 
 export const resolvers: Resolvers = {
   Query: {
@@ -26,6 +34,15 @@ export const resolvers: Resolvers = {
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
     certificateKeys: (_, __, { certificateKeys }) => certificateKeys(),
+    certificateRevocations: async (_, __, { revocations }) => await revocations(),
+    async reviewRequests(_, args, { db, principal }) {
+      const organization = requireOrganization(principal)
+      const page = pageArgs(args, { default: 20, size: 1 })
+      if (page.after && !/^\d{1,18}$/.test(String(page.after[0])))
+        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const { rows, totalCount } = await reviewRequests(db, organization, args.open ?? true, page)
+      return connection(rows, totalCount, page, ({ place }) => [place])
+    },
     async verifyCertificate(_, { certificate }, { verify, certifications }) {
       if (certificate.length > maxCertificateLength)
         throw badInput(
@@ -61,6 +78,40 @@ export const resolvers: Resolvers = {
         return row
       })
     },
+
+    async renewCertification(_, { id }, { principal, certifications, mutate, traceparent }) {
+      requireScope(principal, 'certification:request')
+      const row = await own(principal, id, certifications)
+      if (row.status !== 'CERTIFIED') throw conflict(`the certification ${id} is ${row.status}`)
+      return await mutate((tx) => renew(tx, row, principal.subject, traceparent))
+    },
+
+    async revokeCertification(_, { input }, { principal, certifications, mutate, traceparent }) {
+      const reason = text(input.reason, 'input.reason', maxReasonLength)
+      if (!principal.scopes.includes('certification:revoke')) {
+        requireScope(principal, 'certification:request')
+        await own(principal, input.id, certifications)
+      }
+      const row = isUuid(input.id) ? await certifications.load(input.id) : null
+      if (!row) throw notFound('certification', input.id)
+      return await mutate(async (tx) => {
+        const revoked = await internally(tx, () => revoke(tx, row.id, [reason]))
+        if (!revoked) throw conflict(`the certification ${row.id} has no certificate in force`)
+        await announceProgress(tx, revoked, null, traceparent)
+        return revoked
+      })
+    },
+
+    submitReview: async (_, { input }, context) =>
+      await answerReview(context, input.certificationId, {
+        verdict: input.verdict,
+        comment: text(input.comment, 'input.comment', maxCommentLength),
+      }),
+
+    declineReview: async (_, { input }, context) =>
+      await answerReview(context, input.certificationId, {
+        declined: text(input.reason, 'input.reason', maxReasonLength),
+      }),
   },
 
   Certification: {
@@ -68,13 +119,23 @@ export const resolvers: Resolvers = {
       isUuid(id) ? await certifications.load(id) : null,
     agent: ({ agentId }) => ({ __typename: 'Agent' as const, id: agentId }),
     gates: async ({ id }, _, { gates }) => await gates.load(id),
+    reviews: async ({ id }, _, { reviews }) => await reviews.load(id),
+    renews: async ({ renews }, _, { certifications }) =>
+      renews === null ? null : await certifications.load(renews),
+  },
+
+  ReviewRequest: {
+    certification: async ({ certificationId }, _, { certifications }) =>
+      (await certifications.load(certificationId))!,
   },
 
   CertificationProgress: {
-    async __resolveReference({ certificationId }, { certifications }) {
+    async __resolveReference(reference, { certifications }) {
+      const certificationId = 'id' in reference ? reference.id : reference.certificationId
       const certification = isUuid(certificationId) ? await certifications.load(certificationId) : null
       if (!certification) return null
       return {
+        id: certificationId,
         certificationId,
         certification,
         gate: null,
@@ -96,10 +157,40 @@ export const resolvers: Resolvers = {
   },
 }
 
+/** The certification, where it is of an agent of the caller's organization. */
+async function own(
+  principal: Principal,
+  id: string,
+  certifications: Context['certifications'],
+): Promise<CertificationRow> {
+  const organization = requireOrganization(principal)
+  const row = isUuid(id) ? await certifications.load(id) : null
+  if (!row) throw notFound('certification', id)
+  if (row.organizationId !== organization) throw forbidden(`${row.agentId} belongs to another organization`)
+  return row
+}
+
+async function answerReview(
+  { principal, mutate, traceparent }: Context,
+  certificationId: string,
+  given: Answer,
+): Promise<CertificationRow> {
+  requireScope(principal, 'certification:review')
+  const by = { organizationId: requireOrganization(principal), subject: principal.subject }
+  if (!isUuid(certificationId)) throw notFound('certification', certificationId)
+  return await mutate(async (tx) => {
+    const row = await internally(tx, () => takeAnswer(tx, certificationId, by, given))
+    if (row === 'NOT_ASKED') throw notFound('open review request for', certificationId)
+    if (row === 'OVER') throw conflict(`the review of ${certificationId} is over`)
+    await announceProgress(tx, row, null, traceparent)
+    return row
+  })
+}
+
 const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success
 
 /** Refuses what is empty, too long, or what Postgres can't store. */
-function text(value: string, argument: string): string {
-  if (value.length > 0 && value.length <= maxIdLength && !value.includes('\0')) return value
-  throw badInput(`${argument} does not fit`, argument, `1 to ${maxIdLength} characters, no NUL`)
+function text(value: string, argument: string, longest = maxIdLength): string {
+  if (value.length > 0 && value.length <= longest && !value.includes('\0')) return value
+  throw badInput(`${argument} does not fit`, argument, `1 to ${longest} characters, no NUL`)
 }

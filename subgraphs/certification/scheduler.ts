@@ -6,7 +6,9 @@ import { type Claim, claim, expire, LeaseLost, release, renew } from './claims.t
 import { type Evaluation, evaluate, reject } from './evaluate.ts'
 import { announceProgress } from './events.ts'
 import { conformanceGate } from './gates/a2a-conformance.ts'
+import { functionalGate } from './gates/functional.ts'
 import { manifestGate } from './gates/manifest.ts'
+import { renewEnding } from './renew.ts'
 
 const concurrency = 4
 const pollMs = 150
@@ -14,7 +16,8 @@ const leaseMs = 15_000
 const renewEveryMs = 4_000
 const expireEveryMs = 60_000
 const maxTries = 8
-const subject = 'service:certification'
+/** The agent that certification runs as. */
+const subject = 'agent:certification-validator'
 
 /**
  * Runs the gates of what is requested, four at a time. Several processes may do so: each request is one's by a lease,
@@ -30,16 +33,14 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     nudge()
     return result
   }
-  const gates = [
-    manifestGate,
-    conformanceGate({
-      keys: keys.internal,
-      usage,
-      outbound,
-      caller: subject,
-      endpointAllow: config.agentEndpointAllow,
-    }),
-  ]
+  const calls = {
+    keys: keys.internal,
+    usage,
+    outbound,
+    caller: subject,
+    endpointAllow: config.agentEndpointAllow,
+  }
+  const gates = [manifestGate, conformanceGate(calls), functionalGate(calls)]
   const evaluation: Evaluation = { config, keys, graph, gates, holder, subject, mutate }
 
   const takeUp = async () => {
@@ -87,6 +88,7 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
   const expireCertificates = async () => {
     await mutate(async (tx) => {
       for (const row of await expire(tx)) await announceProgress(tx, row)
+      await renewEnding(tx, subject)
     })
   }
 

@@ -3,7 +3,7 @@ import type { Page } from '../kit/page.ts'
 import { internally } from '../kit/subgraph.ts'
 
 export type Level = 'BRONZE' | 'SILVER' | 'GOLD'
-type Status = 'REQUESTED' | 'RUNNING' | 'CERTIFIED' | 'REJECTED' | 'EXPIRED' | 'REVOKED'
+type Status = 'REQUESTED' | 'RUNNING' | 'IN_REVIEW' | 'CERTIFIED' | 'REJECTED' | 'EXPIRED' | 'REVOKED'
 export type Visibility = 'PRIVATE' | 'ORGANIZATION' | 'PARTNERS' | 'PUBLIC'
 
 export type CertificationRow = {
@@ -20,6 +20,8 @@ export type CertificationRow = {
   requestedAt: Date
   finishedAt: Date | null
   expiresAt: Date | null
+  renews: string | null
+  reviewDue: Date | null
   version: number
   updatedAt: Date
 }
@@ -27,8 +29,8 @@ export type CertificationRow = {
 export const certificationColumns = `
   c.id, c.agent_id as "agentId", c.organization_id as "organizationId", c.visibility,
   c.agent_version as "agentVersion", c.level, c.status, c.reasons, c.certificate, c.requested_by as "requestedBy",
-  c.requested_at as "requestedAt", c.finished_at as "finishedAt", c.expires_at as "expiresAt", c.version,
-  c.updated_at as "updatedAt"`
+  c.requested_at as "requestedAt", c.finished_at as "finishedAt", c.expires_at as "expiresAt", c.renews,
+  c.review_due as "reviewDue", c.version, c.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function certificationsById(
@@ -109,27 +111,28 @@ export type NewCertification = {
   visibility: Visibility
   level: Level
   requestedBy: string
+  renews?: string
 }
 
 /** The one that is going on for the agent and level, made where there is none. */
 export async function requestCertification(
   tx: Transaction,
-  { agentId, organizationId, visibility, level, requestedBy }: NewCertification,
+  { agentId, organizationId, visibility, level, requestedBy, renews }: NewCertification,
 ): Promise<{ row: CertificationRow; created: boolean }> {
   for (;;) {
     const inserted = await tx.query<CertificationRow>(
-      `insert into certification as c (agent_id, organization_id, visibility, level, requested_by)
-       values ($1, $2, $3, $4, $5)
-       on conflict (agent_id, level) where status in ('REQUESTED', 'RUNNING') do nothing
+      `insert into certification as c (agent_id, organization_id, visibility, level, requested_by, renews)
+       values ($1, $2, $3, $4, $5, $6)
+       on conflict (agent_id, level) where status in ('REQUESTED', 'RUNNING', 'IN_REVIEW') do nothing
        returning ${certificationColumns}`,
-      [agentId, organizationId, visibility, level, requestedBy],
+      [agentId, organizationId, visibility, level, requestedBy, renews ?? null],
     )
     if (inserted.rows[0]) return { row: inserted.rows[0], created: true }
     // Whoever may see the agent may see it, also where the event that opened a PRIVATE agent has not come yet.
     const going = await internally(tx, () =>
       tx.query<CertificationRow>(
         `select ${certificationColumns} from certification as c
-         where c.agent_id = $1 and c.level = $2 and c.status in ('REQUESTED', 'RUNNING')`,
+         where c.agent_id = $1 and c.level = $2 and c.status in ('REQUESTED', 'RUNNING', 'IN_REVIEW')`,
         [agentId, level],
       ),
     )
@@ -144,7 +147,16 @@ export type Verdict = 'PASS' | 'FAIL' | 'NOT_EVALUATED'
 export type Check = { name: string; passed: boolean; seen: string }
 
 /** `reason` says why a gate could not be evaluated. */
-export type Evidence = { checks: Check[]; reason?: string }
+export type Evidence = {
+  checks: Check[]
+  reason?: string
+  /** Of peer review: what each reviewer said, those who were outvoted too. */
+  reviews?: { organizationId: string; verdict: string | null; weight: number; comment: string | null }[]
+  /** ISO 8601. */
+  reviewedAt?: string
+  /** The certification whose review still holds. */
+  takenOverFrom?: string | null
+}
 
 export type GateRow = { name: string; verdict: Verdict; durationMs: number; evidence: Evidence }
 
@@ -187,4 +199,23 @@ export async function moveCertifications(
      where agent_id = $1 and (organization_id, visibility) is distinct from ($2, $3)`,
     [agentId, organizationId, visibility],
   )
+}
+
+export async function noteOrganization(tx: Transaction, id: string): Promise<void> {
+  await tx.query('insert into organization (id) values ($1) on conflict do nothing', [id])
+}
+
+export async function noteOwner(tx: Transaction, agentId: string, organizationId: string): Promise<void> {
+  await tx.query('insert into ownership (agent_id, organization_id) values ($1, $2) on conflict do nothing', [
+    agentId,
+    organizationId,
+  ])
+}
+
+/** When certificates in force were taken back, the latest first. */
+export async function revokedCertificates(db: Db): Promise<{ id: string; revokedAt: Date }[]> {
+  const { rows } = await db.query<{ id: string; revokedAt: Date }>(
+    'select id, revoked_at as "revokedAt" from revoked_certificates()',
+  )
+  return rows
 }

@@ -22,7 +22,7 @@ import { slowMsOf, thresholds } from './thresholds.ts'
 import { openWindow } from './window.ts'
 
 /** The subject of certification's calls: its gates ask what an agent has to refuse. */
-const examiner = 'service:certification'
+const examiner = 'agent:certification-validator'
 
 type WatchedFloor = Floor & { holds: Holds; hosting: Hosting }
 

@@ -24,7 +24,7 @@ function gate(endpointAllow: string[] = ['127.0.0.0/8']) {
     keys,
     usage,
     outbound: openOutbound({ allow: endpointAllow, trusted: [] }),
-    caller: 'service:certification',
+    caller: 'agent:certification-validator',
     endpointAllow,
     timeoutMs: 300,
     maxBytes: 10_000,

@@ -8,15 +8,22 @@ export type Gate = {
   evaluate: (agent: ExaminedAgent, signal: AbortSignal) => Promise<Finding>
 }
 
-const bronze = ['manifest', 'a2a-conformance']
-const silver = [...bronze, 'security', 'performance']
+const bronze = ['manifest', 'a2a-conformance', 'functional', 'security']
+const silver = [...bronze, 'supply-chain']
 
-/** The gates that a level needs, in the order in which they run. */
-export const gatesOfLevel: Record<Level, readonly string[]> = {
-  BRONZE: bronze,
-  SILVER: silver,
-  GOLD: [...silver, 'peer-review'],
+/**
+ * The automatic gates that a level needs. Those of a stage run beside each other; what is measured under load comes when
+ * nothing else asks the agent any more.
+ */
+export const stagesOfLevel: Record<Level, readonly (readonly string[])[]> = {
+  BRONZE: [bronze],
+  SILVER: [silver, ['performance']],
+  GOLD: [silver, ['performance']],
 }
+
+/** Whether people of other organizations look at it, once the automatic gates have passed. */
+export const needsReview = (level: Level): boolean => level === 'GOLD'
+export const peerReview = 'peer-review'
 
 const maxSeenLength = 300
 
