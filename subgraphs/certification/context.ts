@@ -32,6 +32,8 @@ export type Context = RequestContext & {
   verify: (certificate: string) => Promise<{ certificationId: string | null; reason: string | null }>
   certificateKeys: () => object
   revocations: () => Promise<string>
+  /** Whether the caller speaks for this installation. */
+  isHome: boolean
 }
 
 export function createContext(base: RequestContext, floor: Floor): Context {
@@ -69,6 +71,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
       return { certificationId, reason }
     },
     certificateKeys: () => keys.certificate.publicJwks(),
+    isHome: principal.organization === config.homeOrganization,
     revocations: async () =>
       await issueRevocations(keys.certificate, config.jwtIssuer, await revokedCertificates(db)),
   }

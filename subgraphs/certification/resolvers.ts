@@ -86,9 +86,9 @@ export const resolvers: Resolvers = {
       return await mutate((tx) => renew(tx, row, principal.subject, traceparent))
     },
 
-    async revokeCertification(_, { input }, { principal, certifications, mutate, traceparent }) {
+    async revokeCertification(_, { input }, { principal, isHome, certifications, mutate, traceparent }) {
       const reason = text(input.reason, 'input.reason', maxReasonLength)
-      if (!principal.scopes.includes('certification:revoke')) {
+      if (!(isHome && principal.scopes.includes('certification:revoke'))) {
         requireScope(principal, 'certification:request')
         await own(principal, input.id, certifications)
       }

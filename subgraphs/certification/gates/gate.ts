@@ -8,8 +8,8 @@ export type Gate = {
   evaluate: (agent: ExaminedAgent, signal: AbortSignal) => Promise<Finding>
 }
 
-const bronze = ['manifest', 'a2a-conformance', 'functional', 'security']
-const silver = [...bronze, 'supply-chain']
+const bronze = ['manifest', 'a2a-conformance', 'functional']
+const silver = [...bronze, 'security', 'supply-chain']
 
 /**
  * The automatic gates that a level needs. Those of a stage run beside each other; what is measured under load comes when
