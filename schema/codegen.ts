@@ -8,6 +8,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     AgentPool: './store.ts#PoolRow',
     AgentTypeDescription: './store.ts#TypeRow',
     AgentRollout: './rollout/store.ts#RolloutRow',
+    AgentVersion: './versions.ts#VersionRow',
     PoolScaling: './scaling/store.ts#ScalingRow',
     ExecutionPlan: './orchestrate/store.ts#RunRow',
     PlanPhase: './orchestrate/store.ts#PhaseRow',

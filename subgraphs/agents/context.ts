@@ -43,6 +43,7 @@ import {
   type SubtypeRow,
   subtypesOf,
 } from './store.ts'
+import { type VersionRow, versionPages } from './versions.ts'
 
 type Slice<Row> = { rows: Row[]; totalCount: number }
 type PageKey<Filter> = { id: string; filter: Filter; page: Page }
@@ -89,6 +90,7 @@ export type Context = RequestContext & {
   /** Null of a pool that does not answer. */
   poolStates: DataLoader<string, PoolState | null>
   rolloutsOfAgents: PageLoader<null, RolloutRow>
+  versionsOfAgents: PageLoader<null, VersionRow>
   subtypes: DataLoader<AgentType, SubtypeRow[]>
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
@@ -131,6 +133,7 @@ export function createContext(
     scalingsOfPools: pageLoader((ids, _filter, page) => scalingPages(db, ids, page)),
     poolStates: new DataLoader((names) => Promise.all(names.map((name) => poolState(runtime, name)))),
     rolloutsOfAgents: pageLoader((ids, _filter, page) => rolloutPages(db, ids, page)),
+    versionsOfAgents: pageLoader((ids, _filter, page) => versionPages(db, ids, page)),
     subtypes: new DataLoader((types) => subtypesOf(db, types)),
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),

@@ -13,6 +13,7 @@ import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placem
 import { register } from './register.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
+import { readVersionPlace } from './versions.ts'
 
 const readDocuments = documentReader()
 
@@ -111,6 +112,11 @@ export const resolvers: Resolvers = {
       const page = pageByNumber(args, { default: 10 })
       const { rows, totalCount } = await rolloutsOfAgents.load({ id, filter: null, page })
       return connection(rows, totalCount, page, ({ id: rollout }) => [rollout])
+    },
+    async versions({ id }, args, { versionsOfAgents }) {
+      const page = readVersionPlace(pageArgs(args, { default: 10, size: 2 }))
+      const { rows, totalCount } = await versionsOfAgents.load({ id, filter: null, page })
+      return connection(rows, totalCount, page, (row) => [row.registeredAt.toISOString(), row.version])
     },
     notInvocable: async (agent, _, context) => await notInvocable(agent, context),
   },

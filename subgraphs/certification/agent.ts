@@ -15,6 +15,10 @@ const agent = z.object({
   organizationId: z.string().min(1),
   visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
   pool: z.object({ name: z.string() }).nullable(),
+  /** The latest two. */
+  versions: z.object({
+    edges: z.array(z.object({ node: z.object({ version: z.string(), manifest: z.unknown() }) })),
+  }),
   capabilities: z.array(
     z.object({
       name: z.string(),
@@ -31,6 +35,7 @@ export type ExaminedAgent = z.output<typeof agent>
 const query = `query ($id: ID!) {
   agent(id: $id) {
     id version deployedVersion manifest endpoint status organizationId visibility pool { name }
+    versions(first: 2) { edges { node { version manifest } } }
     capabilities { name input output examples { input } }
   }
 }`

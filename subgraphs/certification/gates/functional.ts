@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
-import { generateSync, type JsonSchema } from 'json-schema-faker'
+import { generateSync } from 'json-schema-faker'
 import { z } from 'zod'
 import type { Invocation } from '../../kit/invoke.ts'
 import { SchemaError, within } from '../../kit/json-schema.ts'
@@ -52,7 +52,7 @@ const manifest = z.object({
       z.object({
         name: z.string(),
         deterministic: z.boolean().optional(),
-        examples: z.array(z.object({ output: z.unknown() })).optional(),
+        examples: z.array(z.object({ output: z.unknown().optional() })).optional(),
       }),
     ),
   }),
@@ -191,7 +191,7 @@ function fittingInputs(schema: Schema, ofInput: Validator, seed: number): unknow
 function madeFrom(schema: Schema, seed: number): unknown {
   return within(generateMs, () => {
     try {
-      return generateSync(schema as JsonSchema, { seed, maxDefaultItems: 3 })
+      return generateSync(schema, { seed, maxDefaultItems: 3 })
     } catch {
       return undefined
     }

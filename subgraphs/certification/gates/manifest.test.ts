@@ -21,7 +21,7 @@ async function examine(change: Change) {
 test('a whole manifest passes, and every check says what was seen', async () => {
   const { verdict, checks } = await examine(() => undefined)
   expect(verdict).toBe('PASS')
-  expect(checks).toHaveLength(11)
+  expect(checks).toHaveLength(12)
   expect(checks.every(({ seen }) => seen !== '')).toBe(true)
 })
 
@@ -86,4 +86,36 @@ test.each(changes)('a manifest with %s fails, and the evidence says why', async 
   const { verdict, failed } = await examine(changed)
   expect(verdict).toBe('FAIL')
   expect(failed).toEqual([{ name, passed: false, seen: expect.stringMatching(seen) }])
+})
+
+const before = (change: (capability: Manifest['spec']['capabilities'][number]) => void, version = '1.1.0') =>
+  examine((manifest, _, agent) => {
+    const node = { version: agent.version, manifest: structuredClone(manifest) }
+    change(node.manifest.spec.capabilities[0])
+    agent.versions = { edges: [{ node: { version, manifest } }, { node }] }
+    Object.assign(manifest.metadata, { version })
+    agent.version = version
+  })
+
+test('a minor version that breaks what callers rely on fails, a major one passes', async () => {
+  const narrower = (capability: Manifest['spec']['capabilities'][number]) => {
+    Object.assign(capability, { input: { ...capability.input, required: [] } })
+  }
+  expect((await before(narrower)).failed).toMatchObject([
+    {
+      name: 'the version owns up to what changed',
+      seen: 'double: input /x: is required; 1.0.0 to 1.1.0, at least 2.0.0',
+    },
+  ])
+  expect((await before(narrower, '2.0.0')).failed).toEqual([])
+  expect((await before((capability) => Object.assign(capability, { name: 'halve' }))).failed).toMatchObject([
+    { seen: 'halve: it is gone; 1.0.0 to 1.1.0, at least 2.0.0' },
+  ])
+  expect((await before(() => undefined)).failed).toEqual([])
+})
+
+test('a version before the one before it fails', async () => {
+  expect((await before(() => undefined, '0.9.0')).failed).toMatchObject([
+    { name: 'the version owns up to what changed' },
+  ])
 })

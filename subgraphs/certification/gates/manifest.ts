@@ -1,6 +1,7 @@
 import semver from 'semver'
 import { z } from 'zod'
 import { SchemaError } from '../../kit/json-schema.ts'
+import { honestyOf } from '../../kit/version-honesty.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { check, type Finding, type Gate, judged } from './gate.ts'
@@ -32,7 +33,8 @@ const manifest = z.object({
   }),
 })
 
-type Capability = z.output<typeof manifest>['spec']['capabilities'][number]
+type Manifest = z.output<typeof manifest>
+type Capability = Manifest['spec']['capabilities'][number]
 
 function examine(agent: ExaminedAgent): Finding {
   const violation = validatorOf(manifestSchema).violation(agent.manifest)
@@ -55,8 +57,34 @@ function examine(agent: ExaminedAgent): Finding {
       typesOf(spec.type).some((type) => spec.subtype.startsWith(`${type}.`)),
       `${spec.type}, ${spec.subtype}`,
     ),
+    versionCheck(agent, read.data),
     ...spec.capabilities.flatMap(capabilityChecks),
   ])
+}
+
+// A caller reads what it knows and passes over the rest.
+const honesty = { initialDevelopment: 'minor-may-break', undeclared: 'ignored' } as const
+
+/** What callers of the version before rely on breaks with a new major version only. */
+function versionCheck({ version, versions }: ExaminedAgent, { spec }: Manifest): Check {
+  const title = 'the version owns up to what changed'
+  const before = versions.edges.find(({ node }) => node.version !== version)?.node
+  if (!before) return check(title, true, 'it is the first')
+  const read = manifest.safeParse(before.manifest)
+  if (!read.success || semver.valid(before.version) === null || semver.valid(version) === null)
+    return check(title, true, `nothing to compare with: version ${before.version} is no ossa/v0.5`)
+  try {
+    const told = honestyOf(
+      { version: before.version, capabilities: read.data.spec.capabilities },
+      { version, capabilities: spec.capabilities },
+      honesty,
+    )
+    const [gravest] = told.changes
+    const changed = gravest ? `${gravest.capability}: ${gravest.change}` : 'nothing breaks'
+    return check(title, told.honest, `${changed}; ${before.version} to ${version}, at least ${told.atLeast}`)
+  } catch (error) {
+    return check(title, false, error instanceof Error ? error.message : String(error))
+  }
 }
 
 // OSSA has both names for one type.

@@ -16,6 +16,9 @@ export type Fault =
   | 'forgets a capability in its card'
   | 'has half a card'
   | 'knows every method'
+  | 'wrong output beyond its examples'
+  | 'answers a repetition anew'
+  | 'answers differently each time'
 
 const request = z.object({
   id: z.unknown(),
@@ -47,8 +50,12 @@ export async function startTestAgent(keys: Keys, id: string, fault?: Fault) {
     if (!input.success && fault === 'breaks down on bad input') return [500, 'a stack trace']
     if (!input.success && fault !== 'answers what it should refuse')
       return reply({ result: { task: taskOf('TASK_STATE_REJECTED', 'x: expected a number') } })
-    const doubled = (input.data?.x ?? 0) * 2
-    const data = fault === 'wrong output' ? { doubled: String(doubled) } : { doubled }
+    const x = input.data?.x ?? 0
+    const isAnew = fault === 'answers a repetition anew' || fault === 'answers differently each time'
+    const doubled = isAnew ? calls : x * 2
+    const isWrong =
+      fault === 'wrong output' || (fault === 'wrong output beyond its examples' && ![1, 2, 3].includes(x))
+    const data = isWrong ? { doubled: String(doubled) } : { doubled }
     const artifacts = [{ artifactId: 'output', parts: [{ data }] }]
     return reply({ result: { task: { ...taskOf('TASK_STATE_COMPLETED', 'done'), artifacts } } })
   }
@@ -88,6 +95,7 @@ export function testAgent(id: string, endpoint: string | null) {
     organizationId: 'ossa',
     visibility: 'PUBLIC' as const,
     pool: { name: 'community' },
+    versions: { edges: [] as { node: { version: string; manifest: unknown } }[] },
     capabilities: [capability] as [typeof capability],
     manifest: {
       apiVersion: 'ossa/v0.5',

@@ -47,9 +47,9 @@ async function certification({
   verdict = 'PASS',
   renews = null as string | null,
 } = {}) {
-  const { agent, stop } = await startTestAgent(graph.internal, agentId)
-  stack.defer(stop)
-  graph.graphAgents.set(agentId, { ...agent, organizationId: 'owner', visibility })
+  const started = await startTestAgent(graph.internal, agentId)
+  stack.defer(() => started.stop())
+  graph.graphAgents.set(agentId, { ...started.agent, organizationId: 'owner', visibility })
   const { rows } = await admin.query<{ id: string }>(
     `with going as (
        insert into certification.certification

@@ -1,0 +1,39 @@
+import type { Db } from '@community/infra/postgres.ts'
+import { z } from 'zod'
+import { badInput } from '../kit/errors.ts'
+import type { Page } from '../kit/page.ts'
+
+export type VersionRow = { version: string; manifest: unknown; registeredAt: Date }
+
+/** The latest registered first; in the order of `agentIds`. */
+export async function versionPages(
+  db: Db,
+  agentIds: readonly string[],
+  { first, after }: Page,
+): Promise<{ rows: VersionRow[]; totalCount: number }[]> {
+  const counted = await db.query<{ agentId: string; count: number }>(
+    `select agent_id as "agentId", count(*)::int as count from agent_version where agent_id = any($1) group by agent_id`,
+    [agentIds],
+  )
+  const { rows } = await db.query<VersionRow & { agentId: string }>(
+    `select found.* from unnest($1::text[]) as wanted (id)
+     cross join lateral (
+       select v.agent_id as "agentId", v.version, v.manifest, v.registered_at as "registeredAt" from agent_version as v
+       where v.agent_id = wanted.id
+         and ($2::timestamptz is null or (v.registered_at, v.version) < ($2, $3))
+       order by v.registered_at desc, v.version desc limit $4
+     ) as found`,
+    [agentIds, after?.[0] ?? null, after?.[1] ?? null, first + 1],
+  )
+  const counts = new Map(counted.rows.map(({ agentId, count }) => [agentId, count]))
+  const byAgent = Map.groupBy(rows, ({ agentId }) => agentId)
+  return agentIds.map((id) => ({ rows: byAgent.get(id) ?? [], totalCount: counts.get(id) ?? 0 }))
+}
+
+const place = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)]).nullable()
+
+/** The time and the version that a page begins after. */
+export function readVersionPlace(page: Page): Page {
+  if (place.safeParse(page.after).success) return page
+  throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+}
