@@ -162,7 +162,7 @@ async function serveGraph(agents: ReadonlyMap<string, GraphAgent>, issuer: Keys)
     const administrator = typeof claims?.scope === 'string' && claims.scope.split(' ').includes('org:admin')
     const visible =
       agent?.visibility === 'PUBLIC' || (own && (agent?.visibility !== 'PRIVATE' || administrator))
-    return JSON.stringify({ data: { agent: visible ? agent : null } })
+    return JSON.stringify({ data: { agent: (visible ? agent : null) ?? null } })
   }
   const server = createServer((request, response) => {
     answer(request).then(

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { type Asker, callerToken } from '../kit/caller-token.ts'
 import type { GraphClient } from '../kit/graph.ts'
-import { administratorScope } from '../kit/principal.ts'
 import type { Floor } from '../kit/subgraph.ts'
 
 const schema = z.record(z.string(), z.unknown())
@@ -40,30 +40,14 @@ const query = `query ($id: ID!) {
   }
 }`
 
-const tokenTtlSeconds = 60
-
-/** Who asks the graph; an administrator sees the organization's PRIVATE agents. */
-export type Asker = { subject: string; organization: string; administrator: boolean }
-
 /** Null where there is no such agent that the asker may see. Throws GraphError. */
 export async function agentFromGraph(
-  { keys, graph, config }: Pick<Floor, 'keys' | 'config'> & { graph: GraphClient },
-  { subject, organization, administrator }: Asker,
+  floor: Pick<Floor, 'keys' | 'config'> & { graph: GraphClient },
+  asker: Asker,
   agentId: string,
   signal?: AbortSignal,
 ): Promise<ExaminedAgent | null> {
-  // With an external issuer nobody here can speak for others: what is PUBLIC is found all the same.
-  const token =
-    keys.issuer &&
-    (await keys.issuer.sign(
-      { org: organization, scope: administrator ? administratorScope : '' },
-      {
-        audience: config.jwtAudience,
-        issuer: config.jwtIssuer,
-        subject,
-        ttlSeconds: tokenTtlSeconds,
-      },
-    ))
-  const answer = await graph.ask(query, { id: agentId }, token, signal)
+  const token = await callerToken(floor, asker)
+  const answer = await floor.graph.ask(query, { id: agentId }, token, signal)
   return agent.nullable().parse(answer.agent)
 }

@@ -1,6 +1,8 @@
 import DataLoader from 'dataloader'
 import { type Connection, connection, type Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { partiesFromGraph } from './compatibility/agents.ts'
+import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
 import { type Counts, facetCounts, facetCountsOf, listingsOf, type Search, searchListings } from './search.ts'
 import {
@@ -31,6 +33,8 @@ export type Context = RequestContext & {
   listingsOf: (organizationId: string, page: Page) => Promise<ListingPage>
   /** Of an agent that the caller may see, as the graph tells now. */
   facts: (agentId: string) => Promise<AgentFacts | null>
+  /** Agents that the caller may see, as the graph tells now. */
+  parties: (ids: readonly string[]) => Promise<(Party | null)[]>
 }
 
 export function createContext(base: RequestContext, floor: Floor): Context {
@@ -59,6 +63,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
       return { edges, pageInfo, counts: () => countsOf.load(organizationId) }
     },
     facts: (agentId) => factsFromGraph(floor, principal, agentId),
+    parties: (ids) => partiesFromGraph(floor, principal, ids),
   }
 }
 

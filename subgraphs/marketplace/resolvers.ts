@@ -4,6 +4,8 @@ import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
 import { text } from './arguments.ts'
+import { compatibilityOf } from './compatibility/grade.ts'
+import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './events.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -25,6 +27,18 @@ export const resolvers: Resolvers = {
     listing: async (_, { id }, { listings }) => await listings.load(text(id, 'id', 200)),
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     categories: async (_, __, { db }) => await categories(db),
+    async compatibility(_, args, { parties }) {
+      const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
+      const [from, to] = await parties(ids)
+      if (!from) throw notFound('agent', args.from)
+      if (!to) throw notFound('agent', args.to)
+      const only = {
+        ...(args.fromCapability != null && { from: declared(from, args.fromCapability, 'fromCapability') }),
+        ...(args.toCapability != null && { to: declared(to, args.toCapability, 'toCapability') }),
+      }
+      const agent = ({ id }: Party) => ({ __typename: 'Agent' as const, id })
+      return { from: agent(from), to: agent(to), ...compatibilityOf(from, to, only) }
+    },
     async publishers(_, args, { db }) {
       const page = pageArgs(args, { size: 1 })
       const { rows, totalCount } = await publisherPage(db, page)
@@ -125,6 +139,12 @@ export const resolvers: Resolvers = {
       return await listingsOf(id, readPlace(pageArgs(args, { default: 20, size: 2 }), /^[^\0]+$/))
     },
   },
+}
+
+function declared({ id, capabilities }: Party, name: string, argument: string): string {
+  if (capabilities.some((each) => each.name === name)) return name
+  const names = capabilities.slice(0, 20).map((each) => each.name)
+  throw badInput(`${id} has no capability ${name}`, argument, names.join(', '))
 }
 
 // What a mutation before it in the same request has read is no longer so.

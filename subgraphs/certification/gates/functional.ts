@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
-import { generateSync } from 'json-schema-faker'
 import { z } from 'zod'
 import type { Invocation } from '../../kit/invoke.ts'
-import { SchemaError, within } from '../../kit/json-schema.ts'
+import { SchemaError } from '../../kit/json-schema.ts'
+import { samplesOf } from '../../kit/schema-samples.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { type Call, type CallOptions, callAgent, isRefusal, reach } from './call.ts'
@@ -12,12 +12,10 @@ import { check, type Finding, type Gate, judged } from './gate.ts'
 import { type Validator, validatorOf } from './schemas.ts'
 
 type Capability = ExaminedAgent['capabilities'][number]
-type Schema = Record<string, unknown>
 
 /** So many requests are made up for each capability, of either kind. */
 const generated = 4
 const tried = 40
-const generateMs = 1_000
 
 /**
  * The agent does what its schemas say: examples are answered, requests made from the schema too or refused in due form,
@@ -88,7 +86,7 @@ async function examineCapability(
     const answered = await ask(examples.map((example) => example.input))
     checks.push(...examplesChecks(name, answered, ofOutput, declared))
     const seed = seedOf(call.agent, name)
-    const fitting = await ask(fittingInputs(input, ofInput, seed))
+    const fitting = await ask(samplesOf(input, { seed, count: generated }))
     checks.push(fittingCheck(name, fitting, ofOutput))
     const breaking = await ask(breakingInputs(ofInput, seed))
     checks.push(breakingCheck(name, breaking, ofInput))
@@ -176,27 +174,6 @@ const seedOf = ({ id, version }: ExaminedAgent, capability: string): number =>
     .update(JSON.stringify([id, version, capability]))
     .digest()
     .readInt32BE()
-
-/** No two alike; what the generator makes wrong is left out. */
-function fittingInputs(schema: Schema, ofInput: Validator, seed: number): unknown[] {
-  const made = new Map<string, unknown>()
-  for (let at = 0; at < tried && made.size < generated; at++) {
-    const value = madeFrom(schema, seed + at)
-    if (value !== undefined && ofInput.violation(value) === null) made.set(JSON.stringify(value), value)
-  }
-  return [...made.values()]
-}
-
-/** Undefined where nothing can be made of it: what it refers to is elsewhere, or it contradicts itself. */
-function madeFrom(schema: Schema, seed: number): unknown {
-  return within(generateMs, () => {
-    try {
-      return generateSync(schema, { seed, maxDefaultItems: 3 })
-    } catch {
-      return undefined
-    }
-  })
-}
 
 /** Any JSON that the schema does not take. */
 const breakingInputs = (ofInput: Validator, seed: number): unknown[] =>
