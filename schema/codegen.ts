@@ -26,6 +26,9 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Listing: './store.ts#ListingRow',
     ListingConnection: './context.ts#ListingPage',
     ListingRating: './store.ts#RatingRow',
+    Submission: './submissions/store.ts#SubmissionRow',
+    SubmissionStep: './submissions/store.ts#StepRow',
+    Certification: './store.ts#Reference',
   },
   certification: {
     Agent: './context.ts#Reference',

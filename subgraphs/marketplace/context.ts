@@ -14,6 +14,7 @@ import {
   ratingSlices,
   type Slice,
 } from './store.ts'
+import { type StepRow, type SubmissionRow, stepsOf, submissionsById } from './submissions/store.ts'
 
 /**
  * A page of listings; all that match are counted when somebody asks for it.
@@ -29,6 +30,10 @@ export type Context = RequestContext & {
   ratings: PageLoader<Slice<RatingRow>>
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
+  submissions: DataLoader<string, SubmissionRow | null>
+  submissionSteps: DataLoader<string, StepRow[]>
+  /** Whether the caller speaks for this installation. */
+  isHome: boolean
   search: (search: Search) => Promise<ListingPage>
   listingsOf: (organizationId: string, page: Page) => Promise<ListingPage>
   /** Of an agent that the caller may see, as the graph tells now. */
@@ -47,6 +52,9 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     ratings: pageLoader((ids, page) => ratingSlices(db, ids, page)),
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
+    submissions: new DataLoader((ids) => submissionsById(db, ids)),
+    submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
+    isHome: principal.organization === floor.config.homeOrganization,
     async search(search) {
       let counts: Promise<Counts> | null = null
       return {

@@ -1,17 +1,11 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
-import { announce } from '../kit/outbox.ts'
 import { tagsOf } from './facts.ts'
+import { announceListing } from './listing-change.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
-import {
-  type ListingRow,
-  listingsById,
-  replacePartners,
-  upsertCertification,
-  upsertFacts,
-  withdraw,
-} from './store.ts'
+import { listingsById, replacePartners, upsertCertification, upsertFacts, withdraw } from './store.ts'
+import { advance, toldOfCertification } from './submissions/advance.ts'
 
 export const topic = 'ossa.marketplace.events.v1'
 export const inboxTopics = [
@@ -20,41 +14,12 @@ export const inboxTopics = [
   'ossa.federation.events.v1',
 ] as const
 
-/** Tells of a listing as a change has just left it. */
-export async function announceListing(
-  tx: Transaction,
-  kind: ListingChangeKind,
-  row: ListingRow,
-  traceparent?: string,
-): Promise<void> {
-  const { id, title, category, ratingAverage, ratingCount, version, updatedAt } = row
-  await announce(tx, {
-    aggregateId: id,
-    type: 'ListingChange',
-    version,
-    value: {
-      __typename: 'ListingChange',
-      listingId: id,
-      listing: {
-        __typename: 'Listing',
-        id,
-        agentId: id,
-        title,
-        category: { __typename: 'Category', name: category },
-        rating: { __typename: 'Rating', average: ratingAverage, count: ratingCount },
-      },
-      kind,
-      version,
-      at: updatedAt,
-    },
-    ...(traceparent === undefined ? {} : { traceparent }),
-  })
-}
-
 export const handlers: Handlers = {
   'ossa.agents.AgentStatusChange': (tx, value) => applyAgent(tx, agentStatusChange.parse(value)),
-  'ossa.certification.CertificationProgress': (tx, value) =>
-    applyCertification(tx, certificationProgress.parse(value)),
+  async 'ossa.certification.CertificationProgress'(tx, value) {
+    await applyCertification(tx, certificationProgress.parse(value))
+    await advance(tx, toldOfCertification.parse(value))
+  },
   'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
 }
 

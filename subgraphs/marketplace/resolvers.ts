@@ -7,7 +7,7 @@ import { text } from './arguments.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
-import { announceListing } from './events.ts'
+import { announceListing } from './listing-change.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { readSearch } from './search.ts'
 import {
@@ -19,6 +19,7 @@ import {
   rate,
   upsertFacts,
 } from './store.ts'
+import { resolvers as submissions } from './submissions/resolvers.ts'
 
 const maxCommentLength = 2_000
 
@@ -26,6 +27,7 @@ export const resolvers: Resolvers = {
   Query: {
     listing: async (_, { id }, { listings }) => await listings.load(text(id, 'id', 200)),
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
+    ...submissions.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -47,6 +49,7 @@ export const resolvers: Resolvers = {
   },
 
   Mutation: {
+    ...submissions.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -86,6 +89,9 @@ export const resolvers: Resolvers = {
       return await listingNow(listingId, listings)
     },
   },
+
+  Submission: submissions.Submission!,
+  SubmissionChange: submissions.SubmissionChange!,
 
   Listing: {
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
