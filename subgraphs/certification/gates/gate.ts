@@ -21,7 +21,7 @@ export const gatesOfLevel: Record<Level, readonly string[]> = {
 const maxSeenLength = 300
 
 /** Text that was seen, shortened; without what JSON in Postgres can't hold. */
-const seen = (text: string): string =>
+export const seen = (text: string): string =>
   text.slice(0, maxSeenLength).replaceAll('\0', '\u{FFFD}').toWellFormed()
 
 export const check = (name: string, passed: boolean, what: string): Check => ({

@@ -5,18 +5,54 @@
 
 /** Trades, each with an honest description, a role, and the input that it takes. */
 export const trades = [
-  ['weather-reporter', 'Tells the weather of a town for the next three days, with wind and rain by the hour.', 'town'],
+  [
+    'weather-reporter',
+    'Tells the weather of a town for the next three days, with wind and rain by the hour.',
+    'town',
+  ],
   ['invoice-reader', 'Reads an invoice and lists its positions, sums and taxes for the ledger.', 'invoice'],
-  ['recipe-planner', 'Plans a week of meals from what is in the pantry and what the household likes.', 'pantry'],
-  ['ticket-sorter', 'Sorts support tickets by product and urgency, and says who should take them up.', 'ticket'],
-  ['unit-converter', 'Converts lengths, weights and temperatures between metric and imperial units.', 'amount'],
+  [
+    'recipe-planner',
+    'Plans a week of meals from what is in the pantry and what the household likes.',
+    'pantry',
+  ],
+  [
+    'ticket-sorter',
+    'Sorts support tickets by product and urgency, and says who should take them up.',
+    'ticket',
+  ],
+  [
+    'unit-converter',
+    'Converts lengths, weights and temperatures between metric and imperial units.',
+    'amount',
+  ],
   ['caption-writer', 'Writes a caption of one line for a picture that is described in words.', 'picture'],
-  ['timetable-finder', 'Finds the next three connections between two stations of the regional network.', 'journey'],
-  ['glossary-keeper', 'Explains terms of a trade in plain words, with the source of each definition.', 'term'],
-  ['poll-counter', 'Counts the votes of a poll and tells the winner, the turnout and close calls.', 'ballots'],
-  ['minutes-taker', 'Turns the transcript of a meeting into minutes with decisions and open points.', 'transcript'],
+  [
+    'timetable-finder',
+    'Finds the next three connections between two stations of the regional network.',
+    'journey',
+  ],
+  [
+    'glossary-keeper',
+    'Explains terms of a trade in plain words, with the source of each definition.',
+    'term',
+  ],
+  [
+    'poll-counter',
+    'Counts the votes of a poll and tells the winner, the turnout and close calls.',
+    'ballots',
+  ],
+  [
+    'minutes-taker',
+    'Turns the transcript of a meeting into minutes with decisions and open points.',
+    'transcript',
+  ],
   ['plant-doctor', 'Tells from a description of leaves and soil what a house plant is missing.', 'symptoms'],
-  ['colour-matcher', 'Proposes colours that go with a given one, with their contrast to black and white.', 'colour'],
+  [
+    'colour-matcher',
+    'Proposes colours that go with a given one, with their contrast to black and white.',
+    'colour',
+  ],
 ] as const
 
 /** Honest sentences that sound like attacks to a reader of single words. */
@@ -28,6 +64,7 @@ export const innocent = [
   'It notices when a text tries to override the instructions of whoever reads it.',
   'The previous rules of the tariff are ignored from January on.',
   'A summary is sent to the address that stands in the order.',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as documentation writes a variable
   'The caller passes its token by the protocol, as Authorization: Bearer ${ACCESS_TOKEN}.',
   'Set api_key: "your-key-here" in the example before you try it.',
   'The system prompt of the caller is not needed and not read.',
@@ -106,6 +143,21 @@ export const whispers = [
 ] as const
 
 /** Names of inputs that hand the caller's text to something that runs or opens it. */
-export const powerfulInputs = ['command', 'shellScript', 'sql', 'source_code', 'bash', 'sqlQuery', 'python'] as const
+export const powerfulInputs = [
+  'command',
+  'shellScript',
+  'sql',
+  'source_code',
+  'bash',
+  'sqlQuery',
+  'python',
+] as const
 
-export const brokenLicences = ['Apache 2', 'GNU GPL v3', 'MIT-ish', 'proprietary!', 'BSD 3 clause', 'LGPL-9.9-only'] as const
+export const brokenLicences = [
+  'Apache 2',
+  'GNU GPL v3',
+  'MIT-ish',
+  'proprietary!',
+  'BSD 3 clause',
+  'LGPL-9.9-only',
+] as const
