@@ -7,7 +7,7 @@ export type Text = {
 }
 
 const maxTexts = 20_000
-const maxCharacters = 4_000_000
+const maxCharacters = 1_000_000
 const exampleInput = /\/examples\/\d+\/input(?:\/|$)/
 
 /** Every text of a document, the names of its fields too; null of one that has more than anybody reads. */
