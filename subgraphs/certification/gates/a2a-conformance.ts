@@ -1,53 +1,34 @@
 import { randomUUID } from 'node:crypto'
-import type { Keys } from '@community/infra/keys.ts'
-import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import { dataPart, sendMessageParams } from '../../kit/a2a.ts'
-import { checkEndpoint } from '../../kit/endpoint.ts'
-import { type Invocation, invoke, type Usage } from '../../kit/invoke.ts'
+import type { Invocation } from '../../kit/invoke.ts'
 import { SchemaError } from '../../kit/json-schema.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { agentCard } from './agent-card.ts'
-import { check, type Finding, type Gate, judged, notEvaluated } from './gate.ts'
+import { type CallOptions, callAgent, isRefusal, reach } from './call.ts'
+import { check, type Finding, type Gate, judged } from './gate.ts'
 import { askAgent, type Bounds, jsonOf } from './http.ts'
 import { type Validator, validatorOf } from './schemas.ts'
 
-export type ConformanceOptions = {
-  /** Purpose `internal`. */
-  keys: Keys
-  usage: Usage
-  outbound: Dispatcher
-  caller: string
-  /** Ranges inside the machine's own networks that agents may live in. */
-  endpointAllow: readonly string[]
-  /** Of each call. */
-  timeoutMs?: number
-  maxBytes?: number
-}
-
 type Capability = ExaminedAgent['capabilities'][number]
-type Exam = ConformanceOptions & { agent: ExaminedAgent; endpoint: string; token: string; bounds: Bounds }
+type Exam = CallOptions & { agent: ExaminedAgent; endpoint: string; token: string; bounds: Bounds }
 
 const tokenTtlSeconds = 300
 
 /** The agent speaks A2A 1.0 at its endpoint, keeps what it has declared, and refuses what it should. */
-export const conformanceGate = (options: ConformanceOptions): Gate => ({
+export const conformanceGate = (options: CallOptions): Gate => ({
   name: 'a2a-conformance',
   async evaluate(agent, signal) {
-    const { endpoint, id, version, deployedVersion } = agent
-    if (endpoint === null || deployedVersion === null)
-      return notEvaluated('the agent has no endpoint: it is not deployed')
-    if (deployedVersion !== version)
-      return notEvaluated(`version ${version} is not deployed: version ${deployedVersion} runs`)
-    const refusal = await checkEndpoint(endpoint, options.endpointAllow)
-    if (refusal !== null) return judged([check('the endpoint may be called', false, refusal)])
-    const { keys, caller, timeoutMs = 10_000, maxBytes = 1024 * 1024 } = options
+    const reached = await reach(agent, options)
+    if ('finding' in reached) return reached.finding
+    const { endpoint, bounds } = reached
+    const { keys, caller } = options
     const token = await keys.sign(
       {},
-      { audience: `agent:${id}`, subject: caller, ttlSeconds: tokenTtlSeconds },
+      { audience: `agent:${agent.id}`, subject: caller, ttlSeconds: tokenTtlSeconds },
     )
-    return await examine({ ...options, agent, endpoint, token, bounds: { timeoutMs, maxBytes, signal } })
+    return await examine({ ...options, agent, endpoint, token, bounds: { ...bounds, signal } })
   },
 })
 
@@ -133,31 +114,18 @@ async function capabilityChecks(
   try {
     const ofInput = validatorOf(input)
     const ofOutput = validatorOf(output)
-    const answered = await call(exam, name, example.input)
+    const answered = await callAgent(exam, name, example.input)
     const checks = [answerCheck(name, answered, ofOutput)]
     if (answered.outcome === 'TIMEOUT') return { checks, hangs: true }
     const wrong = violating(ofInput, example.input)
     if (wrong === null) return { checks: [...checks, nothingForbidden(name)], hangs: false }
-    const refused = await call(exam, name, wrong.input)
+    const refused = await callAgent(exam, name, wrong.input)
     checks.push(refusalCheck(name, wrong.breaks, refused))
     return { checks, hangs: refused.outcome === 'TIMEOUT' }
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error
     return { checks: [usable(error.message)], hangs: false }
   }
-}
-
-async function call(exam: Exam, capability: string, input: unknown): Promise<Invocation> {
-  const { agent, endpoint, outbound, caller, keys, usage, bounds } = exam
-  const called = { endpoint, outbound, agentId: agent.id, capability }
-  const invocation = await invoke({ ...called, input, caller, keys, ...bounds })
-  bounds.signal.throwIfAborted()
-  usage.record(invocation, {
-    pool: agent.pool?.name ?? null,
-    organization: agent.organizationId,
-    visibility: agent.visibility,
-  })
-  return invocation
 }
 
 function answerCheck(
@@ -172,17 +140,13 @@ function answerCheck(
   return check(title, violation === null, violation ?? `answered in ${latencyMs} ms: ${shown}`)
 }
 
-// What the agent did not say, but HTTP, the network or our own reading of it (kit/invoke): no refusal of its.
-const noRefusal =
-  /^(HTTP \d+, not an A2A answer|not an A2A answer|the agent could not be reached|the answer )/
-
 const refusalOf = (name: string) => `${name}: an input that breaks the schema is refused`
 
 const nothingForbidden = (name: string) =>
   check(refusalOf(name), true, 'the schema takes whatever was tried: there is nothing to refuse')
 
 function refusalCheck(name: string, breaks: string, { outcome, output, error = '' }: Invocation): Check {
-  const refused = outcome === 'ERROR' && !noRefusal.test(error)
+  const refused = isRefusal({ outcome, error })
   const shown = outcome === 'OK' ? `answered: ${JSON.stringify(output)}` : error
   return check(refusalOf(name), refused, `${breaks}; ${shown}`)
 }
