@@ -7,6 +7,9 @@ import { type Evaluation, evaluate, reject } from './evaluate.ts'
 import { announceProgress } from './events.ts'
 import { conformanceGate } from './gates/a2a-conformance.ts'
 import { manifestGate } from './gates/manifest.ts'
+import { performanceGate } from './gates/performance/performance.ts'
+import { securityGate } from './gates/security/security.ts'
+import { supplyChainGate } from './gates/supply-chain/supply-chain.ts'
 
 const concurrency = 4
 const pollMs = 150
@@ -30,15 +33,19 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     nudge()
     return result
   }
+  const calls = {
+    keys: keys.internal,
+    usage,
+    outbound,
+    caller: subject,
+    endpointAllow: config.agentEndpointAllow,
+  }
   const gates = [
     manifestGate,
-    conformanceGate({
-      keys: keys.internal,
-      usage,
-      outbound,
-      caller: subject,
-      endpointAllow: config.agentEndpointAllow,
-    }),
+    conformanceGate(calls),
+    securityGate(calls),
+    supplyChainGate({ ...calls, osvDir: config.osvDir }),
+    performanceGate(calls),
   ]
   const evaluation: Evaluation = { config, keys, graph, gates, holder, subject, mutate }
 

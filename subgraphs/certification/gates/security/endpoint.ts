@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkEndpoint } from '../../../kit/endpoint.ts'
-import { type Invocation, invoke } from '../../../kit/invoke.ts'
-import type { ExaminedAgent } from '../../agent.ts'
-import type { ConformanceOptions } from '../a2a-conformance.ts'
-import { askAgent, type Bounds, jsonOf, type Reply } from '../http.ts'
+import { type Call, type CallOptions, callAgent } from '../call.ts'
+import { askAgent, jsonOf, type Reply } from '../http.ts'
 import type { Weakness } from '../weakness.ts'
 import { type Examined, examined } from './documents.ts'
 import { type RuleName, weakness } from './rules.ts'
@@ -13,12 +11,12 @@ import { textsOf } from './texts.ts'
 import { tlsWeaknesses } from './tls.ts'
 import { wordingWeaknesses } from './wording.ts'
 
-export type SecurityOptions = ConformanceOptions & {
+export type SecurityOptions = CallOptions & {
   /** PEM of the authorities that https endpoints are verified by; absent: those that Node knows. */
   authorities?: string
 }
 
-export type Exam = SecurityOptions & { agent: ExaminedAgent; endpoint: string; token: string; bounds: Bounds }
+export type Exam = Call & Pick<SecurityOptions, 'authorities'> & { token: string }
 
 const at = '/spec/endpoint'
 // No page of anybody's is served there (RFC 6761): who lets it in lets all in.
@@ -26,14 +24,7 @@ const strangeOrigin = 'https://stranger.invalid'
 
 /** How the agent is reached and how it answers. `answers`: it is worth asking more. */
 export async function examineEndpoint(exam: Exam): Promise<Examined & { answers: boolean }> {
-  const { endpoint, endpointAllow, bounds } = exam
-  const refusal = await checkEndpoint(endpoint, endpointAllow)
-  if (refusal !== null) {
-    const found = [weakness('endpoint-refused', at, refusal)]
-    return { ...examined([['the endpoint may be called', found]]), answers: false }
-  }
   const transport = await transportWeaknesses(exam)
-  bounds.signal.throwIfAborted()
   const replies = await ask(exam)
   const behaviour = replies.map(({ url, reply }) => behaviourWeaknesses(url, reply))
   const redirected = await Promise.all(replies.map(({ url, reply }) => redirectWeaknesses(url, reply)))
@@ -141,19 +132,6 @@ async function callWeaknesses(exam: Exam): Promise<Weakness[]> {
   if (outcome === 'TIMEOUT') return [weakness('does-not-answer', at, error)]
   if (/^the answer is larger than /.test(error)) return [weakness('endless-answer', at, error)]
   return /^HTTP 3\d\d, not an A2A answer/.test(error) ? [weakness('redirects', at, error)] : []
-}
-
-export async function callAgent(exam: Exam, capability: string, input: unknown): Promise<Invocation> {
-  const { agent, endpoint, outbound, caller, keys, usage, bounds } = exam
-  const called = { endpoint, outbound, agentId: agent.id, capability }
-  const invocation = await invoke({ ...called, input, caller, keys, ...bounds })
-  bounds.signal.throwIfAborted()
-  usage.record(invocation, {
-    pool: agent.pool?.name ?? null,
-    organization: agent.organizationId,
-    visibility: agent.visibility,
-  })
-  return invocation
 }
 
 /** What it serves may say more than what it has registered. */

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { callAgent } from '../call.ts'
 import type { Weakness } from '../weakness.ts'
 import { addressPlaces, type Place, withValue } from './address-inputs.ts'
 import { type Canary, openCanary } from './canary.ts'
 import { type Examined, examined } from './documents.ts'
-import { callAgent, type Exam } from './endpoint.ts'
+import type { Exam } from './endpoint.ts'
 import { weakness } from './rules.ts'
 
 const maxCalls = 24

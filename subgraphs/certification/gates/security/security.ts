@@ -1,8 +1,10 @@
-import { type Finding, type Gate, notEvaluated } from '../gate.ts'
-import { judgedWith } from '../weakness.ts'
-import { examineManifest } from './documents.ts'
+import { reach } from '../call.ts'
+import type { Finding, Gate } from '../gate.ts'
+import { judgedWith, told } from '../weakness.ts'
+import { type Examined, examineManifest } from './documents.ts'
 import { examineEndpoint, type SecurityOptions } from './endpoint.ts'
 import { examineInnerAddresses } from './inner-addresses.ts'
+import { weakness } from './rules.ts'
 
 const tokenTtlSeconds = 600
 
@@ -10,19 +12,16 @@ const tokenTtlSeconds = 600
 export const securityGate = (options: SecurityOptions): Gate => ({
   name: 'security',
   async evaluate(agent, signal) {
-    const { endpoint, id, version, deployedVersion } = agent
     const documents = examineManifest(agent)
-    const judgedSoFar = judgedWith(documents.checks, documents.found)
-    if (endpoint === null || deployedVersion === null)
-      return unfinished(judgedSoFar, 'the agent has no endpoint: it is not deployed')
-    if (deployedVersion !== version)
-      return unfinished(judgedSoFar, `version ${version} is not deployed: version ${deployedVersion} runs`)
-    const { keys, caller, timeoutMs = 10_000, maxBytes = 1024 * 1024 } = options
-    const claims = { audience: `agent:${id}`, subject: caller, ttlSeconds: tokenTtlSeconds }
+    const reached = await reach(agent, options)
+    if ('finding' in reached) return withoutEndpoint(documents, reached.finding)
+    const { endpoint, bounds } = reached
+    const { keys, caller } = options
+    const claims = { audience: `agent:${agent.id}`, subject: caller, ttlSeconds: tokenTtlSeconds }
     const token = await keys.sign({}, claims)
-    const exam = { ...options, agent, endpoint, token, bounds: { timeoutMs, maxBytes, signal } }
-    const reached = await examineEndpoint(exam)
-    const parts = [documents, reached, ...(reached.answers ? [await examineInnerAddresses(exam)] : [])]
+    const exam = { ...options, agent, endpoint, token, bounds: { ...bounds, signal } }
+    const { answers, ...answered } = await examineEndpoint(exam)
+    const parts = [documents, answered, ...(answers ? [await examineInnerAddresses(exam)] : [])]
     return judgedWith(
       parts.flatMap(({ checks }) => checks),
       parts.flatMap(({ found }) => found),
@@ -31,11 +30,9 @@ export const securityGate = (options: SecurityOptions): Gate => ({
 })
 
 /** What fails by its manifest fails; what does not has not passed yet. */
-function unfinished(found: Finding, reason: string): Finding {
-  if (found.verdict === 'FAIL') return found
-  const { evidence } = notEvaluated(reason)
-  return {
-    verdict: 'NOT_EVALUATED',
-    evidence: { ...found.evidence, ...evidence, checks: found.evidence.checks },
-  }
+function withoutEndpoint({ checks, found }: Examined, { verdict, evidence }: Finding): Finding {
+  const refused = evidence.checks.map(({ seen }) => weakness('endpoint-refused', '/spec/endpoint', seen))
+  const documents = judgedWith([...checks, ...evidence.checks], [...found, ...refused])
+  if (documents.verdict === 'FAIL') return documents
+  return { verdict, evidence: { ...evidence, checks, findings: told(found) } }
 }

@@ -10,6 +10,9 @@ const maxTexts = 20_000
 const maxCharacters = 1_000_000
 const exampleInput = /\/examples\/\d+\/input(?:\/|$)/
 
+/** What no model reads, and gates of its own do. */
+const unread = new Set(['/spec/sbom'])
+
 /** Every text of a document, the names of its fields too; null of one that has more than anybody reads. */
 export function textsOf(document: unknown): Text[] | null {
   const found: Text[] = []
@@ -26,6 +29,7 @@ export function textsOf(document: unknown): Text[] | null {
     if (typeof value !== 'object' || value === null) continue
     for (const [key, inner] of Object.entries(value)) {
       const pointer = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
+      if (unread.has(pointer)) continue
       if (!Array.isArray(value)) add(pointer, key)
       waiting.push({ at: pointer, value: inner })
     }
