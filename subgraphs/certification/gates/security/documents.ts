@@ -4,7 +4,7 @@ import { type Weakness, weaknessCheck } from '../weakness.ts'
 import { schemaWeaknesses } from './input-schemas.ts'
 import { licenceWeaknesses } from './licence.ts'
 import { weakness } from './rules.ts'
-import { secretsIn } from './secrets.ts'
+import { secretsIn, withoutSecrets } from './secrets.ts'
 import { subjectOf } from './subject.ts'
 import { textsOf } from './texts.ts'
 import { wordingWeaknesses } from './wording.ts'
@@ -25,7 +25,7 @@ export function examineManifest({
   return examined([
     ['the manifest holds no secrets', secretsIn(texts, speaksOfSecrets)],
     ['its licence is known', licenceWeaknesses(manifest), 'an SPDX expression'],
-    ['its texts instruct and deceive nobody', wordingWeaknesses(texts, speaksOfAttacks)],
+    ['its texts instruct and deceive nobody', wordingWeaknesses(withoutSecrets(texts), speaksOfAttacks)],
     ['its inputs ask for no more than the task needs', schemaWeaknesses(capabilities)],
   ])
 }

@@ -5,7 +5,7 @@ import { askAgent, jsonOf, type Reply } from '../http.ts'
 import type { Weakness } from '../weakness.ts'
 import { type Examined, examined } from './documents.ts'
 import { type RuleName, weakness } from './rules.ts'
-import { secretsIn } from './secrets.ts'
+import { secretsIn, withoutSecrets } from './secrets.ts'
 import { subjectOf } from './subject.ts'
 import { textsOf } from './texts.ts'
 import { tlsWeaknesses } from './tls.ts'
@@ -118,7 +118,7 @@ async function redirectWeaknesses(url: string, reply: Reply): Promise<Weakness[]
     weakness(
       'redirects',
       at,
-      `HTTP ${status} to another host, ${target.href}${inner === null ? '' : `: ${inner}`}`,
+      `HTTP ${status} to another host, ${target.origin}${target.pathname}${inner === null ? '' : `: ${inner}`}`,
     ),
   ]
 }
@@ -139,6 +139,9 @@ function cardWeaknesses({ agent }: Exam, reply: Reply): Weakness[] {
   const texts = 'text' in reply ? textsOf(jsonOf(reply.text)) : []
   if (!texts) return [weakness('manifest-too-large', 'card:', 'more texts than are read')]
   const { speaksOfSecrets, speaksOfAttacks } = subjectOf(agent.manifest)
-  const found = [...secretsIn(texts, speaksOfSecrets), ...wordingWeaknesses(texts, speaksOfAttacks)]
+  const found = [
+    ...secretsIn(texts, speaksOfSecrets),
+    ...wordingWeaknesses(withoutSecrets(texts), speaksOfAttacks),
+  ]
   return found.map((each) => ({ ...each, at: `card:${each.at}` }))
 }

@@ -49,12 +49,31 @@ const minBits = 3
 export function secretsIn(texts: readonly Text[], speaksOfSecrets: boolean): Weakness[] {
   const named = nameOf(texts)
   return texts.flatMap((text) => {
-    const found = [...ofForm(text.text), ...ofName(text, named)]
-    const unlike = new Map(found.map((each) => [each.value, each]))
     const rule = text.isExample && speaksOfSecrets ? 'secret-in-example' : 'embedded-secret'
-    return [...unlike.values()].map(({ what, value }) => weakness(rule, text.at, `${what}: ${masked(value)}`))
+    const found = new Map(secretsOf(text, named).map(({ what, value }) => [value, what]))
+    return [...found].map(([value, what]) => weakness(rule, redacted(text.at), `${what}: ${masked(value)}`))
   })
 }
+
+/** The texts without their secrets: what is told of them shows none. */
+export function withoutSecrets(texts: readonly Text[]): Text[] {
+  const named = nameOf(texts)
+  return texts.map((text) => {
+    const hidden = secretsOf(text, named).reduce(
+      (all, { value }) => all.replaceAll(value, masked(value)),
+      text.text,
+    )
+    return { ...text, at: redacted(text.at), text: hidden }
+  })
+}
+
+const redacted = (text: string): string =>
+  ofForm(text).reduce((all, { value }) => all.replaceAll(value, masked(value)), text)
+
+const secretsOf = (text: Text, named: (at: string) => string): Secret[] => [
+  ...ofForm(text.text),
+  ...ofName(text, named),
+]
 
 type Secret = { what: string; value: string }
 
