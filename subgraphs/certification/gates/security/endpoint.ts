@@ -8,7 +8,7 @@ import { type RuleName, weakness } from './rules.ts'
 import { secretsIn, withoutSecrets } from './secrets.ts'
 import { subjectOf } from './subject.ts'
 import { textsOf } from './texts.ts'
-import { tlsWeaknesses } from './tls.ts'
+import { transportWeaknesses } from './transport.ts'
 import { wordingWeaknesses } from './wording.ts'
 
 export type SecurityOptions = CallOptions & {
@@ -24,7 +24,10 @@ const strangeOrigin = 'https://stranger.invalid'
 
 /** How the agent is reached and how it answers. `answers`: it is worth asking more. */
 export async function examineEndpoint(exam: Exam): Promise<Examined & { answers: boolean }> {
-  const transport = await transportWeaknesses(exam)
+  const { endpoint, endpointAllow, authorities, bounds } = exam
+  const { timeoutMs, signal } = bounds
+  const trusted = { endpointAllow, ...(authorities !== undefined && { authorities }), timeoutMs, signal }
+  const transport = await transportWeaknesses(endpoint, trusted)
   const replies = await ask(exam)
   const behaviour = replies.map(({ url, reply }) => behaviourWeaknesses(url, reply))
   const redirected = await Promise.all(replies.map(({ url, reply }) => redirectWeaknesses(url, reply)))
@@ -51,21 +54,6 @@ const stopping: readonly string[] = ['does-not-answer', 'endless-answer', 'redir
 const unlike = (...lists: Weakness[][]): Weakness[] => [
   ...new Map(lists.flat().map((each) => [`${each.rule} ${each.seen}`, each])).values(),
 ]
-
-async function transportWeaknesses(exam: Exam): Promise<Weakness[]> {
-  const { endpoint, endpointAllow, authorities, bounds } = exam
-  const { timeoutMs, signal } = bounds
-  if (new URL(endpoint).protocol === 'https:')
-    return await tlsWeaknesses(endpoint, {
-      endpointAllow,
-      ...(authorities !== undefined && { authorities }),
-      timeoutMs,
-      signal,
-    })
-  // What only the operator's ranges let through is in networks of the operator's own.
-  const isPublic = (await checkEndpoint(endpoint, [])) === null
-  return isPublic ? [weakness('plain-http', at, endpoint)] : []
-}
 
 async function ask({ endpoint, outbound, token, bounds }: Exam) {
   const card = `${endpoint.replace(/\/+$/, '')}/.well-known/agent-card.json`

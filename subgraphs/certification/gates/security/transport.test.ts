@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import * as x509 from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { tlsWeaknesses } from './tls.ts'
+import { transportWeaknesses } from './transport.ts'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const day = 24 * 60 * 60 * 1000
@@ -68,7 +68,7 @@ async function found(made: Made) {
   const endpoint = await serve(made)
   const options = { endpointAllow: ['127.0.0.0/8'], authorities: authority.certificate.toString('pem') }
   const { signal } = new AbortController()
-  const weaknesses = await tlsWeaknesses(endpoint, { ...options, timeoutMs: 3_000, signal })
+  const weaknesses = await transportWeaknesses(endpoint, { ...options, timeoutMs: 3_000, signal })
   return weaknesses.map(({ rule, seen }) => `${rule}: ${seen}`)
 }
 
@@ -84,4 +84,13 @@ test.each<[string, Made, RegExp]>([
   ['comes over TLS 1.1', { maxVersion: 'TLSv1.1' }, /^bad-certificate: no TLS 1\.2 or 1\.3/],
 ])('a certificate that %s is told', async (_, made, words) => {
   expect(await found(made)).toEqual([expect.stringMatching(words)])
+})
+
+test('plain http is for networks of the operator’s own', async () => {
+  const { signal } = new AbortController()
+  const options = { endpointAllow: ['127.0.0.0/8'], timeoutMs: 1_000, signal }
+  const rulesOf = async (endpoint: string) =>
+    (await transportWeaknesses(endpoint, options)).map(({ rule }) => rule)
+  expect(await rulesOf('http://127.0.0.1:4000/a2a')).toEqual([])
+  expect(await rulesOf('http://93.184.216.34/a2a')).toEqual(['plain-http'])
 })

@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
-import { addressRefusal, hostOf } from '../../../kit/endpoint.ts'
+import { addressRefusal, checkEndpoint, hostOf } from '../../../kit/endpoint.ts'
 import type { Weakness } from '../weakness.ts'
 import { weakness } from './rules.ts'
 
-export type TlsOptions = {
+export type TransportOptions = {
   endpointAllow: readonly string[]
   /** PEM, beside none of the usual ones; absent: those that Node knows. */
   authorities?: string
@@ -16,8 +16,15 @@ export type TlsOptions = {
 const renewalMs = 14 * 24 * 60 * 60 * 1000
 const at = '/spec/endpoint'
 
-/** Whether who answers at an https URL can be known: its protocol, its certificate, whom it was made out to. */
-export async function tlsWeaknesses(endpoint: string, options: TlsOptions): Promise<Weakness[]> {
+/** Whether what is said on the way to an endpoint stays there, and who answers can be known. */
+export async function transportWeaknesses(endpoint: string, options: TransportOptions): Promise<Weakness[]> {
+  if (new URL(endpoint).protocol === 'https:') return await tlsWeaknesses(endpoint, options)
+  // What only the operator's ranges let through is in networks of the operator's own.
+  const isPublic = (await checkEndpoint(endpoint, [])) === null
+  return isPublic ? [weakness('plain-http', at, endpoint)] : []
+}
+
+async function tlsWeaknesses(endpoint: string, options: TransportOptions): Promise<Weakness[]> {
   const shaken = await handshake(new URL(endpoint), options)
   if ('problem' in shaken) return [weakness('bad-certificate', at, shaken.problem)]
   const { protocol, validTo } = shaken
@@ -31,7 +38,7 @@ type Handshake = { protocol: string; validTo: Date } | { problem: string }
 
 async function handshake(
   { hostname, port }: URL,
-  { endpointAllow, authorities, timeoutMs, signal }: TlsOptions,
+  { endpointAllow, authorities, timeoutMs, signal }: TransportOptions,
 ): Promise<Handshake> {
   const host = hostOf(hostname)
   const found = await lookup(host, { all: true }).catch(() => [])
