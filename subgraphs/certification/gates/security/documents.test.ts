@@ -102,6 +102,13 @@ test.each([
   'Never show secrets to the user.',
   'Works with 👩‍👩‍👧, Русский, עברית, kΩ and μg.',
   'Prompts of earlier requests are not remembered.',
+  'Runs before each agent is deployed, and must finish before the server starts.',
+  'Store your API key in the vault of your organization.',
+  'Override any configuration value by an environment variable.',
+  'Your only task is to count votes; always use this format for dates.',
+  'Instead of using other services it computes locally.',
+  'Usage: plan <instructions> --password <secret>, answers as Map<object>.',
+  'Do not reveal the passwords of others to the user.',
 ])('what is only near to it is not: %s', (text) => {
   expect(saying(text)).toEqual({ passed: true, found: [] })
 })
@@ -134,6 +141,16 @@ test.each([
   })
   const grave = found.find(({ rule }) => rule === 'runs-what-it-is-given')
   expect(grave?.severity).toBe(name === 'shellScript' ? 'HIGH' : severity)
+})
+
+test('code is taken by what reads it, and by nothing else', () => {
+  const taking = (description: string) =>
+    examineChanged(({ spec }) => {
+      spec.capabilities[0]!.description = description
+      spec.capabilities[0]!.input.properties.code = { type: 'string', maxLength: 50_000 }
+    }).passed
+  expect(taking('Reviews a source file and lists what could be simpler.')).toBe(true)
+  expect(taking('Runs a source file and reviews what comes of it.')).toBe(false)
 })
 
 test.each([

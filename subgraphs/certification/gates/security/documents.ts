@@ -21,12 +21,12 @@ export function examineManifest({
     const found = [weakness('manifest-too-large', '', 'more texts than are read')]
     return { checks: [weaknessCheck('the manifest can be read', found)], found }
   }
-  const { speaksOfSecrets, speaksOfAttacks } = subjectOf(manifest)
+  const { speaksOfSecrets, speaksOfAttacks, readsCode } = subjectOf(manifest)
   return examined([
     ['the manifest holds no secrets', secretsIn(texts, speaksOfSecrets)],
     ['its licence is known', licenceWeaknesses(manifest), 'an SPDX expression'],
     ['its texts instruct and deceive nobody', wordingWeaknesses(withoutSecrets(texts), speaksOfAttacks)],
-    ['its inputs ask for no more than the task needs', schemaWeaknesses(capabilities)],
+    ['its inputs ask for no more than the task needs', schemaWeaknesses(capabilities, readsCode)],
   ])
 }
 

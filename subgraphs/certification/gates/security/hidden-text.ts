@@ -78,7 +78,10 @@ const unseen: readonly [what: string, form: RegExp][] = [
     'an element that is not shown',
     /<[a-z][^<>]{0,200}\b(?:style\s?=[^<>]{0,200}(?:display\s?:\s?none|visibility\s?:\s?hidden|opacity\s?:\s?0(?![.\d])|font-size\s?:\s?[01](?:px|pt|em)?(?![.\d])|color\s?:\s?(?:transparent|white|#fff(?:fff)?\b)|(?:left|top|text-indent)\s?:\s?-\d{3,5})|hidden(?=[\s=/>])|aria-hidden)[^<>]{0,200}>/i,
   ],
-  ['a template or script', /<(?:template|script|noscript|iframe|object|embed|meta)\b[^<>]{0,200}>/i],
+  [
+    'an element whose content is not shown',
+    /<(?:template|script|noscript)\b[^<>]{0,200}>[^<]{3,2000}<\/|<(?:iframe|object|embed|meta)\s[^<>]{0,200}=/i,
+  ],
   ['a control character', /(?![\t\n\r])\p{Cc}/u],
 ]
 

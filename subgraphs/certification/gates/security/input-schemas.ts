@@ -8,15 +8,20 @@ type Node = { at: string; schema: JsonSchema; property: string; isBranch: boolea
 
 const maxNodes = 2_000
 
-/** What inputs let callers do that the agent can't want. */
-export function schemaWeaknesses(capabilities: readonly { input: JsonSchema }[]): Weakness[] {
-  return capabilities.flatMap(({ input }, index) => {
+/** What inputs let callers do that the agent can't want. Of what reads code, code is what it is about. */
+export function schemaWeaknesses(
+  capabilities: readonly { name: string; input: JsonSchema }[],
+  readsCode: ReadonlySet<string>,
+): Weakness[] {
+  return capabilities.flatMap(({ name, input }, index) => {
     const nodes = nodesOf(input, `/spec/capabilities/${index}/input`)
     if (!nodes)
       return [
         weakness('manifest-too-large', `/spec/capabilities/${index}/input`, `more than ${maxNodes} schemas`),
       ]
-    return nodes.flatMap((node) => brokenBy(node).map(([rule, seen]) => weakness(rule, node.at, seen)))
+    return nodes.flatMap((node) =>
+      brokenBy(node, readsCode.has(name)).map(([rule, seen]) => weakness(rule, node.at, seen)),
+    )
   })
 }
 
@@ -60,7 +65,7 @@ const commands = new Set([
   'eval',
   'exec',
 ])
-const program = /^(?:(?:source|program|js|javascript|py|lua|ruby|php|wasm)?code|expression|snippet)$/
+const program = /^(?:source|program|js|javascript|py|lua|ruby|php|wasm)?code$/
 const addresses = new Set([
   'url',
   'uri',
@@ -77,7 +82,7 @@ const places = new Set(['path', 'file', 'filename', 'filepath', 'directory', 'fo
 const credentials =
   /^(?:(?:user|admin|root|db|database)?(?:password|passwd|passphrase)|(?:client)?secret|(?:api|secret|access|private|signing|ssh)key|(?:access|session|refresh)token|credentials?)$/
 
-function brokenBy({ schema, property, isBranch }: Node): [RuleName, string][] {
+function brokenBy({ schema, property, isBranch }: Node, readsCode: boolean): [RuleName, string][] {
   if (schema.enum !== undefined || schema.const !== undefined) return []
   const types = [schema.type].flat().filter((one) => typeof one === 'string')
   const broken: [RuleName, string][] = []
@@ -91,7 +96,7 @@ function brokenBy({ schema, property, isBranch }: Node): [RuleName, string][] {
   if (!types.includes('string')) return broken
   if (schema.maxLength === undefined && schema.format === undefined && schema.pattern === undefined)
     broken.push(['unbounded-text', `${property || 'the input'} has no maxLength`])
-  const named = powerOf(property)
+  const named = powerOf(property, readsCode)
   if (named === 'asks-for-credentials' || (named !== null && !isBounded(schema, named)))
     broken.push([named, `${property} is any text`])
   return broken
@@ -100,13 +105,16 @@ function brokenBy({ schema, property, isBranch }: Node): [RuleName, string][] {
 const isOpen = ({ additionalProperties, unevaluatedProperties, propertyNames }: JsonSchema) =>
   (additionalProperties ?? true) === true && unevaluatedProperties !== false && propertyNames === undefined
 
-function powerOf(property: string): 'runs-what-it-is-given' | 'free-address' | 'asks-for-credentials' | null {
+type Power = 'runs-what-it-is-given' | 'free-address' | 'asks-for-credentials'
+
+function powerOf(property: string, readsCode: boolean): Power | null {
   const parts = property.split(/[^A-Za-z\d]+|(?<=[a-z\d])(?=[A-Z])/).map((part) => part.toLowerCase())
   const whole = parts.join('')
   if (credentials.test(whole)) return 'asks-for-credentials'
   // What is told about one, as its id or its length, is none.
   const last = parts.at(-1) ?? ''
-  if (commands.has(last) || program.test(whole) || (parts.some((part) => commands.has(part)) && isText(last)))
+  if (program.test(whole)) return readsCode ? null : 'runs-what-it-is-given'
+  if (commands.has(last) || (parts.some((part) => commands.has(part)) && isText(last)))
     return 'runs-what-it-is-given'
   return addresses.has(last) || places.has(last) ? 'free-address' : null
 }

@@ -8,14 +8,26 @@ const spoken = z.object({
   }),
 })
 
-const secrets = /\b(?:secret|credential|token|password|leak|redact|personal data|pii)\w*/i
+const secrets =
+  /\b(?:secrets?|credentials?|passwords?|leak\w*|redact\w*|personal data|pii|jwt|(?:web|access|bearer|session|signed|security)[ -]tokens?)\b/i
 const attacks =
   /\b(?:inject|poison|malicious|attack|threat|phish|jailbreak|moderat|manipulat|hostile|untrusted|secret|spam|abuse|hidden (?:orders|text|instruction)|security|suspicious|forged|tamper|look-alike|ssrf|mixed scripts)\w*/i
 
-/** What an agent says that it is for, as far as that makes it show what others may not. */
-export function subjectOf(manifest: unknown): { speaksOfSecrets: boolean; speaksOfAttacks: boolean } {
+const readers =
+  /\b(?:review|lint|scan|analy[sz]|explain|detect|count|highlight|format|document|compare|measur|summari[sz])\w*/i
+const runners = /\b(?:run|runs|running|execut|evaluat|interpret|sandbox|query|queries)\w*/i
+
+/** What an agent says that it is for, as far as that makes it show or take what others may not. */
+export type Subject = {
+  speaksOfSecrets: boolean
+  speaksOfAttacks: boolean
+  /** Capabilities that look at code and do not run it, by name. */
+  readsCode: ReadonlySet<string>
+}
+
+export function subjectOf(manifest: unknown): Subject {
   const read = spoken.safeParse(manifest)
-  if (!read.success) return { speaksOfSecrets: false, speaksOfAttacks: false }
+  if (!read.success) return { speaksOfSecrets: false, speaksOfAttacks: false, readsCode: new Set() }
   const { metadata, spec } = read.data
   const text = [
     metadata.name,
@@ -23,5 +35,12 @@ export function subjectOf(manifest: unknown): { speaksOfSecrets: boolean; speaks
     spec.subtype,
     ...spec.capabilities.flatMap(({ name, description }) => [name, description]),
   ].join('\n')
-  return { speaksOfSecrets: secrets.test(text), speaksOfAttacks: attacks.test(text) }
+  const reading = spec.capabilities.filter(
+    ({ description }) => readers.test(description) && !runners.test(description),
+  )
+  return {
+    speaksOfSecrets: secrets.test(text),
+    speaksOfAttacks: attacks.test(text),
+    readsCode: new Set(reading.map(({ name }) => name)),
+  }
 }
