@@ -8,6 +8,7 @@ import type { Exam } from './endpoint.ts'
 import { weakness } from './rules.ts'
 
 const maxCalls = 24
+const maxMs = 30_000
 /** What is fetched behind the answer is waited for. */
 const lateMs = 300
 const check = 'it fetches no addresses of inner networks (SSRF)'
@@ -24,18 +25,21 @@ export async function examineInnerAddresses(exam: Exam): Promise<Examined> {
   if (targets.length === 0) return examined([[check, [], 'no input takes an address']])
   await using canary = await openCanary()
   const found: Weakness[] = []
+  const startedAt = performance.now()
   let calls = 0
   for (const { capability, at, place, input } of targets) {
     for (const address of [...canaryAddresses(canary, at), metadata]) {
-      if (calls === maxCalls) break
+      if (calls === maxCalls || performance.now() - startedAt > maxMs) break
       calls++
       const { outcome, output, error } = await callAgent(exam, capability, withValue(input, place, address))
       const said = `${JSON.stringify(output ?? '')} ${error ?? ''}`
       const [leak] = told.exec(said) ?? []
       if (leak !== undefined)
         found.push(weakness('tells-metadata', at, `answered with ${leak} for ${address}`))
-      // It would take its whole time at each of them.
-      if (outcome === 'TIMEOUT') calls = maxCalls
+      if (outcome !== 'TIMEOUT') continue
+      // It answers otherwise: perhaps it waits for who does not answer there. Each other would take its whole time too.
+      found.push(weakness('hangs-at-inner-address', at, `no answer for ${address}`))
+      calls = maxCalls
     }
   }
   await sleep(lateMs, undefined, { signal: exam.bounds.signal })

@@ -112,6 +112,11 @@ const rules = {
     threat: 'ASI02',
     advice: 'refuse addresses that are not public, after resolving them',
   },
+  'hangs-at-inner-address': {
+    severity: 'MEDIUM',
+    threat: 'ASI02',
+    advice: 'refuse addresses that are not public, before anything is sent to them',
+  },
   'tells-metadata': {
     severity: 'CRITICAL',
     threat: 'ASI03',

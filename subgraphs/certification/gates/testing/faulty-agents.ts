@@ -7,7 +7,7 @@ export type MatrixAgent = {
   behaviour?: Behaviour
   /** Which of the gates fails it; null: it passes all. */
   fails: 'security' | 'supply-chain' | 'performance' | null
-  /** The rule that it breaks, or the check that does not hold. */
+  /** The rule that it breaks, or the check that does not hold; empty: none. */
   by: string | RegExp
 }
 
@@ -129,6 +129,13 @@ export const matrix: readonly MatrixAgent[] = [
     behaviour: 'refuses inner addresses',
     fails: null,
     by: '',
+  },
+  {
+    name: 'patient-reader',
+    manifest: manifestOf('patient-reader', takesUrl),
+    behaviour: 'hangs at inner addresses',
+    fails: null,
+    by: 'hangs-at-inner-address',
   },
   {
     name: 'injection-scanner',

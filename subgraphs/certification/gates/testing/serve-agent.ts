@@ -15,6 +15,7 @@ export type Behaviour =
   | 'fetches what it is given'
   | 'fetches it later'
   | 'tells metadata'
+  | 'hangs at inner addresses'
   | 'redirects to itself'
   | 'redirects to another host'
   | 'redirects to metadata'
@@ -77,6 +78,7 @@ export async function serveAgent(keys: Keys, manifest: TestManifest, behaviour: 
       return ended('TASK_STATE_REJECTED', `url: ${url} is not a public address`)
     if (behaviour === 'tells metadata' && url.includes('169.254.169.254'))
       return done({ text: 'ami-id\nhostname\ninstance-id\nlocal-ipv4' })
+    if (behaviour === 'hangs at inner addresses' && inner.test(url)) return await new Promise(() => undefined)
     if (behaviour === 'fetches it later' && inner.test(url)) void sleep(50).then(() => fetched(url))
     return done({ text: behaviour === 'fetches what it is given' ? await fetched(url) : 'done' })
   }
