@@ -94,6 +94,7 @@ const environment = z.object({
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
   INCIDENT_POLICIES: z.string().optional(),
+  OSV_DIR: z.string().optional(),
   AGENT_RUNTIME: z.enum(['local', 'kubernetes']).default('local'),
   KUBERNETES_NAMESPACE: z
     .string()
@@ -278,6 +279,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
     /** A file of policies, `off`, or undefined: ours. */
     incidentPolicies: e.INCIDENT_POLICIES,
+    /** A folder of OSV records that agents' components are looked up in; absent: nobody is certified by them. */
+    osvDir: e.OSV_DIR === undefined ? undefined : resolve(e.OSV_DIR),
     agentRuntime: runtimeOf(e),
     /** Threads that a pool may run its agents' skills in. */
     poolReplicasMax: e.POOL_REPLICAS_MAX,

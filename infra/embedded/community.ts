@@ -100,6 +100,7 @@ export async function startCommunity(options: CommunityOptions): Promise<Communi
       POOL_SCALING: `${config.poolScaling}`,
       CACHE_DIR: config.cacheDir,
       ...(config.incidentPolicies === undefined ? {} : { INCIDENT_POLICIES: config.incidentPolicies }),
+      ...(config.osvDir === undefined ? {} : { OSV_DIR: config.osvDir }),
       ...embeddingsEnv(config),
       JWT_ISSUER: config.jwtIssuer,
       JWT_AUDIENCE: config.jwtAudience,

@@ -138,7 +138,14 @@ const texts = list(text)
 const meaning = record({
   apiVersion: text,
   kind: text,
-  metadata: record({ name: text, version: text, description: text, namespace: text, labels: map(text) }),
+  metadata: record({
+    name: text,
+    version: text,
+    description: text,
+    license: text,
+    namespace: text,
+    labels: map(text),
+  }),
   spec: record({
     type: text,
     subtype: text,
@@ -159,6 +166,7 @@ const meaning = record({
     protocols: object,
     budgets: record({ tokensPerCall: number }),
     performance: record({ p95LatencyMs: number, throughputPerSecond: number }),
+    sbom: object,
     dependencies: texts,
   }),
 })

@@ -110,7 +110,7 @@ test('an agent that keeps what it declares is certified, every step is told of, 
   expect(verdictsOf(certified)).toEqual(bronze('PASS'))
   const told = await graph.eventually(
     async () => (await graph.told(0)).filter(({ key }) => key === certified.id),
-    (events) => events.length === 6,
+    (events) => events.length === 7,
   )
   expect(told.map(({ version, value }) => [version, statusOf(value)])).toEqual([
     [1, 'REQUESTED'],
@@ -118,7 +118,8 @@ test('an agent that keeps what it declares is certified, every step is told of, 
     [3, 'RUNNING'],
     [4, 'RUNNING'],
     [5, 'RUNNING'],
-    [6, 'CERTIFIED'],
+    [6, 'RUNNING'],
+    [7, 'CERTIFIED'],
   ])
   expect(told.flatMap(({ value }) => gateOf(value) ?? []).toSorted()).toEqual(Object.keys(bronze('PASS')))
   const samples: { outcome: string }[] = []
@@ -146,6 +147,7 @@ const bronze = (called: string, manifest = 'PASS') => ({
   'a2a-conformance': called,
   functional: called,
   manifest,
+  security: called,
 })
 
 const statusOf = (value: Record<string, unknown>) => (value.certification as { status: string }).status
@@ -245,7 +247,7 @@ test('without an endpoint nothing is certified', async () => {
   )
 })
 
-test('SILVER and GOLD need gates that are not here, and say which', async () => {
+test('GOLD needs gates that are not here or that nothing is declared for, and says which', async () => {
   await deploy('ambitious')
   const certification = await certify('ambitious', 'GOLD')
   expect(certification.status).toBe('REJECTED')
@@ -253,7 +255,6 @@ test('SILVER and GOLD need gates that are not here, and say which', async () => 
     ...bronze('PASS'),
     'peer-review': 'NOT_EVALUATED',
     performance: 'NOT_EVALUATED',
-    security: 'NOT_EVALUATED',
     'supply-chain': 'NOT_EVALUATED',
   })
 })
@@ -341,7 +342,7 @@ test('certifications of a PRIVATE agent are for the administrators of its owner'
     expect(found.map(({ agentId }) => agentId)).toEqual(
       agents.toReversed().flatMap((id) => Array<string>(4).fill(id)),
     )
-    expect(found.every(({ gates }) => gates.length === 3)).toBe(true)
+    expect(found.every(({ gates }) => gates.length === 4)).toBe(true)
     return agents.toReversed().map((id) => id.replace('of-', ''))
   }
   expect(await seenBy(administrator('ossa'))).toEqual(visibilities)
@@ -369,7 +370,7 @@ test('a request whose holder has died is taken over where it was', async () => {
        returning id
      ), gate as (
        insert into certification.gate_result (certification_id, name, verdict, duration_ms, evidence)
-       select id, name, 'PASS', 12345, '{"checks": []}' from orphan, unnest(array['manifest', 'functional']) as gate (name)
+       select id, name, 'PASS', 12345, '{"checks": []}' from orphan, unnest(array['manifest', 'functional', 'security']) as gate (name)
      )
      select id from orphan`,
   )
@@ -380,7 +381,12 @@ test('a request whose holder has died is taken over where it was', async () => {
   expect(certification).toMatchObject({
     status: 'CERTIFIED',
     version: 5,
-    gates: [{ durationMs: 12345 }, { durationMs: 12345 }, { name: 'a2a-conformance', verdict: 'PASS' }],
+    gates: [
+      { durationMs: 12345 },
+      { durationMs: 12345 },
+      { durationMs: 12345 },
+      { name: 'a2a-conformance', verdict: 'PASS' },
+    ],
   })
   expect(calls()).toBe(2)
 })

@@ -8,6 +8,9 @@ import { announceProgress } from './events.ts'
 import { conformanceGate } from './gates/a2a-conformance.ts'
 import { functionalGate } from './gates/functional.ts'
 import { manifestGate } from './gates/manifest.ts'
+import { performanceGate } from './gates/performance/performance.ts'
+import { securityGate } from './gates/security/security.ts'
+import { supplyChainGate } from './gates/supply-chain/supply-chain.ts'
 import { renewEnding } from './renew.ts'
 
 const concurrency = 4
@@ -40,7 +43,14 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     caller: subject,
     endpointAllow: config.agentEndpointAllow,
   }
-  const gates = [manifestGate, conformanceGate(calls), functionalGate(calls)]
+  const gates = [
+    manifestGate,
+    conformanceGate(calls),
+    functionalGate(calls),
+    securityGate(calls),
+    supplyChainGate({ ...calls, osvDir: config.osvDir }),
+    performanceGate(calls),
+  ]
   const evaluation: Evaluation = { config, keys, graph, gates, holder, subject, mutate }
 
   const takeUp = async () => {

@@ -1,6 +1,7 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
 import { internally } from '../kit/subgraph.ts'
+import type { Weakness } from './gates/weakness.ts'
 
 export type Level = 'BRONZE' | 'SILVER' | 'GOLD'
 type Status = 'REQUESTED' | 'RUNNING' | 'IN_REVIEW' | 'CERTIFIED' | 'REJECTED' | 'EXPIRED' | 'REVOKED'
@@ -146,10 +147,12 @@ export type Verdict = 'PASS' | 'FAIL' | 'NOT_EVALUATED'
 /** One thing that was looked at, and what was seen. */
 export type Check = { name: string; passed: boolean; seen: string }
 
-/** `reason` says why a gate could not be evaluated. */
+/** `reason` says why a gate could not be evaluated, `findings` what its checks have summed up, `figures` what was measured. */
 export type Evidence = {
   checks: Check[]
   reason?: string
+  findings?: Weakness[]
+  figures?: Record<string, number>
   /** Of peer review: what each reviewer said, those who were outvoted too. */
   reviews?: { organizationId: string; verdict: string | null; weight: number; comment: string | null }[]
   /** ISO 8601. */

@@ -8,8 +8,8 @@ export type Gate = {
   evaluate: (agent: ExaminedAgent, signal: AbortSignal) => Promise<Finding>
 }
 
-const bronze = ['manifest', 'a2a-conformance', 'functional']
-const silver = [...bronze, 'security', 'supply-chain']
+const bronze = ['manifest', 'a2a-conformance', 'functional', 'security']
+const silver = [...bronze, 'supply-chain']
 
 /**
  * The automatic gates that a level needs. Those of a stage run beside each other; what is measured under load comes when
@@ -28,7 +28,7 @@ export const peerReview = 'peer-review'
 const maxSeenLength = 300
 
 /** Text that was seen, shortened; without what JSON in Postgres can't hold. */
-const seen = (text: string): string =>
+export const seen = (text: string): string =>
   text.slice(0, maxSeenLength).replaceAll('\0', '\u{FFFD}').toWellFormed()
 
 export const check = (name: string, passed: boolean, what: string): Check => ({
