@@ -1,21 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBell } from '@community/infra/bell.ts'
-import { inTransaction } from '@community/infra/postgres.ts'
-import type { Embeddings } from '../../kit/search/embedding.ts'
-import { openEmbeddings } from '../../kit/search/open-embeddings.ts'
-import { createQueryVectors, type QueryVectors } from '../../kit/search/query-vectors.ts'
-import { createSearchIndex, type Entry, type SearchIndex } from '../../kit/search/search-index.ts'
-import { type Floor, internalSettings } from '../../kit/subgraph.ts'
-import { topic } from '../events.ts'
+import { type Db, inTransaction } from '@community/infra/postgres.ts'
+import { type Floor, internalSettings } from '../subgraph.ts'
+import type { Field } from './bm25.ts'
 import { startEmbedding } from './embed.ts'
-import { digestOf, entryOf, type Facts, fields, passagesOf } from './entry.ts'
-import { databaseTime, entriesOf, revisionsSince, vectorsOf } from './store.ts'
+import { digestOf, passagesOf } from './passages.ts'
+import { createQueryVectors, type QueryVectors } from './query-vectors.ts'
+import { createSearchIndex, type Entry, type SearchIndex } from './search-index.ts'
+import { databaseTime, vectorsOf } from './store.ts'
 
-export type Catalogue = {
+/** `revision` grows with every change; null: it is not to be found any more. */
+export type Revision = { id: string; revision: number | null }
+
+/** Where documents of one kind come from: tables with `embedding` and `audience` beside them, and events. */
+export type Source<Facts extends { revision: number }> = {
+  /** In the log. */
+  name: string
+  /** Those of its entries' texts; the first two are name and description. */
+  fields: readonly Field[]
+  /** What can be counted of what was found; without them there is nothing to count. */
+  facets?: { names: readonly string[]; valuesOf: (facts: Facts) => readonly (string | null)[] }
+  /** Events that tell of a change; their key is the entry's id. */
+  event: { topic: string; type: string }
+  /** All that changed at `since` or later; null: all. */
+  revisionsSince(db: Db, since: Date | null): Promise<Revision[]>
+  /** In no order; those that are not to be found are left out. */
+  entriesById(db: Db, ids: readonly string[]): Promise<Entry<Facts>[]>
+}
+
+export type Catalogue<Facts> = {
   index: SearchIndex<Facts>
   queries: QueryVectors
   /** Once all that was there at the start can be found. */
   loaded: Promise<void>
+  /** Reads those that the index does not have so: who has just changed something finds it. */
+  catchUp(revisions: readonly Revision[]): Promise<void>
   stop(): Promise<void>
 }
 
@@ -27,16 +46,20 @@ const overlapMs = 90_000
 const batch = 100
 
 /**
- * All agents in memory, for discovery: reads what is there, then follows what changes. Nothing of it is anybody's to see as
- * it is: `discoverAgents` decides that.
+ * All of a source in memory, to be searched: reads what is there, then follows what changes. Nothing of it is anybody's to see
+ * as it is: `find` decides that.
  */
-export function startCatalogue(
-  floor: Floor,
-  embeddings: Embeddings = openEmbeddings(floor.config, floor.log),
-): Catalogue {
-  const { pool, eventLog, log } = floor
+export function startCatalogue<Facts extends { revision: number }>(
+  { pool, eventLog, log, embeddings: shared }: Floor,
+  source: Source<Facts>,
+): Catalogue<Facts> {
+  const embeddings = shared.open()
   const { provider } = embeddings
-  const index = createSearchIndex<Facts>({ fields, dimensions: provider?.dimensions ?? null })
+  const index = createSearchIndex<Facts>({
+    fields: source.fields,
+    dimensions: provider?.dimensions ?? null,
+    ...(source.facets && { facets: source.facets }),
+  })
   const stopping = new AbortController()
   const { signal } = stopping
   const bell = createBell()
@@ -50,20 +73,23 @@ export function startCatalogue(
   const internally = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
     inTransaction(pool, internalSettings, fn)
 
-  /** Those whose revision in the index is not the one in the table. */
+  const isBehind = ({ id, revision }: Revision) => (index.get(id)?.facts.revision ?? null) !== revision
+
   async function look(): Promise<void> {
     const since = lastLook === null ? null : new Date(lastLook.getTime() - overlapMs)
     const { rows, at } = await internally(async (tx) => ({
       at: await databaseTime(tx),
-      rows: await revisionsSince(tx, since),
+      rows: await source.revisionsSince(tx, since),
     }))
-    for (const { id, revision } of rows) if (index.get(id)?.facts.revision !== revision) changed.add(id)
+    for (const row of rows) if (isBehind(row)) changed.add(row.id)
     lastLook = at
     lookedAt = performance.now()
   }
 
   async function read(ids: readonly string[]): Promise<void> {
-    const entries = (await internally((tx) => entriesOf(tx, ids))).map(entryOf)
+    const entries = await internally((tx) => source.entriesById(tx, ids))
+    const found = new Set(entries.map(({ id }) => id))
+    for (const id of ids) if (!found.has(id)) index.remove(id)
     await putAll(entries)
   }
 
@@ -112,18 +138,18 @@ export function startCatalogue(
         }
       } catch (error) {
         if (signal.aborted) return
-        log.error({ err: error }, 'discovery can not follow what changes, and tries again')
+        log.error({ err: error }, `${source.name} can not follow what changes, and tries again`)
         await sleep(retryMs, undefined, { signal }).catch(() => undefined)
       }
     }
   }
 
   async function listen(): Promise<void> {
+    const { topic, type } = source.event
     while (!signal.aborted) {
       try {
         const tail = await eventLog.tail({ topics: [topic], from: 'latest', signal }, (records) => {
-          for (const { key, headers } of records)
-            if (headers.ce_type === 'ossa.agents.AgentStatusChange') changed.add(key)
+          for (const { key, headers } of records) if (headers.ce_type === type) changed.add(key)
           bell.ring()
         })
         // What happened before it listened.
@@ -132,7 +158,7 @@ export function startCatalogue(
         await tail.done
       } catch (error) {
         if (signal.aborted) return
-        log.warn({ err: error }, 'discovery hears no events for now: it looks every few seconds')
+        log.warn({ err: error }, `${source.name} hears no events for now: it looks every few seconds`)
       }
       await sleep(retryMs, undefined, { signal }).catch(() => undefined)
     }
@@ -143,10 +169,13 @@ export function startCatalogue(
     index,
     queries: createQueryVectors(embeddings, { log }),
     loaded,
+    async catchUp(revisions) {
+      const ids = revisions.filter(isBehind).map(({ id }) => id)
+      if (ids.length > 0) await read(ids)
+    },
     async stop() {
       stopping.abort()
       await running
-      await provider?.close()
     },
   }
 }

@@ -7,7 +7,8 @@ export type Fused = {
   /** Slots of the best, the best first; among equals the lower slot. */
   best: number[]
   scoreOf: (slot: number) => number
-  /** How many fit at all. */
+  /** A byte for each slot: 1 where it fits at all. */
+  fitting: Uint8Array
   count: number
 }
 
@@ -25,13 +26,15 @@ export function fuse(words: Float32Array, likeness: Float32Array | null, first: 
     (likeness !== null && bestLikeness > 0 ? (share * Math.max(0, likeness[slot]!)) / bestLikeness : 0)
 
   const heap = createHeap(first)
+  const fitting = new Uint8Array(words.length)
   let count = 0
   for (let slot = 0; slot < words.length; slot++) {
     if (words[slot]! <= 0 && (likeness === null || likeness[slot]! < least)) continue
     count++
+    fitting[slot] = 1
     heap.offer(slot, scoreOf(slot))
   }
-  return { best: heap.sorted(), scoreOf, count }
+  return { best: heap.sorted(), scoreOf, fitting, count }
 }
 
 function largestOf(scores: Float32Array): number {

@@ -1,4 +1,5 @@
 import { createWordIndex, type Field, type FoundWord, placesOf } from './bm25.ts'
+import { createFacets, type FacetCount } from './facets.ts'
 import { type Fused, fuse } from './fuse.ts'
 import { hasWords, termsOf } from './terms.ts'
 import {
@@ -30,22 +31,47 @@ export type Search<Facts> = {
   /** Null: all fit. */
   fits: ((facts: Facts) => boolean) | null
   first: number
+  /** How many of the best are left out. */
+  skip?: number
+  /** The last word may be the beginning of one. */
+  isTyping?: boolean
 }
 
 /** `score` is above 0 and at most 1, comparable within one answer; `reasons` say what was found where. */
 type Found = { id: string; score: number; reasons: string[] }
 
+/** Entries that fit, as they were when they were asked for. */
+export type Matches = {
+  totalCount: number
+  /** In no order. */
+  ids(): string[]
+  facets(): FacetCount[]
+}
+
+export type SearchResult = Matches & {
+  /** The best first. */
+  found: Found[]
+  /** What there is to say of one that fits; null where it has changed since. */
+  explain(id: string): Found | null
+  /** The stems that words of the query were found as. */
+  stems: ReadonlySet<string>
+  /** How much of the query there is: how many of its words say something, how many are found, how like it the best are. */
+  cover: { asked: number; known: number; likeness: number | null }
+}
+
 export type SearchIndex<Facts> = {
   /** With the vectors of its description and its examples, or null while there are none. Replaces what it was. */
   put(entry: Entry<Facts>, vectors: readonly PackedVector[] | null): void
   get(id: string): Entry<Facts> | null
+  remove(id: string): void
   size(): number
-  /** The best first; `totalCount` is of all that fit at all. */
-  search(search: Search<Facts>): { found: Found[]; totalCount: number }
+  search(search: Search<Facts>): SearchResult
+  all(search: Pick<Search<Facts>, 'sees' | 'fits'>): Matches
 }
 
-type Options = {
+type Options<Facts> = {
   fields: readonly Field[]
+  facets?: { names: readonly string[]; valuesOf: (facts: Facts) => readonly (string | null)[] }
   /** Null: there are no vectors. */
   dimensions: number | null
   exactUpTo?: number
@@ -56,8 +82,10 @@ const mostCompared = 1_000
 const compactAbove = 1_000
 
 /** Documents of one kind in memory, found by their words and by their meaning. */
-export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Options): SearchIndex<Facts> {
+export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<Facts> {
+  const { fields, facets, dimensions, exactUpTo } = options
   const words = createWordIndex(fields)
+  const facetIndex = createFacets(facets?.names ?? [])
   const vectors: VectorIndex | null =
     dimensions === null
       ? null
@@ -75,15 +103,18 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
       entries[known] = entry
       return known
     }
-    if (known !== undefined) {
-      entries[known] = null
-      withVectors.delete(known)
-      if (entries.length - slots.size > compactAbove + slots.size) compact()
-    }
+    if (known !== undefined) remove(entry.id, known)
     const slot = entries.push(entry) - 1
     slots.set(entry.id, slot)
     words.add(slot, entry.texts)
     return slot
+  }
+
+  function remove(id: string, slot: number): void {
+    entries[slot] = null
+    slots.delete(id)
+    withVectors.delete(slot)
+    if (entries.length - slots.size > compactAbove + slots.size) compact()
   }
 
   function compact(): void {
@@ -92,6 +123,7 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
     for (const [from, entry] of entries.entries()) if (entry !== null) moves[from] = next++
     words.move(moves)
     vectors?.move(moves)
+    facetIndex.move(moves)
     withVectors = new Set(Array.from(withVectors, (from) => moves[from]!))
     audienceOf = audienceOf.filter((_, from) => moves[from]! >= 0)
     entries = entries.filter((entry) => entry !== null)
@@ -108,26 +140,49 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
     return visible
   }
 
-  function fittingOf(visible: Uint8Array, fits: (facts: Facts) => boolean): Uint8Array {
+  function fittingOf(visible: Uint8Array, fits: Search<Facts>['fits']): Uint8Array {
+    if (fits === null) return visible
     const fitting = new Uint8Array(visible.length)
     for (let slot = 0; slot < visible.length; slot++)
       if (visible[slot] === 1 && fits(entries[slot]!.facts)) fitting[slot] = 1
     return fitting
   }
 
-  /** Estimates told apart exactly, where they are among the best. */
+  /** Of estimates the best are told apart exactly, as many whatever is asked for: pages follow each other. */
   function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
     if (compared === null) return fuse(scores, null, first)
     const { likeness, isExact } = compared.all(fitting)
     if (isExact) return fuse(scores, likeness, first)
-    const { best, count } = fuse(scores, likeness, Math.max(mostCompared, first))
+    const rough = fuse(scores, likeness, Math.max(mostCompared, first))
+    const head = rough.best.slice(0, mostCompared)
     const bestWords = new Float32Array(scores.length)
     const bestLikeness = new Float32Array(scores.length)
-    for (const slot of best) {
+    for (const slot of head) {
       bestWords[slot] = scores[slot]!
       bestLikeness[slot] = compared.one(slot)?.whole ?? 0
     }
-    return { ...fuse(bestWords, bestLikeness, first), count }
+    const exact = fuse(bestWords, bestLikeness, mostCompared)
+    const least = exact.scoreOf(exact.best.at(-1) ?? 0)
+    // Of an estimate it seemed to fit, and it does not.
+    const unfit = head.filter((slot) => exact.fitting[slot] === 0)
+    for (const slot of unfit) rough.fitting[slot] = 0
+    return {
+      ...rough,
+      best: [...exact.best, ...rough.best.slice(mostCompared)].slice(0, first),
+      count: rough.count - unfit.length,
+      scoreOf: (slot) =>
+        exact.fitting[slot] === 1 ? exact.scoreOf(slot) : Math.min(least, rough.scoreOf(slot)),
+    }
+  }
+
+  // Who asks later asks of the slots as they are now: `compact` leaves these arrays as they are.
+  function matchesOf(fitting: Uint8Array, totalCount: number): Matches {
+    const known = entries
+    return {
+      totalCount,
+      ids: () => known.flatMap((entry, slot) => (entry !== null && fitting[slot] === 1 ? [entry.id] : [])),
+      facets: facetIndex.counting(fitting),
+    }
   }
 
   function reasonsOfWords(found: readonly FoundWord[], slot: number, texts: readonly string[]): string[] {
@@ -146,32 +201,69 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
       const audience = audiences.get(entry.audience) ?? audiences.size
       audiences.set(entry.audience, audience)
       audienceOf[slot] = audience
+      if (facets) facetIndex.set(slot, facets.valuesOf(entry.facts))
       if (its === null || vectors === null || withVectors.has(slot)) return
       vectors.set(slot, its)
       withVectors.add(slot)
     },
     get: (id) => entries[slots.get(id) ?? -1] ?? null,
+    remove(id) {
+      const slot = slots.get(id)
+      if (slot !== undefined) remove(id, slot)
+    },
     size: () => slots.size,
-    search({ query, vector, sees, fits, first }) {
-      if (!hasWords(query)) return { found: [], totalCount: 0 }
+    all({ sees, fits }) {
+      const fitting = fittingOf(visibleTo(sees), fits)
+      return matchesOf(
+        fitting,
+        fitting.reduce((sum, each) => sum + each, 0),
+      )
+    },
+    search({ query, vector, sees, fits, first, skip = 0, isTyping = false }) {
+      if (!hasWords(query)) return nothing()
       const visible = visibleTo(sees)
-      const fitting = fits === null ? visible : fittingOf(visible, fits)
-      const matches = words.search(query, visible, fitting)
+      const fitting = fittingOf(visible, fits)
+      const matches = words.search(query, visible, fitting, isTyping)
       const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
-      const { best, scoreOf, count } = rank(matches.scores, compared, fitting, first)
-      const found = best.map((slot): Found => {
-        const entry = entries[slot]!
+      const { best, scoreOf, ...ranked } = rank(matches.scores, compared, fitting, skip + first)
+      const known = entries
+      const foundAt = (slot: number): Found => {
+        const entry = known[slot]!
         const likeness = compared?.one(slot) ?? null
         const reasons = [
           ...reasonsOfWords(matches.words, slot, entry.texts),
           ...(likeness === null ? [] : [reasonOfMeaning(likeness, entry.examples)]),
         ]
         return { id: entry.id, score: scoreOf(slot), reasons }
-      })
-      return { found, totalCount: count }
+      }
+      return {
+        ...matchesOf(ranked.fitting, ranked.count),
+        found: best.slice(skip).map(foundAt),
+        explain(id) {
+          const slot = slots.get(id)
+          return slot !== undefined && known === entries && ranked.fitting[slot] === 1 ? foundAt(slot) : null
+        },
+        stems: new Set(matches.words.flatMap(({ readings }) => readings.map(({ posting }) => posting.term))),
+        cover: {
+          asked: matches.asked,
+          known: matches.words.length,
+          likeness:
+            compared && Math.max(0, ...best.slice(0, 10).map((slot) => compared.one(slot)?.whole ?? 0)),
+        },
+      }
     },
   }
 }
+
+const nothing = (): SearchResult => ({
+  totalCount: 0,
+  ids: () => [],
+  facets: () => [],
+  found: [],
+  explain: () => null,
+  stems: new Set(),
+  cover: { asked: 0, known: 0, likeness: null },
+})
 
 const isSameText = (a: Entry<unknown>, b: Entry<unknown>) =>
   a.texts.length === b.texts.length &&
