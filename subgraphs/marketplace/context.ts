@@ -1,8 +1,11 @@
 import DataLoader from 'dataloader'
-import { type Connection, connection, type Page } from '../kit/page.ts'
-import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { connection, type Page } from '../kit/page.ts'
+import type { RequestContext } from '../kit/subgraph.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
-import { type Counts, facetCounts, facetCountsOf, listingsOf, type Search, searchListings } from './search.ts'
+import type { MarketplaceFloor } from './floor.ts'
+import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
+import type { Search } from './search/read.ts'
+import { type ListingPage, searchListings } from './search/search.ts'
 import {
   categoryCounts,
   type ListingRow,
@@ -12,12 +15,6 @@ import {
   ratingSlices,
   type Slice,
 } from './store.ts'
-
-/**
- * A page of listings; all that match are counted when somebody asks for it.
- * @public the generated resolver types import it
- */
-export type ListingPage = Omit<Connection<ListingRow>, 'totalCount'> & { counts: () => Promise<Counts> }
 
 type PageKey = { id: string; page: Page }
 type PageLoader<Value> = DataLoader<PageKey, Value, string>
@@ -33,7 +30,7 @@ export type Context = RequestContext & {
   facts: (agentId: string) => Promise<AgentFacts | null>
 }
 
-export function createContext(base: RequestContext, floor: Floor): Context {
+export function createContext(base: RequestContext, floor: MarketplaceFloor): Context {
   const { db, principal } = base
   const byOrganization = pageLoader((ids, page) => listingsOf(db, ids, page))
   const countsOf = new DataLoader<string, Counts>((ids) => facetCountsOf(db, ids))
@@ -44,11 +41,9 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
     async search(search) {
-      let counts: Promise<Counts> | null = null
-      return {
-        ...(await searchListings(db, search)),
-        counts: () => (counts ??= facetCounts(db, search)),
-      }
+      const { isAnswered, ...page } = await searchListings(db, floor.catalogue, search)
+      if (!isAnswered) floor.needs.note(search, principal)
+      return page
     },
     async listingsOf(organizationId, page) {
       const rows = await byOrganization.load({ id: organizationId, page })

@@ -6,8 +6,9 @@ import { internally } from '../kit/subgraph.ts'
 import { text } from './arguments.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './events.ts'
+import { needs } from './needs/resolvers.ts'
 import type { Resolvers } from './schema.generated.ts'
-import { readSearch } from './search.ts'
+import { readSearch } from './search/read.ts'
 import {
   categories,
   type ListingRow,
@@ -22,6 +23,7 @@ const maxCommentLength = 2_000
 
 export const resolvers: Resolvers = {
   Query: {
+    ...needs.Query,
     listing: async (_, { id }, { listings }) => await listings.load(text(id, 'id', 200)),
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     categories: async (_, __, { db }) => await categories(db),

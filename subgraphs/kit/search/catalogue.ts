@@ -33,6 +33,7 @@ export type Catalogue<Facts> = {
   queries: QueryVectors
   /** Once all that was there at the start can be found. */
   loaded: Promise<void>
+  isLoaded(): boolean
   /** Reads those that the index does not have so: who has just changed something finds it. */
   catchUp(revisions: readonly Revision[]): Promise<void>
   stop(): Promise<void>
@@ -66,6 +67,7 @@ export function startCatalogue<Facts extends { revision: number }>(
   const { promise: loaded, resolve: onLoaded } = Promise.withResolvers<void>()
   const embedding =
     provider === null ? null : startEmbedding({ provider, pool, log, signal, onVectors: putAgain })
+  let isLoaded = false
   let changed = new Set<string>()
   let lastLook: Date | null = null
   let lookedAt = Number.NEGATIVE_INFINITY
@@ -124,6 +126,7 @@ export function startCatalogue<Facts extends { revision: number }>(
         if (performance.now() - lookedAt >= lookEveryMs) await look()
         const ids = changed.values().take(batch).toArray()
         if (ids.length === 0) {
+          isLoaded = true
           onLoaded()
           await bell.wait(lookEveryMs, signal)
           continue
@@ -169,6 +172,7 @@ export function startCatalogue<Facts extends { revision: number }>(
     index,
     queries: createQueryVectors(embeddings, { log }),
     loaded,
+    isLoaded: () => isLoaded,
     async catchUp(revisions) {
       const ids = revisions.filter(isBehind).map(({ id }) => id)
       if (ids.length > 0) await read(ids)
