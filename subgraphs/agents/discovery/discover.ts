@@ -1,6 +1,6 @@
 import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
-import { find } from '../../kit/search/find.ts'
+import { find, questionOf } from '../../kit/search/find.ts'
 import { type AgentFilter, type AgentRow, agentsById } from '../store.ts'
 import { type Facts, fitsFilter } from './entry.ts'
 
@@ -14,8 +14,8 @@ export async function discoverAgents(
   filter: AgentFilter,
   first: number,
 ): Promise<{ found: Found[]; totalCount: number }> {
-  const { found, totalCount, lacks } = await find(db, catalogue, {
-    query,
+  const question = await questionOf(catalogue, query)
+  const { found, totalCount } = await find(db, catalogue, question, {
     fits: fitsFilter(filter),
     first: first + 1,
   })
@@ -26,7 +26,7 @@ export async function discoverAgents(
   // An agent that was hidden a moment ago is still in the index, and no longer the caller's to see.
   const seen = found.flatMap(({ score, reasons }, at) => {
     const row = agents[at]
-    return row ? [{ row, score, reasons: [...reasons, ...lacks] }] : []
+    return row ? [{ row, score, reasons: [...reasons, ...question.lacks] }] : []
   })
   return { found: seen, totalCount: totalCount - (found.length - seen.length) }
 }

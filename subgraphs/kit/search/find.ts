@@ -4,32 +4,41 @@ import type { Catalogue } from './catalogue.ts'
 import type { Matches, Search, SearchResult } from './search-index.ts'
 import { audiencesSeen } from './store.ts'
 
+/** A query with what its meaning is told by; `lacks` says in words for the reasons where there is nothing. */
+export type Question = Pick<Search<unknown>, 'query' | 'vector'> & { lacks: string[] }
+
 // After a start; 100,000 entries take longer.
 const loadedWithinMs = 10_000
 
-type Filtered<Facts> = Pick<Search<Facts>, 'fits'>
-type Asked<Facts> = Omit<Search<Facts>, 'vector' | 'sees'>
+/** Before anything is asked of Postgres: a model that is slow keeps no connection waiting. */
+export async function questionOf<Facts>(
+  { queries, loaded }: Catalogue<Facts>,
+  query: string,
+): Promise<Question> {
+  await loadedSoon(loaded)
+  const { vector, ...without } = await queries.vectorOf(query)
+  return { query, vector, lacks: 'lacks' in without ? [`ranked by words alone: ${without.lacks}`] : [] }
+}
 
 /**
- * What fits a query, of what the caller may see: Postgres says which audiences those are, before anything is ranked, counted
- * or compared. `lacks`: what there is no meaning to rank by for, in words for the reasons.
+ * What fits a question, of what the caller may see: Postgres says which audiences those are, before anything is ranked, counted
+ * or compared.
  */
 export async function find<Facts>(
   db: Db,
-  { index, queries, loaded }: Catalogue<Facts>,
-  asked: Asked<Facts>,
-): Promise<SearchResult & { lacks: string[] }> {
-  await loadedSoon(loaded)
-  const [of, audiences] = await Promise.all([queries.vectorOf(asked.query), audiencesSeen(db)])
-  const found = index.search({ ...asked, vector: of.vector, sees: (audience) => audiences.has(audience) })
-  return { ...found, lacks: of.vector === null ? [`ranked by words alone: ${of.lacks}`] : [] }
+  { index }: Catalogue<Facts>,
+  { query, vector }: Question,
+  asked: Omit<Search<Facts>, 'query' | 'vector' | 'sees'>,
+): Promise<SearchResult> {
+  const audiences = await audiencesSeen(db)
+  return index.search({ ...asked, query, vector, sees: (audience) => audiences.has(audience) })
 }
 
 /** All of what the caller may see that fits. */
 export async function findAll<Facts>(
   db: Db,
   { index, loaded }: Catalogue<Facts>,
-  { fits }: Filtered<Facts>,
+  fits: Search<Facts>['fits'],
 ): Promise<Matches> {
   await loadedSoon(loaded)
   const audiences = await audiencesSeen(db)

@@ -1,6 +1,6 @@
 import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
-import { find, findAll } from '../../kit/search/find.ts'
+import { find, findAll, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlightOf } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
 import type { ListingFilter, ListingHighlightField } from '../schema.generated.ts'
@@ -37,11 +37,11 @@ export async function searchListings(db: Db, catalogue: Catalogue<Facts>, search
     const page = await pageOfListings(db, search)
     return { ...page, counts: once(() => countsOf(db, catalogue, search)), isAnswered: true }
   }
+  const question = await questionOf(catalogue, words)
   await catchUp(db, catalogue)
   const { page, sort } = search
   const isRanked = sort === 'RELEVANCE'
-  const found = await find(db, catalogue, {
-    query: words,
+  const found = await find(db, catalogue, question, {
     fits: await fitsFilter(db, search.filter),
     first: isRanked ? page.first + 1 : 1,
     skip: isRanked ? placeOf(page) : 0,
@@ -56,7 +56,7 @@ export async function searchListings(db: Db, catalogue: Catalogue<Facts>, search
   const { edges, pageInfo } = rows ? edgesOf(search, rows) : await pageOfListings(db, search, found.ids())
   const hidden = rows?.filter((row) => row === null).length ?? 0
   return {
-    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, found) })),
+    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, found, question) })),
     pageInfo,
     counts: once(async () => ({ total: found.totalCount - hidden, facets: found.facets() })),
     isAnswered: isAnswered(found),
@@ -74,7 +74,7 @@ async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
 /** In memory, which takes a hundredth of what Postgres takes for 100,000 listings; as long as it is not behind. */
 async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Counts> {
   if (!catalogue.isLoaded() || !(await catchUp(db, catalogue))) return await countsOfListings(db, search)
-  const all = await findAll(db, catalogue, { fits: await fitsFilter(db, search.filter) })
+  const all = await findAll(db, catalogue, await fitsFilter(db, search.filter))
   return { total: all.totalCount, facets: all.facets() }
 }
 
@@ -94,13 +94,13 @@ async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts
     (wellRated === null || wellRated.has(facts.id))
 }
 
-function rankOf({ id, title, summary }: ListingRow, found: SearchResult & { lacks: string[] }): Rank {
+function rankOf({ id, title, summary }: ListingRow, found: SearchResult, { lacks }: Question): Rank {
   const { score = null, reasons } = found.found.find((each) => each.id === id) ?? found.explain(id) ?? {}
   const highlights = [
     { field: 'TITLE' as const, fragments: highlightOf(title, found.stems) },
     { field: 'SUMMARY' as const, fragments: highlightOf(summary, found.stems) },
   ].flatMap(({ field, fragments }) => (fragments === null ? [] : [{ field, fragments }]))
-  return { score, reasons: reasons ? [...reasons, ...found.lacks] : null, highlights }
+  return { score, reasons: reasons ? [...reasons, ...lacks] : null, highlights }
 }
 
 // MiniLM's likeness of a question and what answers it is rarely lower.
