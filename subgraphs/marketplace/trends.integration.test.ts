@@ -84,8 +84,8 @@ test('trending is what grew most over the three weeks before, and few calls do n
     'few',
     'steady',
     'falling',
-    'unused',
     'forgotten',
+    'unused',
   ])
 })
 

@@ -138,7 +138,7 @@ test('a search is typo-tolerant, and shows where the words stand that it was rea
       },
     ],
   })
-  expect((await search({ query: 'extraction' })).ids[0]).toBe('invoice-reader')
+  expect((await search({ query: 'extraction' })).ids).toContain('invoice-reader')
   expect((await search({ query: 'extract figures' })).ids[0]).toBe('invoice-reader')
 })
 
@@ -258,6 +258,8 @@ test('filters narrow what is found and counted, with a query and without one ali
     member('rater'),
   )
   expect(rated.errors).toBeUndefined()
+  const wellRated = await search({ ...sought, filter: { publisher: 'filtered', minimumRating: 1 } })
+  expect([wellRated.ids, wellRated.found?.totalCount]).toEqual([['filtered/1'], 1])
 })
 
 test.each(['RELEVANCE', 'RATING', 'NEWEST', 'TITLE', 'USE', 'TRENDING'])(
@@ -349,18 +351,19 @@ describe.skipIf(withoutSharedData)(withoutSharedData ?? 'real documents', () => 
       after = page.found?.pageInfo.hasNextPage ? page.found.pageInfo.endCursor : null
     } while (after !== null)
     expect(listed.toSorted()).toEqual(ids.toSorted())
+    const own = ({ name, description }: Server) => ({
+      query: `${name} ${description}`.slice(0, 500),
+      filter: { type: 'integrator' },
+      first: 5,
+    })
     await graph.eventually(
-      () => search({ query: 'mcp', filter: { publisher: 'mcp-0' }, first: 1 }),
-      (answer) => (answer.found?.totalCount ?? 0) > 20,
+      () => search(own(servers.at(-1)!)),
+      (answer) => answer.ids.includes(ids.at(-1)!),
     )
     // By its own name and description each is among the first.
     const missed: string[] = []
-    for (const [n, { name, description }] of servers.entries()) {
-      if (n % 10 !== 0) continue
-      const query = `${name} ${description}`.slice(0, 500)
-      const answer = await search({ query, filter: { type: 'integrator' }, first: 5 })
-      if (!answer.ids.includes(ids[n]!)) missed.push(ids[n]!)
-    }
+    for (const [n, server] of servers.entries())
+      if (n % 10 === 0 && !(await search(own(server))).ids.includes(ids[n]!)) missed.push(ids[n]!)
     expect(missed).toEqual([])
   })
 })
