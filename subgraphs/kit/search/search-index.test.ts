@@ -251,3 +251,14 @@ test('an answer tells how much of the question it covers', () => {
   const { cover } = index.search(byMeaning('Put this into French.'))
   expect(cover.likeness).toBeGreaterThan(0.4)
 })
+
+test('equals are in the order of their ids, whichever was read first', () => {
+  const same = ['xc', 'xa', 'xd', 'xb'].map((id) => entry(id, 'Sorts letters.'))
+  for (const order of [same, same.toReversed()])
+    for (const first of [2, 4])
+      expect(
+        indexOf(order)
+          .search(byWords('letters', { first }))
+          .found.map(({ id }) => id),
+      ).toEqual(['xa', 'xb', 'xc', 'xd'].slice(0, first))
+})

@@ -148,12 +148,15 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     return fitting
   }
 
+  // By id, which is the same in every process.
+  const precedes = (slot: number, other: number) => entries[slot]!.id < entries[other]!.id
+
   /** Of estimates the best are told apart exactly, as many whatever is asked for: pages follow each other. */
   function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
-    if (compared === null) return fuse(scores, null, first)
+    if (compared === null) return fuse(scores, null, first, precedes)
     const { likeness, isExact } = compared.all(fitting)
-    if (isExact) return fuse(scores, likeness, first)
-    const rough = fuse(scores, likeness, Math.max(mostCompared, first))
+    if (isExact) return fuse(scores, likeness, first, precedes)
+    const rough = fuse(scores, likeness, Math.max(mostCompared, first), precedes)
     const head = rough.best.slice(0, mostCompared)
     const bestWords = new Float32Array(scores.length)
     const bestLikeness = new Float32Array(scores.length)
@@ -161,7 +164,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
       bestWords[slot] = scores[slot]!
       bestLikeness[slot] = compared.one(slot)?.whole ?? 0
     }
-    const exact = fuse(bestWords, bestLikeness, mostCompared)
+    const exact = fuse(bestWords, bestLikeness, mostCompared, precedes)
     const least = exact.scoreOf(exact.best.at(-1) ?? 0)
     // Of an estimate it seemed to fit, and it does not.
     const unfit = head.filter((slot) => exact.fitting[slot] === 0)
