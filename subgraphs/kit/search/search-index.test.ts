@@ -252,13 +252,14 @@ test('an answer tells how much of the question it covers', () => {
   expect(cover.likeness).toBeGreaterThan(0.4)
 })
 
-test('equals are in the order of their ids, whichever was read first', () => {
+test('equals have one order, whichever was read first', () => {
   const same = ['xc', 'xa', 'xd', 'xb'].map((id) => entry(id, 'Sorts letters.'))
+  const found = (order: Entry<Facts>[], first: number) =>
+    indexOf(order)
+      .search(byWords('letters', { first }))
+      .found.map(({ id }) => id)
+  const whole = found(same, 4)
+  expect(whole.toSorted()).toEqual(['xa', 'xb', 'xc', 'xd'])
   for (const order of [same, same.toReversed()])
-    for (const first of [2, 4])
-      expect(
-        indexOf(order)
-          .search(byWords('letters', { first }))
-          .found.map(({ id }) => id),
-      ).toEqual(['xa', 'xb', 'xc', 'xd'].slice(0, first))
+    for (const first of [1, 2, 4]) expect(found(order, first)).toEqual(whole.slice(0, first))
 })

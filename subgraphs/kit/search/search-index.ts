@@ -95,6 +95,8 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
   const slots = new Map<string, number>()
   const audiences = new Map<string, number>()
   let audienceOf: number[] = []
+  /** Among equals, the same in every process. */
+  let places: number[] = []
   let withVectors = new Set<number>()
 
   function slotFor(entry: Entry<Facts>): number {
@@ -105,6 +107,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     }
     if (known !== undefined) remove(entry.id, known)
     const slot = entries.push(entry) - 1
+    places[slot] = hashOf(entry.id)
     slots.set(entry.id, slot)
     words.add(slot, entry.texts)
     return slot
@@ -126,6 +129,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     facetIndex.move(moves)
     withVectors = new Set(Array.from(withVectors, (from) => moves[from]!))
     audienceOf = audienceOf.filter((_, from) => moves[from]! >= 0)
+    places = places.filter((_, from) => moves[from]! >= 0)
     entries = entries.filter((entry) => entry !== null)
     slots.clear()
     for (const [slot, entry] of entries.entries()) slots.set(entry!.id, slot)
@@ -148,8 +152,10 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     return fitting
   }
 
-  // By id, which is the same in every process.
-  const precedes = (slot: number, other: number) => entries[slot]!.id < entries[other]!.id
+  // Estimates are often equal, and ids long to compare.
+  const precedes = (slot: number, other: number) =>
+    places[slot]! < places[other]! ||
+    (places[slot] === places[other] && entries[slot]!.id < entries[other]!.id)
 
   /** Of estimates the best are told apart exactly, as many whatever is asked for: pages follow each other. */
   function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
@@ -158,23 +164,25 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     if (isExact) return fuse(scores, likeness, first, precedes)
     const rough = fuse(scores, likeness, Math.max(mostCompared, first), precedes)
     const head = rough.best.slice(0, mostCompared)
-    const bestWords = new Float32Array(scores.length)
-    const bestLikeness = new Float32Array(scores.length)
-    for (const slot of head) {
-      bestWords[slot] = scores[slot]!
-      bestLikeness[slot] = compared.one(slot)?.whole ?? 0
-    }
-    const exact = fuse(bestWords, bestLikeness, mostCompared, precedes)
-    const least = exact.scoreOf(exact.best.at(-1) ?? 0)
+    const exact = fuse(
+      Float32Array.from(head, (slot) => scores[slot]!),
+      Float32Array.from(head, (slot) => compared.one(slot)?.whole ?? 0),
+      mostCompared,
+      (place, other) => precedes(head[place]!, head[other]!),
+    )
     // Of an estimate it seemed to fit, and it does not.
-    const unfit = head.filter((slot) => exact.fitting[slot] === 0)
+    const unfit = head.filter((_, place) => exact.fitting[place] === 0)
     for (const slot of unfit) rough.fitting[slot] = 0
+    const placeOf = new Map(head.map((slot, place) => [slot, place]))
+    const least = Math.min(...exact.best.slice(-1).map(exact.scoreOf))
     return {
-      ...rough,
-      best: [...exact.best, ...rough.best.slice(mostCompared)].slice(0, first),
+      best: [...exact.best.map((place) => head[place]!), ...rough.best.slice(mostCompared)].slice(0, first),
+      fitting: rough.fitting,
       count: rough.count - unfit.length,
-      scoreOf: (slot) =>
-        exact.fitting[slot] === 1 ? exact.scoreOf(slot) : Math.min(least, rough.scoreOf(slot)),
+      scoreOf(slot) {
+        const place = placeOf.get(slot)
+        return place === undefined ? Math.min(least, rough.scoreOf(slot)) : exact.scoreOf(place)
+      },
     }
   }
 
@@ -267,6 +275,13 @@ const nothing = (): SearchResult => ({
   stems: new Set(),
   cover: { asked: 0, known: 0, likeness: null },
 })
+
+/** FNV-1a. */
+function hashOf(id: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
+  return hash
+}
 
 const isSameText = (a: Entry<unknown>, b: Entry<unknown>) =>
   a.texts.length === b.texts.length &&
