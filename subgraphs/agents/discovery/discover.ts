@@ -16,7 +16,8 @@ export async function discoverAgents(
 ): Promise<{ found: Found[]; totalCount: number }> {
   const question = await questionOf(catalogue, query)
   const { found, totalCount } = await find(db, catalogue, question, {
-    fits: fitsFilter(filter),
+    filter,
+    fitsOf: () => fitsFilter(filter),
     first: first + 1,
   })
   const agents = await agentsById(

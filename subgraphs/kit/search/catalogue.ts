@@ -4,9 +4,11 @@ import { type Db, inTransaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../subgraph.ts'
 import type { Field } from './bm25.ts'
 import { startEmbedding } from './embed.ts'
+import type { FacetCount } from './facets.ts'
+import { type KeptAnswers, keepAnswers } from './kept-answers.ts'
 import { digestOf, passagesOf } from './passages.ts'
 import { createQueryVectors, type QueryVectors } from './query-vectors.ts'
-import { createSearchIndex, type Entry, type SearchIndex } from './search-index.ts'
+import { createSearchIndex, type Entry, type SearchIndex, type SearchResult } from './search-index.ts'
 import { databaseTime, vectorsOf } from './store.ts'
 
 /** `revision` grows with every change; null: it is not to be found any more. */
@@ -28,8 +30,12 @@ export type Source<Facts extends { revision: number }> = {
   entriesById(db: Db, ids: readonly string[]): Promise<Entry<Facts>[]>
 }
 
+/** The best of what fits, so many that the next pages are in it as well, and what all of it comes to. */
+export type Answer = Pick<SearchResult, 'found' | 'totalCount' | 'stems' | 'cover'> & { facets: FacetCount[] }
+
 export type Catalogue<Facts> = {
   index: SearchIndex<Facts>
+  kept: KeptAnswers<Answer>
   queries: QueryVectors
   /** Once all that was there at the start can be found. */
   loaded: Promise<void>
@@ -170,6 +176,7 @@ export function startCatalogue<Facts extends { revision: number }>(
   const running = Promise.all([follow(), listen(), embedding?.done])
   return {
     index,
+    kept: keepAnswers(index.generation),
     queries: createQueryVectors(embeddings, { log }),
     loaded,
     isLoaded: () => isLoaded,

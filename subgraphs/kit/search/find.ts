@@ -1,6 +1,6 @@
 import type { Db } from '@community/infra/postgres.ts'
 import { ClientError } from '../errors.ts'
-import type { Catalogue } from './catalogue.ts'
+import type { Answer, Catalogue } from './catalogue.ts'
 import type { Matches, Search, SearchResult } from './search-index.ts'
 import { audiencesSeen } from './store.ts'
 
@@ -20,18 +20,60 @@ export async function questionOf<Facts>(
   return { query, vector, lacks: 'lacks' in without ? [`ranked by words alone: ${without.lacks}`] : [] }
 }
 
+type Asked<Facts> = Pick<Search<Facts>, 'isTyping'> & {
+  /** What `fitsOf` makes its condition of, as JSON has it; null where all fit. */
+  filter: object | null
+  fitsOf: () => Search<Facts>['fits'] | Promise<Search<Facts>['fits']>
+}
+
+// Five pages.
+const mostKept = 100
+
 /**
- * What fits a question, of what the caller may see: Postgres says which audiences those are, before anything is ranked, counted
- * or compared.
+ * A page of the best of what fits a question, of what the caller may see: Postgres says which audiences those are, before anything
+ * is ranked, counted or compared.
  */
 export async function find<Facts>(
   db: Db,
+  { index, kept }: Catalogue<Facts>,
+  { query, vector }: Question,
+  { filter, fitsOf, isTyping = false, first, skip = 0 }: Asked<Facts> & { first: number; skip?: number },
+): Promise<Answer> {
+  const audiences = await audiencesSeen(db)
+  const fits = filter === null ? null : await fitsOf()
+  const best = (most: number): Answer => {
+    const { facets, ...found } = index.search({
+      query,
+      vector,
+      sees: (audience) => audiences.has(audience),
+      fits,
+      isTyping,
+      first: most,
+    })
+    return { ...found, facets: facets() }
+  }
+  const key = JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()])
+  const answer = skip + first > mostKept ? best(skip + first) : kept.get(key, () => best(mostKept))
+  return { ...answer, found: answer.found.slice(skip, skip + first) }
+}
+
+/** All of what fits a question, of what the caller may see, to be sorted otherwise. */
+export async function findMatches<Facts>(
+  db: Db,
   { index }: Catalogue<Facts>,
   { query, vector }: Question,
-  asked: Omit<Search<Facts>, 'query' | 'vector' | 'sees'>,
+  { fitsOf, isTyping = false }: Asked<Facts>,
 ): Promise<SearchResult> {
   const audiences = await audiencesSeen(db)
-  return index.search({ ...asked, query, vector, sees: (audience) => audiences.has(audience) })
+  const fits = await fitsOf()
+  return index.search({
+    query,
+    vector,
+    sees: (audience) => audiences.has(audience),
+    fits,
+    isTyping,
+    first: 10,
+  })
 }
 
 /** All of what the caller may see that fits. */

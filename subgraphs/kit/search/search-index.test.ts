@@ -166,10 +166,8 @@ test('pages follow each other, exact or estimated, and all that fit are on them 
   )
   for (const index of [indexOf(many), indexOf(many, 100)]) {
     const whole = index.search(byMeaning('does part', { first: 2_500 }))
-    const pages = Array.from({ length: 9 }, (_, page) =>
-      index.search(byMeaning('does part', { first: 300, skip: page * 300 })),
-    )
-    expect(pages.flatMap(({ found }) => found)).toEqual(whole.found)
+    for (const first of [1, 300, 1_000, 1_300])
+      expect(index.search(byMeaning('does part', { first })).found).toEqual(whole.found.slice(0, first))
     expect(whole.found).toHaveLength(whole.totalCount)
     expect(whole.found.map(({ id }) => id).toSorted()).toEqual(whole.ids().toSorted())
     const scores = whole.found.map(({ score }) => score)

@@ -31,8 +31,6 @@ export type Search<Facts> = {
   /** Null: all fit. */
   fits: ((facts: Facts) => boolean) | null
   first: number
-  /** How many of the best are left out. */
-  skip?: number
   /** The last word may be the beginning of one. */
   isTyping?: boolean
 }
@@ -65,6 +63,8 @@ export type SearchIndex<Facts> = {
   get(id: string): Entry<Facts> | null
   remove(id: string): void
   size(): number
+  /** Another number after each change. */
+  generation(): number
   search(search: Search<Facts>): SearchResult
   all(search: Pick<Search<Facts>, 'sees' | 'fits'>): Matches
 }
@@ -98,6 +98,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
   /** Among equals, the same in every process. */
   let places: number[] = []
   let withVectors = new Set<number>()
+  let generation = 0
 
   function slotFor(entry: Entry<Facts>): number {
     const known = slots.get(entry.id)
@@ -208,6 +209,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
 
   return {
     put(entry, its) {
+      generation++
       const slot = slotFor(entry)
       const audience = audiences.get(entry.audience) ?? audiences.size
       audiences.set(entry.audience, audience)
@@ -220,9 +222,12 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     get: (id) => entries[slots.get(id) ?? -1] ?? null,
     remove(id) {
       const slot = slots.get(id)
-      if (slot !== undefined) remove(id, slot)
+      if (slot === undefined) return
+      generation++
+      remove(id, slot)
     },
     size: () => slots.size,
+    generation: () => generation,
     all({ sees, fits }) {
       const fitting = fittingOf(visibleTo(sees), fits)
       return matchesOf(
@@ -230,13 +235,13 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
         fitting.reduce((sum, each) => sum + each, 0),
       )
     },
-    search({ query, vector, sees, fits, first, skip = 0, isTyping = false }) {
+    search({ query, vector, sees, fits, first, isTyping = false }) {
       if (!hasWords(query)) return nothing()
       const visible = visibleTo(sees)
       const fitting = fittingOf(visible, fits)
       const matches = words.search(query, visible, fitting, isTyping)
       const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
-      const { best, scoreOf, ...ranked } = rank(matches.scores, compared, fitting, skip + first)
+      const { best, scoreOf, ...ranked } = rank(matches.scores, compared, fitting, first)
       const known = entries
       const foundAt = (slot: number): Found => {
         const entry = known[slot]!
@@ -249,7 +254,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
       }
       return {
         ...matchesOf(ranked.fitting, ranked.count),
-        found: best.slice(skip).map(foundAt),
+        found: best.map(foundAt),
         explain(id) {
           const slot = slots.get(id)
           return slot !== undefined && known === entries && ranked.fitting[slot] === 1 ? foundAt(slot) : null

@@ -1,6 +1,6 @@
 import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
-import { find, findAll, type Question, questionOf } from '../../kit/search/find.ts'
+import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlightOf } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
 import type { ListingFilter, ListingHighlightField } from '../schema.generated.ts'
@@ -30,38 +30,68 @@ export type Answer = ListingPage & { isAnswered: boolean }
 // Of what has just changed so much is read at once.
 const mostBehind = 200
 
-/** Without a query all listings, as Postgres has them; with one those that fit, as the index ranks them. */
+/** Without a query all listings, as Postgres has them; with one those that fit, as the index ranks them or sorted otherwise. */
 export async function searchListings(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Answer> {
-  const { words } = search
+  const { words, sort } = search
   if (words === null) {
     const page = await pageOfListings(db, search)
     return { ...page, counts: once(() => countsOf(db, catalogue, search)), isAnswered: true }
   }
   const question = await questionOf(catalogue, words)
   await catchUp(db, catalogue)
-  const { page, sort } = search
-  const isRanked = sort === 'RELEVANCE'
-  const found = await find(db, catalogue, question, {
-    fits: await fitsFilter(db, search.filter),
-    first: isRanked ? page.first + 1 : 1,
-    skip: isRanked ? placeOf(page) : 0,
-    isTyping: true,
+  return await (sort === 'RELEVANCE' ? ranked : sorted)(db, catalogue, question, search)
+}
+
+async function ranked(
+  db: Db,
+  catalogue: Catalogue<Facts>,
+  question: Question,
+  search: Search,
+): Promise<Answer> {
+  const { page } = search
+  const { found, totalCount, facets, stems, cover } = await find(db, catalogue, question, {
+    ...askedOf(db, search),
+    first: page.first + 1,
+    skip: placeOf(page),
   })
-  const rows = isRanked
-    ? await listingsById(
-        db,
-        found.found.map(({ id }) => id),
-      )
-    : null
-  const { edges, pageInfo } = rows ? edgesOf(search, rows) : await pageOfListings(db, search, found.ids())
-  const hidden = rows?.filter((row) => row === null).length ?? 0
+  const rows = await listingsById(
+    db,
+    found.map(({ id }) => id),
+  )
+  // What was hidden a moment ago is still in the index, and no longer the caller's to see.
+  const total = totalCount - rows.filter((row) => row === null).length
+  const byId = new Map(found.map((each) => [each.id, each]))
+  const { edges, pageInfo } = edgesOf(search, rows)
   return {
-    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, found, question) })),
+    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, byId.get(edge.node.id), stems, question) })),
     pageInfo,
-    counts: once(async () => ({ total: found.totalCount - hidden, facets: found.facets() })),
-    isAnswered: isAnswered(found),
+    counts: async () => ({ total, facets }),
+    isAnswered: isAnswered(totalCount, cover),
   }
 }
+
+async function sorted(
+  db: Db,
+  catalogue: Catalogue<Facts>,
+  question: Question,
+  search: Search,
+): Promise<Answer> {
+  const matches = await findMatches(db, catalogue, question, askedOf(db, search))
+  const { totalCount, facets, explain, stems, cover } = matches
+  const { edges, pageInfo } = await pageOfListings(db, search, matches.ids())
+  return {
+    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, explain(edge.node.id), stems, question) })),
+    pageInfo,
+    counts: once(async () => ({ total: totalCount, facets: facets() })),
+    isAnswered: isAnswered(totalCount, cover),
+  }
+}
+
+const askedOf = (db: Db, { filter }: Search) => ({
+  filter: isAny(filter) ? filter : null,
+  fitsOf: () => fitsFilter(db, filter),
+  isTyping: true,
+})
 
 /** Who has just changed a listing finds it so. False where there is more of it than can be read at once. */
 async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
@@ -80,8 +110,8 @@ async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Pr
 
 /** The same as the SQL of `readSearch`; what only Postgres knows is asked of it as a set of ids. */
 async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts) => boolean) | null> {
+  if (!isAny(filter)) return null
   const { category, type, publisher, pool, tag, certificationLevel, minimumRating } = filter
-  if (Object.values(filter).every((each) => each == null)) return null
   const wellRated = minimumRating == null ? null : await ratedAtLeast(db, minimumRating)
   const good = certificationLevel == null ? null : levels.slice(levels.indexOf(certificationLevel))
   return (facts) =>
@@ -94,20 +124,27 @@ async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts
     (wellRated === null || wellRated.has(facts.id))
 }
 
-function rankOf({ id, title, summary }: ListingRow, found: SearchResult, { lacks }: Question): Rank {
-  const { score = null, reasons } = found.found.find((each) => each.id === id) ?? found.explain(id) ?? {}
+const isAny = (filter: ListingFilter) => Object.values(filter).some((each) => each != null)
+
+function rankOf(
+  { title, summary }: ListingRow,
+  found: { score: number; reasons: string[] } | null | undefined,
+  stems: ReadonlySet<string>,
+  { lacks }: Question,
+): Rank {
   const highlights = [
-    { field: 'TITLE' as const, fragments: highlightOf(title, found.stems) },
-    { field: 'SUMMARY' as const, fragments: highlightOf(summary, found.stems) },
+    { field: 'TITLE' as const, fragments: highlightOf(title, stems) },
+    { field: 'SUMMARY' as const, fragments: highlightOf(summary, stems) },
   ].flatMap(({ field, fragments }) => (fragments === null ? [] : [{ field, fragments }]))
-  return { score, reasons: reasons ? [...reasons, ...lacks] : null, highlights }
+  const { score = null, reasons = null } = found ?? {}
+  return { score, reasons: reasons && [...reasons, ...lacks], highlights }
 }
 
 // MiniLM's likeness of a question and what answers it is rarely lower.
 const likely = 0.35
 
 /** Something was found, and it has most of the words or is like what was asked. */
-const isAnswered = ({ totalCount, cover: { asked, known, likeness } }: SearchResult) =>
+const isAnswered = (totalCount: number, { asked, known, likeness }: SearchResult['cover']) =>
   totalCount > 0 && (likeness === null || likeness >= likely || 2 * known >= asked)
 
 function once<T>(fn: () => Promise<T>): () => Promise<T> {
