@@ -157,22 +157,22 @@ async function measure(): Promise<Row[]> {
     await untilFound(url, size)
     if (size > few) await sleep(settleMs)
     const asked = questions(turn)
+    const half = Math.floor(asked.length / 2)
     for (const { name, query, variables } of kinds) {
       const bodies = asked.map((question) => JSON.stringify({ query, variables: variables(question) }))
-      await run(bodies, options.requests)
+      const add = async (what: string, of: readonly string[], requests: number, pauseMs = 0) => {
+        const row = { listings: size, what: `${name}, ${what}`, statements: Number.NaN }
+        measured.push({ ...row, ...(await run(of, requests, pauseMs)) })
+      }
+      await add('first', bodies.slice(0, half), half)
+      await add('first, with pauses', bodies.slice(half), asked.length - half, options.pauseMs)
+      await add('again', bodies, options.requests)
+      await add('again, with pauses', bodies, options.requests, options.pauseMs)
       const statements = await statementsDuring(
         { admin, logFile: join(dataFolder, 'postgres/data.log'), subgraph: 'marketplace' },
         () => run(bodies, options.requests),
       )
-      const add = async (what: string, pauseMs: number) =>
-        measured.push({
-          listings: size,
-          what,
-          statements: statements / options.requests,
-          ...(await run(bodies, options.requests, pauseMs)),
-        })
-      await add(name, 0)
-      await add(`${name}, with pauses`, options.pauseMs)
+      for (const row of measured.slice(-4)) row.statements = statements / options.requests
     }
     tell(measured.filter(({ listings }) => listings === size))
   }
