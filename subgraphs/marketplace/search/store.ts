@@ -54,7 +54,7 @@ export async function revisionsLately(db: Db, most: number): Promise<Revision[]>
 export async function ratedAtLeast(db: Db, minimum: number): Promise<Set<string>> {
   const { rows } = await db.query<{ id: string }>(
     `select l.agent_id as id from listing as l, ${prior}
-     where l.published_at is not null and l.rating_count > 0 and ${average} >= $1`,
+     where l.published_at is not null and ${average} >= $1`,
     [minimum],
   )
   return new Set(rows.map(({ id }) => id))
