@@ -24,7 +24,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Publisher: './store.ts#Reference',
     Category: './store.ts#CategoryRow',
     Listing: './store.ts#ListingRow',
-    ListingConnection: './context.ts#ListingPage',
+    ListingConnection: './search/search.ts#ListingPage',
     ListingRating: './store.ts#RatingRow',
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',

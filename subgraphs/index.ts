@@ -2,6 +2,7 @@ import { readConfig, type SubgraphName, subgraphNames } from '@community/infra/c
 import { ready, runUntilStopped } from '@community/infra/lifecycle.ts'
 import { createLog } from '@community/infra/log.ts'
 import { z } from 'zod'
+import { shareEmbeddings } from './kit/search/shared-embeddings.ts'
 import { type Served, serveSubgraph } from './kit/serve.ts'
 import type { Subgraph } from './kit/subgraph.ts'
 
@@ -22,9 +23,11 @@ if (!named.success) {
 const config = readConfig()
 const log = createLog('subgraphs', config.logLevel)
 const names = named.data.length > 0 ? named.data : subgraphNames
+const embeddings = shareEmbeddings(config, log)
 const served: Served[] = []
 const stop = async () => {
   await Promise.all(served.splice(0).map((each) => each.stop()))
+  await embeddings.close()
 }
 
 runUntilStopped({ log, stop })
@@ -34,7 +37,7 @@ try {
     const { subgraph } = await load[name]()
     const url = config.subgraphUrls[name]
     const port = url === undefined ? 0 : Number(new URL(url).port || 80)
-    const each = await serveSubgraph(subgraph, config, log.child({ subgraph: name }), port)
+    const each = await serveSubgraph(subgraph, config, log.child({ subgraph: name }), port, embeddings)
     served.push(each)
     urls[name] = each.url
   }

@@ -52,6 +52,7 @@ export async function testFloor(graph?: Floor['graph']): Promise<TestFloor> {
       nudge: () => undefined,
       outbound: loopback,
       usage,
+      embeddings: { open: () => ({ provider: null, lacks: 'nothing is searched' }) },
       config: readConfig({ DATABASE_URL: database.adminUrl }),
       keys: { internal, issuer, certificate: internal },
       graph: graph ?? { ask: () => Promise.reject(new Error('nothing is asked of the graph')) },

@@ -4,9 +4,11 @@ import DataLoader from 'dataloader'
 import type { Dispatcher } from 'undici'
 import type { Usage } from '../kit/invoke.ts'
 import type { Page } from '../kit/page.ts'
+import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import type { Policy } from './admission.ts'
-import { type Catalogue, startCatalogue } from './discovery/catalogue.ts'
+import { agentSource } from './discovery/catalogue.ts'
+import type { Facts } from './discovery/entry.ts'
 import { type Holds, openHolds } from './incidents/holds.ts'
 import { type EntryRow, type IncidentRow, incidentsById, timelinesOf } from './incidents/store.ts'
 import type { Capability } from './manifest.ts'
@@ -50,7 +52,7 @@ type PageKey<Filter> = { id: string; filter: Filter; page: Page }
 type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 
 export type AgentsFloor = Floor & {
-  catalogue: Catalogue
+  catalogue: Catalogue<Facts>
   /** Rings when there may be a run to execute. */
   bell: Bell
   fleet: Fleet
@@ -64,7 +66,7 @@ export async function prepareFloor(
 ): Promise<AgentsFloor> {
   const { config, keys, log } = floor
   const hosting = await openHosting({ config, keys: keys.internal, log })
-  const catalogue = startCatalogue(floor)
+  const catalogue = startCatalogue(floor, agentSource)
   undo(() => catalogue.stop())
   const holds = openHolds(floor)
   undo(() => holds.stop())
@@ -79,7 +81,7 @@ export async function prepareFloor(
 }
 
 export type Context = RequestContext & {
-  catalogue: Catalogue
+  catalogue: Catalogue<Facts>
   agents: DataLoader<string, AgentRow | null>
   manifests: DataLoader<string, Record<string, unknown> | null>
   readings: DataLoader<string, ReadingRow | null>

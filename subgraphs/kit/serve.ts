@@ -21,6 +21,7 @@ import { openOutbound } from './outbound.ts'
 import { principalOf } from './principal.ts'
 import { startRelay } from './relay.ts'
 import { executableSchema } from './schema.ts'
+import { type SharedEmbeddings, shareEmbeddings } from './search/shared-embeddings.ts'
 import { type Floor, type RequestContext, type Subgraph, settingsOf } from './subgraph.ts'
 
 const drainMs = 5_000
@@ -29,12 +30,16 @@ export type Served = { url: string; stop(): Promise<void> }
 
 type Undo = (step: () => Promise<void>) => void
 
-/** A subgraph at `http://<host>:<port>/graphql`, with its relay, its inbox and what it runs beside. Port 0: any. */
+/**
+ * A subgraph at `http://<host>:<port>/graphql`, with its relay, its inbox and what it runs beside. Port 0: any. `shared`: the
+ * process's embeddings, which it closes; without them the subgraph has its own.
+ */
 export async function serveSubgraph(
   subgraph: Subgraph,
   config: Config,
   log: Log,
   port: number,
+  shared?: SharedEmbeddings,
 ): Promise<Served> {
   const steps: (() => Promise<void>)[] = []
   const stop = async () => {
@@ -42,7 +47,9 @@ export async function serveSubgraph(
   }
   try {
     const undo: Undo = (step) => void steps.push(step)
-    const opened = await openFloor(subgraph, config, log, undo)
+    const embeddings = shared ?? shareEmbeddings(config, log)
+    if (!shared) undo(() => embeddings.close())
+    const opened = { ...(await openFloor(subgraph, config, log, undo)), embeddings }
     const floor = (await subgraph.prepare?.(opened, undo)) ?? opened
     const apollo = new ApolloServer<RequestContext>({
       schema: await executableSchema(subgraph),
@@ -92,7 +99,12 @@ export async function serveSubgraph(
   }
 }
 
-async function openFloor(subgraph: Subgraph, config: Config, log: Log, undo: Undo): Promise<Floor> {
+async function openFloor(
+  subgraph: Subgraph,
+  config: Config,
+  log: Log,
+  undo: Undo,
+): Promise<Omit<Floor, 'embeddings'>> {
   const urls: Record<string, string | undefined> = config.databaseUrls
   const url = urls[subgraph.name] ?? config.databaseUrl
   if (url === undefined)

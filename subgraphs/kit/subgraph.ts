@@ -8,6 +8,7 @@ import type { GraphClient } from './graph.ts'
 import type { InboxOptions } from './inbox.ts'
 import type { Usage } from './invoke.ts'
 import { isAdministrator, type Principal } from './principal.ts'
+import type { SharedEmbeddings } from './search/shared-embeddings.ts'
 
 /** Built once for each subgraph. */
 export type Floor = {
@@ -28,6 +29,8 @@ export type Floor = {
   outbound: Dispatcher
   /** Of agents, by this subgraph; what is recorded goes to the usage topic, which has to be among its topics. */
   usage: Usage
+  /** What meaning is told by; one for all subgraphs of a process. */
+  embeddings: Pick<SharedEmbeddings, 'open'>
 }
 
 export type RequestContext = {

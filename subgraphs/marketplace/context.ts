@@ -1,10 +1,13 @@
 import DataLoader from 'dataloader'
-import { type Connection, connection, type Page } from '../kit/page.ts'
-import type { Floor, RequestContext } from '../kit/subgraph.ts'
+import { connection, type Page } from '../kit/page.ts'
+import type { RequestContext } from '../kit/subgraph.ts'
 import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
-import { type Counts, facetCounts, facetCountsOf, listingsOf, type Search, searchListings } from './search.ts'
+import type { MarketplaceFloor } from './floor.ts'
+import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
+import type { Search } from './search/read.ts'
+import { type ListingPage, searchListings } from './search/search.ts'
 import {
   categoryCounts,
   type ListingRow,
@@ -15,12 +18,6 @@ import {
   type Slice,
 } from './store.ts'
 import { type StepRow, type SubmissionRow, stepsOf, submissionsById } from './submissions/store.ts'
-
-/**
- * A page of listings; all that match are counted when somebody asks for it.
- * @public the generated resolver types import it
- */
-export type ListingPage = Omit<Connection<ListingRow>, 'totalCount'> & { counts: () => Promise<Counts> }
 
 type PageKey = { id: string; page: Page }
 type PageLoader<Value> = DataLoader<PageKey, Value, string>
@@ -42,7 +39,7 @@ export type Context = RequestContext & {
   parties: (ids: readonly string[]) => Promise<(Party | null)[]>
 }
 
-export function createContext(base: RequestContext, floor: Floor): Context {
+export function createContext(base: RequestContext, floor: MarketplaceFloor): Context {
   const { db, principal } = base
   const byOrganization = pageLoader((ids, page) => listingsOf(db, ids, page))
   const countsOf = new DataLoader<string, Counts>((ids) => facetCountsOf(db, ids))
@@ -56,11 +53,9 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     isHome: principal.organization === floor.config.homeOrganization,
     async search(search) {
-      let counts: Promise<Counts> | null = null
-      return {
-        ...(await searchListings(db, search)),
-        counts: () => (counts ??= facetCounts(db, search)),
-      }
+      const { isAnswered, ...page } = await searchListings(db, floor.catalogue, search)
+      if (!isAnswered) floor.needs.note(search, principal)
+      return page
     },
     async listingsOf(organizationId, page) {
       const rows = await byOrganization.load({ id: organizationId, page })

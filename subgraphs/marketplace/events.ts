@@ -1,17 +1,20 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
+import { usageTopic } from '../kit/invoke.ts'
 import { tagsOf } from './facts.ts'
 import { announceListing } from './listing-change.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
 import { listingsById, replacePartners, upsertCertification, upsertFacts, withdraw } from './store.ts'
 import { advance, toldOfCertification } from './submissions/advance.ts'
+import { countUse, usageBatch } from './use.ts'
 
 export const topic = 'ossa.marketplace.events.v1'
 export const inboxTopics = [
   'ossa.agents.events.v1',
   'ossa.certification.events.v1',
   'ossa.federation.events.v1',
+  usageTopic,
 ] as const
 
 export const handlers: Handlers = {
@@ -21,6 +24,9 @@ export const handlers: Handlers = {
     await advance(tx, toldOfCertification.parse(value))
   },
   'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
+  async 'ossa.telemetry.UsageBatch'(tx, value) {
+    await countUse(tx, usageBatch.parse(value))
+  },
 }
 
 const agentStatusChange = z.object({

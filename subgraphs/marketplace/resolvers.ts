@@ -8,8 +8,9 @@ import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './listing-change.ts'
+import { needs } from './needs/resolvers.ts'
 import type { Resolvers } from './schema.generated.ts'
-import { readSearch } from './search.ts'
+import { readSearch } from './search/read.ts'
 import {
   categories,
   type ListingRow,
@@ -25,6 +26,7 @@ const maxCommentLength = 2_000
 
 export const resolvers: Resolvers = {
   Query: {
+    ...needs.Query,
     listing: async (_, { id }, { listings }) => await listings.load(text(id, 'id', 200)),
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     ...submissions.Query,

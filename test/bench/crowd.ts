@@ -1,5 +1,5 @@
-import { digestOf, passagesOf } from '@community/subgraphs/agents/discovery/entry.ts'
 import { normalised } from '@community/subgraphs/kit/search/embedding.ts'
+import { digestOf, passagesOf } from '@community/subgraphs/kit/search/passages.ts'
 import { packed } from '@community/subgraphs/kit/search/vectors.ts'
 import type { Client } from 'pg'
 import type { DataSet } from './data-sets.ts'

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { offer } from './child.ts'
 
@@ -12,6 +13,8 @@ export type Load = {
   connections: number
   requests?: number
   seconds?: number
+  /** Between an answer and the connection's next request; the first ones come one after the other within it. */
+  pauseMs?: number
 }
 
 export type LoadResult = {
@@ -35,6 +38,7 @@ async function run({
   connections,
   requests = Infinity,
   seconds = Infinity,
+  pauseMs = 0,
 }: Load): Promise<LoadResult> {
   const { origin, pathname } = new URL(url)
   const pool = new Pool(origin, { connections, pipelining: 1 })
@@ -44,7 +48,8 @@ async function run({
   let sent = 0
   const startedAt = performance.now()
 
-  async function connection(): Promise<void> {
+  async function connection(index: number): Promise<void> {
+    if (pauseMs > 0) await sleep((pauseMs * index) / connections)
     while (sent < requests && performance.now() - startedAt < seconds * 1000) {
       const turn = sent++
       const from = performance.now()
@@ -61,10 +66,11 @@ async function run({
       const answer = Buffer.from(await body.arrayBuffer())
       latencies.push(performance.now() - from)
       if (statusCode !== 200 || answer.includes('"errors":[')) failures++
+      if (pauseMs > 0) await sleep(pauseMs)
     }
   }
 
-  await Promise.all(Array.from({ length: connections }, connection))
+  await Promise.all(Array.from({ length: connections }, (_, index) => connection(index)))
   const wallMs = performance.now() - startedAt
   await pool.close()
   const sorted = Float64Array.from(latencies).sort()

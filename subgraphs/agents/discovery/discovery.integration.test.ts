@@ -1,11 +1,9 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { json } from 'node:stream/consumers'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import { serveEmbeddings, type TestEmbeddings } from '../../../test/embeddings.ts'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
-import { testDimensions, testVector } from '../../kit/search/testing.ts'
+import { testDimensions } from '../../kit/search/testing.ts'
 import { inboxTopics, topic } from '../events.ts'
 import { subgraph } from '../index.ts'
 
@@ -16,34 +14,13 @@ const owner = (organization: string): Caller => ({
   scopes: ['agents:write', 'agents:deploy', 'org:admin'],
 })
 const member = (organization: string): Caller => ({ organization, scopes: ['agents:write'] })
-const meanings = { credentials: 'password', tune: 'melody' }
-
 let graph: TestSubgraph
 let admin: Client
-const endpoint = { isUp: true, texts: [] as string[] }
+let endpoint: TestEmbeddings
 
 beforeAll(async () => {
-  const server = createServer((request, response) => {
-    void json(request).then((body) => {
-      const { input } = body as { input: string[] }
-      endpoint.texts.push(...input)
-      const data = input.map((text, index) => ({ index, embedding: [...testVector(text, meanings)] }))
-      response.writeHead(endpoint.isUp ? 200 : 503).end(JSON.stringify({ data }))
-    })
-  })
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  stack.defer(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = server.address() as AddressInfo
-  graph = stack.use(
-    await testSubgraph(subgraph, [topic, ...inboxTopics], {
-      EMBEDDINGS: 'openai',
-      EMBEDDINGS_URL: `http://127.0.0.1:${port}/v1`,
-      EMBEDDINGS_DIMENSIONS: `${testDimensions}`,
-    }),
-  )
+  endpoint = stack.use(await serveEmbeddings({ credentials: 'password', tune: 'melody' }))
+  graph = stack.use(await testSubgraph(subgraph, [topic, ...inboxTopics], endpoint.env))
   admin = new Client(graph.databaseUrl)
   await admin.connect()
   stack.defer(() => admin.end())

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { Field } from '../../kit/search/bm25.ts'
+import { spaced } from '../../kit/search/passages.ts'
 import type { Entry } from '../../kit/search/search-index.ts'
+import { audienceOf } from '../../kit/search/store.ts'
 import type { AgentFilter } from '../store.ts'
-import { audienceOf, type EntryRow } from './store.ts'
+import type { EntryRow } from './store.ts'
 
 export const fields: Field[] = [
   { name: 'name', weight: 2 },
@@ -45,16 +46,6 @@ export function entryOf(row: EntryRow): Entry<Facts> {
     },
   }
 }
-
-const spaced = (name: string) => name.replace(/[-._]/g, ' ')
-
-/** What is embedded of an entry: the description, then the examples. */
-export const passagesOf = ({ texts, examples }: Entry<Facts>): string[] => [
-  `${texts[0]}: ${texts[1]}`,
-  ...examples,
-]
-
-export const digestOf = (text: string) => createHash('sha256').update(text).digest('base64url')
 
 /** Null where the filter asks nothing; else the same as the SQL of `conditions`. */
 export function fitsFilter(filter: AgentFilter): ((facts: Facts) => boolean) | null {

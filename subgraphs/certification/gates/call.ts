@@ -48,11 +48,11 @@ export async function callAgent(
   const called = { endpoint, outbound, agentId: agent.id, capability, input, caller, keys, ...bounds }
   const invocation = await invoke({ ...called, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })
   bounds.signal.throwIfAborted()
-  usage.record(invocation, {
-    pool: agent.pool?.name ?? null,
-    organization: agent.organizationId,
-    visibility: agent.visibility,
-  })
+  usage.record(
+    invocation,
+    { pool: agent.pool?.name ?? null, organization: agent.organizationId, visibility: agent.visibility },
+    { organization: null, purpose: 'CHECK' },
+  )
   return invocation
 }
 

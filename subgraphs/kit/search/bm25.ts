@@ -11,6 +11,8 @@ type WordMatches = {
   /** By slot; 0 where no word was found. */
   scores: Float32Array
   words: FoundWord[]
+  /** How many words of the query say something, found or not. */
+  asked: number
 }
 
 export type WordIndex = {
@@ -18,9 +20,10 @@ export type WordIndex = {
   add(slot: number, texts: readonly string[]): void
   /**
    * Scores those of `fitting`. What a word weighs, how long texts are and which words are known is told by the documents of
-   * `visible` alone, so that no other shows through; both have a byte for each slot.
+   * `visible` alone, so that no other shows through; both have a byte for each slot. `isTyping`: the last word may be the
+   * beginning of one.
    */
-  search(query: string, visible: Uint8Array, fitting: Uint8Array): WordMatches
+  search(query: string, visible: Uint8Array, fitting: Uint8Array, isTyping: boolean): WordMatches
   /** Moves documents to other slots in the same order; those with -1 are gone. */
   move(slots: Int32Array): void
 }
@@ -71,14 +74,15 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
       lengths[slot] = length
     },
 
-    search(query, visible, fitting) {
+    search(query, visible, fitting, isTyping) {
       const scores = new Float32Array(visible.length)
       const { documents, averageLength } = seen(visible, lengths)
       const isKnown = (term: string) => {
         const posting = postings.get(term)
         return posting !== undefined && isSeen(posting, visible)
       }
-      const words = wordsOf(query, isKnown)
+      const asked = wordsOf(query, isKnown, isTyping)
+      const words = asked.filter(({ readings }) => readings.length > 0)
       for (const { readings } of words)
         for (const { posting, likeness } of readings) {
           const frequency = countSeen(posting, visible)
@@ -91,7 +95,7 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
             scores[slot]! += (idf * count * (k1 + 1)) / (count + norm)
           }
         }
-      return { scores, words }
+      return { scores, words, asked: asked.length }
     },
 
     move(slots) {
@@ -111,16 +115,19 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
     },
   }
 
-  function wordsOf(query: string, isKnown: (term: string) => boolean): FoundWord[] {
-    const byStem = new Map(termsOf(query).map(({ word, stem }) => [stem, word]))
+  function wordsOf(query: string, isKnown: (term: string) => boolean, isTyping: boolean): FoundWord[] {
+    const terms = termsOf(query)
+    const typed = isTyping && /[\p{L}\p{N}]$/u.test(query) ? terms.at(-1)?.word : undefined
+    const byStem = new Map(terms.map(({ word, stem }) => [stem, word]))
     return Array.from(byStem, ([stem, word]): FoundWord => {
       if (isKnown(stem))
         return { word, readings: [{ posting: postings.get(stem)!, likeness: 1 }], isGuess: false }
-      const readings = spelling
-        .near(stem, isKnown)
-        .map(({ term, likeness }) => ({ posting: postings.get(term)!, likeness }))
+      const completions = word === typed ? spelling.completing(word, isKnown) : []
+      const readings = (completions.length > 0 ? completions : spelling.near(stem, isKnown)).map(
+        ({ term, likeness }) => ({ posting: postings.get(term)!, likeness }),
+      )
       return { word, readings, isGuess: true }
-    }).filter(({ readings }) => readings.length > 0)
+    })
   }
 }
 

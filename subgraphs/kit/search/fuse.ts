@@ -3,19 +3,28 @@ const meaningShare = 0.7
 const leastLikeness = 0.2
 const leastOfBest = 0.5
 
+type Precedes = (slot: number, other: number) => boolean
+
 export type Fused = {
-  /** Slots of the best, the best first; among equals the lower slot. */
+  /** Slots of the best, the best first. */
   best: number[]
   scoreOf: (slot: number) => number
-  /** How many fit at all. */
+  /** A byte for each slot: 1 where it fits at all. */
+  fitting: Uint8Array
   count: number
 }
 
 /**
  * Convex sum of both scores, each divided by its best one; `likeness` is null where there is only the words' score.
- * A document fits that has a word of the query, or is at least half as like it as the one that is most.
+ * A document fits that has a word of the query, or is at least half as like it as the one that is most. `precedes` decides among
+ * equals.
  */
-export function fuse(words: Float32Array, likeness: Float32Array | null, first: number): Fused {
+export function fuse(
+  words: Float32Array,
+  likeness: Float32Array | null,
+  first: number,
+  precedes: Precedes,
+): Fused {
   const bestWords = largestOf(words)
   const bestLikeness = likeness === null ? 0 : largestOf(likeness)
   const least = Math.max(leastLikeness, leastOfBest * bestLikeness)
@@ -24,14 +33,16 @@ export function fuse(words: Float32Array, likeness: Float32Array | null, first: 
     (bestWords > 0 ? ((1 - share) * words[slot]!) / bestWords : 0) +
     (likeness !== null && bestLikeness > 0 ? (share * Math.max(0, likeness[slot]!)) / bestLikeness : 0)
 
-  const heap = createHeap(first)
+  const heap = createHeap(first, precedes)
+  const fitting = new Uint8Array(words.length)
   let count = 0
   for (let slot = 0; slot < words.length; slot++) {
     if (words[slot]! <= 0 && (likeness === null || likeness[slot]! < least)) continue
     count++
+    fitting[slot] = 1
     heap.offer(slot, scoreOf(slot))
   }
-  return { best: heap.sorted(), scoreOf, count }
+  return { best: heap.sorted(), scoreOf, fitting, count }
 }
 
 function largestOf(scores: Float32Array): number {
@@ -41,11 +52,11 @@ function largestOf(scores: Float32Array): number {
 }
 
 /** Keeps the `most` with the highest scores; the worst of them is at the root. */
-function createHeap(most: number) {
+function createHeap(most: number, precedes: Precedes) {
   const slots: number[] = []
   const scores: number[] = []
   const isWorse = (a: number, b: number) =>
-    scores[a]! < scores[b]! || (scores[a] === scores[b] && slots[a]! > slots[b]!)
+    scores[a]! < scores[b]! || (scores[a] === scores[b] && precedes(slots[b]!, slots[a]!))
   const swap = (a: number, b: number) => {
     ;[slots[a], slots[b]] = [slots[b]!, slots[a]!]
     ;[scores[a], scores[b]] = [scores[b]!, scores[a]!]
@@ -68,7 +79,7 @@ function createHeap(most: number) {
         scores.push(score)
         for (let at = slots.length - 1; at > 0 && isWorse(at, (at - 1) >>> 1); at = (at - 1) >>> 1)
           swap(at, (at - 1) >>> 1)
-      } else if (most > 0 && score > scores[0]!) {
+      } else if (most > 0 && (score > scores[0]! || (score === scores[0] && precedes(slot, slots[0]!)))) {
         slots[0] = slot
         scores[0] = score
         sink()
@@ -77,7 +88,7 @@ function createHeap(most: number) {
     sorted: () =>
       slots
         .map((slot, at) => ({ slot, score: scores[at]! }))
-        .toSorted((a, b) => b.score - a.score || a.slot - b.slot)
+        .toSorted((a, b) => b.score - a.score || (precedes(a.slot, b.slot) ? -1 : 1))
         .map(({ slot }) => slot),
   }
 }

@@ -24,11 +24,19 @@ const vectorsOf = ({ texts, examples }: Entry<Facts>) =>
 function indexOf(entries: readonly Entry<Facts>[], exactUpTo?: number): SearchIndex<Facts> {
   const index = createSearchIndex<Facts>({
     fields,
+    facets: { names: ['pool'], valuesOf: ({ pool }) => [pool] },
     dimensions: testDimensions,
     ...(exactUpTo === undefined ? {} : { exactUpTo }),
   })
   for (const each of entries) index.put(each, vectorsOf(each))
   return index
+}
+
+/** All that an answer tells. */
+function answerOf(index: SearchIndex<Facts>, search: Search<Facts>) {
+  const { ids, facets: counts, explain, ...answer } = index.search(search)
+  const found = ids().toSorted()
+  return { ...answer, ids: found, counts: counts(), explained: found.map(explain) }
 }
 
 const byWords = (query: string, more: Partial<Search<Facts>> = {}): Search<Facts> => ({
@@ -91,11 +99,11 @@ test('nothing of what a caller may not see is in the answer: not in counts, orde
   const mixedEstimates = indexOf([...hidden.slice(0, 20), ...agents, ...hidden.slice(20)], 0)
   for (const query of ['scan code', 'credentails', 'forcasts of load', 'a password', 'number', 'hiden foo']) {
     for (const search of [byWords(query), byMeaning(query), byMeaning(query, { first: 1 })]) {
-      expect(mixed.search(search)).toEqual(alone.search(search))
-      expect(mixedEstimates.search(search)).toEqual(aloneEstimates.search(search))
+      expect(answerOf(mixed, search)).toEqual(answerOf(alone, search))
+      expect(answerOf(mixedEstimates, search)).toEqual(answerOf(aloneEstimates, search))
     }
     const fits = ({ pool }: Facts) => pool === 'b'
-    expect(mixed.search(byMeaning(query, { fits }))).toEqual(alone.search(byMeaning(query, { fits })))
+    expect(answerOf(mixed, byMeaning(query, { fits }))).toEqual(answerOf(alone, byMeaning(query, { fits })))
   }
   expect(mixed.search(byWords('hidden', { sees: () => true })).totalCount).toBe(40)
 })
@@ -136,7 +144,7 @@ test('after many replacements the answers are those of an index made anew', () =
   const last = entry('forecaster', 'Predicts tomorrow’s load from past days.', { facts: { pool: 'b' } })
   index.put(last, vectorsOf(last))
   for (const query of ['predict load', 'code', 'version'])
-    expect(index.search(byMeaning(query))).toEqual(indexOf(agents).search(byMeaning(query)))
+    expect(answerOf(index, byMeaning(query))).toEqual(answerOf(indexOf(agents), byMeaning(query)))
 })
 
 test('estimated and compared exactly again, the best are the same', () => {
@@ -149,5 +157,107 @@ test('estimated and compared exactly again, the best are the same', () => {
 })
 
 test('a query without any word finds nothing', () => {
-  expect(indexOf(agents).search(byMeaning('& | !'))).toEqual({ found: [], totalCount: 0 })
+  expect(answerOf(indexOf(agents), byMeaning('& | !'))).toMatchObject({ found: [], totalCount: 0, ids: [] })
+})
+
+test('pages follow each other, exact or estimated, and all that fit are on them once', () => {
+  const many = Array.from({ length: 2_500 }, (_, n) =>
+    entry(`agent-${n}`, `does ${n % 50} things with part ${n % 77}`, { examples: [`do ${n}`] }),
+  )
+  for (const index of [indexOf(many), indexOf(many, 100)]) {
+    const whole = index.search(byMeaning('does part', { first: 2_500 }))
+    for (const first of [1, 300, 1_000, 1_300])
+      expect(index.search(byMeaning('does part', { first })).found).toEqual(whole.found.slice(0, first))
+    expect(whole.found).toHaveLength(whole.totalCount)
+    expect(whole.found.map(({ id }) => id).toSorted()).toEqual(whole.ids().toSorted())
+    const scores = whole.found.map(({ score }) => score)
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a))
+  }
+})
+
+test('what is removed is not found, and what takes its place is', () => {
+  const index = indexOf(agents)
+  index.remove('forecaster')
+  index.remove('nobody')
+  expect(index.get('forecaster')).toBeNull()
+  expect(answerOf(index, byMeaning('predicts load'))).toEqual(
+    answerOf(indexOf(agents.filter(({ id }) => id !== 'forecaster')), byMeaning('predicts load')),
+  )
+  index.put(entry('forecaster', 'Predicts the weather.'), null)
+  expect(index.search(byWords('weather')).found.map(({ id }) => id)).toEqual(['forecaster'])
+})
+
+test('an answer tells of what fits as it was found, whatever becomes of the index', () => {
+  const index = indexOf(agents)
+  const answer = index.search(byMeaning('reads code', { first: 1 }))
+  const [first] = answer.found
+  expect(answer.explain('code-reviewer')).toEqual(first)
+  expect(answer.explain('translator')).toBeNull()
+  for (let n = 0; n < 1_500; n++) index.put(entry('forecaster', `Version ${n}.`), null)
+  index.remove('secret-scanner')
+  expect(answer.explain('code-reviewer')).toBeNull()
+  expect(answer.ids()).toContain('code-reviewer')
+  expect(answer.facets()).toEqual([
+    {
+      name: 'pool',
+      values: expect.arrayContaining([{ value: 'b', count: expect.any(Number) }]),
+    },
+  ])
+})
+
+test('all that fit are counted without a query, of what the caller may see', () => {
+  const hidden = entry('hidden', 'Hides.', { audience: 'secret', facts: { pool: 'c' } })
+  const index = indexOf([...agents, hidden])
+  const sees = (audience: string) => audience === 'public'
+  const { totalCount, facets: counts } = index.all({ sees, fits: null })
+  expect([totalCount, counts()]).toEqual([
+    4,
+    [
+      {
+        name: 'pool',
+        values: [
+          { value: 'a', count: 2 },
+          { value: 'b', count: 2 },
+        ],
+      },
+    ],
+  ])
+  expect(
+    index
+      .all({ sees, fits: ({ pool }) => pool === 'a' })
+      .ids()
+      .toSorted(),
+  ).toEqual(['secret-scanner', 'translator'])
+})
+
+test('the last word may be the beginning of one, where it is being typed', () => {
+  const index = indexOf(agents)
+  const found = (query: string, isTyping = true) =>
+    index.search(byWords(query, { isTyping })).found.map(({ id }) => id)
+  expect(found('crede')).toEqual(['secret-scanner'])
+  expect(index.search(byWords('crede', { isTyping: true })).found[0]?.reasons).toEqual([
+    'crede (read as credentials): description',
+  ])
+  expect(found('crede', false)).toEqual([])
+  expect(found('crede xylophone')).toEqual([])
+  expect(found('crede ')).toEqual([])
+})
+
+test('an answer tells how much of the question it covers', () => {
+  const index = indexOf(agents)
+  expect(index.search(byWords('code and xylophones')).cover).toEqual({ asked: 2, known: 1, likeness: null })
+  const { cover } = index.search(byMeaning('Put this into French.'))
+  expect(cover.likeness).toBeGreaterThan(0.4)
+})
+
+test('equals have one order, whichever was read first', () => {
+  const same = ['xc', 'xa', 'xd', 'xb'].map((id) => entry(id, 'Sorts letters.'))
+  const found = (order: Entry<Facts>[], first: number) =>
+    indexOf(order)
+      .search(byWords('letters', { first }))
+      .found.map(({ id }) => id)
+  const whole = found(same, 4)
+  expect(whole.toSorted()).toEqual(['xa', 'xb', 'xc', 'xd'])
+  for (const order of [same, same.toReversed()])
+    for (const first of [1, 2, 4]) expect(found(order, first)).toEqual(whole.slice(0, first))
 })

@@ -1,4 +1,5 @@
 import { createWordIndex, type Field, type FoundWord, placesOf } from './bm25.ts'
+import { createFacets, type FacetCount } from './facets.ts'
 import { type Fused, fuse } from './fuse.ts'
 import { hasWords, termsOf } from './terms.ts'
 import {
@@ -30,22 +31,47 @@ export type Search<Facts> = {
   /** Null: all fit. */
   fits: ((facts: Facts) => boolean) | null
   first: number
+  /** The last word may be the beginning of one. */
+  isTyping?: boolean
 }
 
 /** `score` is above 0 and at most 1, comparable within one answer; `reasons` say what was found where. */
 type Found = { id: string; score: number; reasons: string[] }
 
+/** Entries that fit, as they were when they were asked for. */
+export type Matches = {
+  totalCount: number
+  /** In no order. */
+  ids(): string[]
+  facets(): FacetCount[]
+}
+
+export type SearchResult = Matches & {
+  /** The best first. */
+  found: Found[]
+  /** What there is to say of one that fits; null where it has changed since. */
+  explain(id: string): Found | null
+  /** The stems that words of the query were found as. */
+  stems: ReadonlySet<string>
+  /** How much of the query there is: how many of its words say something, how many are found, how like it the best are. */
+  cover: { asked: number; known: number; likeness: number | null }
+}
+
 export type SearchIndex<Facts> = {
   /** With the vectors of its description and its examples, or null while there are none. Replaces what it was. */
   put(entry: Entry<Facts>, vectors: readonly PackedVector[] | null): void
   get(id: string): Entry<Facts> | null
+  remove(id: string): void
   size(): number
-  /** The best first; `totalCount` is of all that fit at all. */
-  search(search: Search<Facts>): { found: Found[]; totalCount: number }
+  /** Another number after each change. */
+  generation(): number
+  search(search: Search<Facts>): SearchResult
+  all(search: Pick<Search<Facts>, 'sees' | 'fits'>): Matches
 }
 
-type Options = {
+type Options<Facts> = {
   fields: readonly Field[]
+  facets?: { names: readonly string[]; valuesOf: (facts: Facts) => readonly (string | null)[] }
   /** Null: there are no vectors. */
   dimensions: number | null
   exactUpTo?: number
@@ -56,8 +82,10 @@ const mostCompared = 1_000
 const compactAbove = 1_000
 
 /** Documents of one kind in memory, found by their words and by their meaning. */
-export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Options): SearchIndex<Facts> {
+export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<Facts> {
+  const { fields, facets, dimensions, exactUpTo } = options
   const words = createWordIndex(fields)
+  const facetIndex = createFacets(facets?.names ?? [])
   const vectors: VectorIndex | null =
     dimensions === null
       ? null
@@ -67,7 +95,10 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
   const slots = new Map<string, number>()
   const audiences = new Map<string, number>()
   let audienceOf: number[] = []
+  /** Among equals, the same in every process. */
+  let places: number[] = []
   let withVectors = new Set<number>()
+  let generation = 0
 
   function slotFor(entry: Entry<Facts>): number {
     const known = slots.get(entry.id)
@@ -75,15 +106,19 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
       entries[known] = entry
       return known
     }
-    if (known !== undefined) {
-      entries[known] = null
-      withVectors.delete(known)
-      if (entries.length - slots.size > compactAbove + slots.size) compact()
-    }
+    if (known !== undefined) remove(entry.id, known)
     const slot = entries.push(entry) - 1
+    places[slot] = hashOf(entry.id)
     slots.set(entry.id, slot)
     words.add(slot, entry.texts)
     return slot
+  }
+
+  function remove(id: string, slot: number): void {
+    entries[slot] = null
+    slots.delete(id)
+    withVectors.delete(slot)
+    if (entries.length - slots.size > compactAbove + slots.size) compact()
   }
 
   function compact(): void {
@@ -92,8 +127,10 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
     for (const [from, entry] of entries.entries()) if (entry !== null) moves[from] = next++
     words.move(moves)
     vectors?.move(moves)
+    facetIndex.move(moves)
     withVectors = new Set(Array.from(withVectors, (from) => moves[from]!))
     audienceOf = audienceOf.filter((_, from) => moves[from]! >= 0)
+    places = places.filter((_, from) => moves[from]! >= 0)
     entries = entries.filter((entry) => entry !== null)
     slots.clear()
     for (const [slot, entry] of entries.entries()) slots.set(entry!.id, slot)
@@ -108,26 +145,56 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
     return visible
   }
 
-  function fittingOf(visible: Uint8Array, fits: (facts: Facts) => boolean): Uint8Array {
+  function fittingOf(visible: Uint8Array, fits: Search<Facts>['fits']): Uint8Array {
+    if (fits === null) return visible
     const fitting = new Uint8Array(visible.length)
     for (let slot = 0; slot < visible.length; slot++)
       if (visible[slot] === 1 && fits(entries[slot]!.facts)) fitting[slot] = 1
     return fitting
   }
 
-  /** Estimates told apart exactly, where they are among the best. */
+  // Estimates are often equal, and ids long to compare.
+  const precedes = (slot: number, other: number) =>
+    places[slot]! < places[other]! ||
+    (places[slot] === places[other] && entries[slot]!.id < entries[other]!.id)
+
+  /** Of estimates the best are told apart exactly, as many whatever is asked for: pages follow each other. */
   function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
-    if (compared === null) return fuse(scores, null, first)
+    if (compared === null) return fuse(scores, null, first, precedes)
     const { likeness, isExact } = compared.all(fitting)
-    if (isExact) return fuse(scores, likeness, first)
-    const { best, count } = fuse(scores, likeness, Math.max(mostCompared, first))
-    const bestWords = new Float32Array(scores.length)
-    const bestLikeness = new Float32Array(scores.length)
-    for (const slot of best) {
-      bestWords[slot] = scores[slot]!
-      bestLikeness[slot] = compared.one(slot)?.whole ?? 0
+    if (isExact) return fuse(scores, likeness, first, precedes)
+    const rough = fuse(scores, likeness, Math.max(mostCompared, first), precedes)
+    const head = rough.best.slice(0, mostCompared)
+    const exact = fuse(
+      Float32Array.from(head, (slot) => scores[slot]!),
+      Float32Array.from(head, (slot) => compared.one(slot)?.whole ?? 0),
+      mostCompared,
+      (place, other) => precedes(head[place]!, head[other]!),
+    )
+    // Of an estimate it seemed to fit, and it does not.
+    const unfit = head.filter((_, place) => exact.fitting[place] === 0)
+    for (const slot of unfit) rough.fitting[slot] = 0
+    const placeOf = new Map(head.map((slot, place) => [slot, place]))
+    const least = Math.min(...exact.best.slice(-1).map(exact.scoreOf))
+    return {
+      best: [...exact.best.map((place) => head[place]!), ...rough.best.slice(mostCompared)].slice(0, first),
+      fitting: rough.fitting,
+      count: rough.count - unfit.length,
+      scoreOf(slot) {
+        const place = placeOf.get(slot)
+        return place === undefined ? Math.min(least, rough.scoreOf(slot)) : exact.scoreOf(place)
+      },
     }
-    return { ...fuse(bestWords, bestLikeness, first), count }
+  }
+
+  // Who asks later asks of the slots as they are now: `compact` leaves these arrays as they are.
+  function matchesOf(fitting: Uint8Array, totalCount: number): Matches {
+    const known = entries
+    return {
+      totalCount,
+      ids: () => known.flatMap((entry, slot) => (entry !== null && fitting[slot] === 1 ? [entry.id] : [])),
+      facets: facetIndex.counting(fitting),
+    }
   }
 
   function reasonsOfWords(found: readonly FoundWord[], slot: number, texts: readonly string[]): string[] {
@@ -142,35 +209,83 @@ export function createSearchIndex<Facts>({ fields, dimensions, exactUpTo }: Opti
 
   return {
     put(entry, its) {
+      generation++
       const slot = slotFor(entry)
       const audience = audiences.get(entry.audience) ?? audiences.size
       audiences.set(entry.audience, audience)
       audienceOf[slot] = audience
+      if (facets) facetIndex.set(slot, facets.valuesOf(entry.facts))
       if (its === null || vectors === null || withVectors.has(slot)) return
       vectors.set(slot, its)
       withVectors.add(slot)
     },
     get: (id) => entries[slots.get(id) ?? -1] ?? null,
+    remove(id) {
+      const slot = slots.get(id)
+      if (slot === undefined) return
+      generation++
+      remove(id, slot)
+    },
     size: () => slots.size,
-    search({ query, vector, sees, fits, first }) {
-      if (!hasWords(query)) return { found: [], totalCount: 0 }
+    generation: () => generation,
+    all({ sees, fits }) {
+      const fitting = fittingOf(visibleTo(sees), fits)
+      return matchesOf(
+        fitting,
+        fitting.reduce((sum, each) => sum + each, 0),
+      )
+    },
+    search({ query, vector, sees, fits, first, isTyping = false }) {
+      if (!hasWords(query)) return nothing()
       const visible = visibleTo(sees)
-      const fitting = fits === null ? visible : fittingOf(visible, fits)
-      const matches = words.search(query, visible, fitting)
+      const fitting = fittingOf(visible, fits)
+      const matches = words.search(query, visible, fitting, isTyping)
       const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
-      const { best, scoreOf, count } = rank(matches.scores, compared, fitting, first)
-      const found = best.map((slot): Found => {
-        const entry = entries[slot]!
+      const { best, scoreOf, ...ranked } = rank(matches.scores, compared, fitting, first)
+      const known = entries
+      const foundAt = (slot: number): Found => {
+        const entry = known[slot]!
         const likeness = compared?.one(slot) ?? null
         const reasons = [
           ...reasonsOfWords(matches.words, slot, entry.texts),
           ...(likeness === null ? [] : [reasonOfMeaning(likeness, entry.examples)]),
         ]
         return { id: entry.id, score: scoreOf(slot), reasons }
-      })
-      return { found, totalCount: count }
+      }
+      return {
+        ...matchesOf(ranked.fitting, ranked.count),
+        found: best.map(foundAt),
+        explain(id) {
+          const slot = slots.get(id)
+          return slot !== undefined && known === entries && ranked.fitting[slot] === 1 ? foundAt(slot) : null
+        },
+        stems: new Set(matches.words.flatMap(({ readings }) => readings.map(({ posting }) => posting.term))),
+        cover: {
+          asked: matches.asked,
+          known: matches.words.length,
+          likeness:
+            compared && Math.max(0, ...best.slice(0, 10).map((slot) => compared.one(slot)?.whole ?? 0)),
+        },
+      }
     },
   }
+}
+
+const nothing = (): SearchResult => ({
+  totalCount: 0,
+  ids: () => [],
+  facets: () => [],
+  found: [],
+  explain: () => null,
+  stems: new Set(),
+  cover: { asked: 0, known: 0, likeness: null },
+})
+
+/** FNV-1a. */
+function hashOf(id: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
+  return hash
 }
 
 const isSameText = (a: Entry<unknown>, b: Entry<unknown>) =>

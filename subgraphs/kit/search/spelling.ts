@@ -1,13 +1,18 @@
 export type Spelling = {
   add(term: string): void
   /** Known terms that `term` may have been meant to be, the nearest first, each with its likeness below 1. */
-  near(term: string, isKnown: (term: string) => boolean): { term: string; likeness: number }[]
+  near(term: string, isKnown: (term: string) => boolean): Reading[]
+  /** Known terms that begin so, the shortest first: `term` may still be being typed. */
+  completing(term: string, isKnown: (term: string) => boolean): Reading[]
 }
+
+type Reading = { term: string; likeness: number }
 
 const shortest = 4
 const longest = 40
 const leastShared = 0.3
 const mostReadings = 2
+const mostCompletions = 8
 
 /** Terms by their trigrams; what shares enough of them is compared letter by letter. */
 export function createSpelling(): Spelling {
@@ -30,7 +35,7 @@ export function createSpelling(): Spelling {
       for (const trigram of own)
         for (const number of byTrigram.get(trigram) ?? []) shared.set(number, (shared.get(number) ?? 0) + 1)
       const most = term.length < 8 ? 1 : 2
-      const readings: { term: string; likeness: number }[] = []
+      const readings: Reading[] = []
       for (const [number, count] of shared) {
         const candidate = terms[number]!
         const likeness = (2 * count) / (own.size + candidate.length)
@@ -42,6 +47,16 @@ export function createSpelling(): Spelling {
       return readings
         .toSorted((a, b) => b.likeness - a.likeness || (a.term < b.term ? -1 : 1))
         .slice(0, mostReadings)
+    },
+    completing(term, isKnown) {
+      if (term.length < shortest - 1) return []
+      const numbers = byTrigram.get(` ${term.slice(0, 2)}`) ?? []
+      return numbers
+        .map((number) => terms[number]!)
+        .filter((candidate) => candidate.startsWith(term) && isKnown(candidate))
+        .map((candidate) => ({ term: candidate, likeness: term.length / candidate.length }))
+        .toSorted((a, b) => b.likeness - a.likeness || (a.term < b.term ? -1 : 1))
+        .slice(0, mostCompletions)
     },
   }
 }

@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBell } from '@community/infra/bell.ts'
 import type { Log } from '@community/infra/log.ts'
 import { inTransaction, type Pool } from '@community/infra/postgres.ts'
-import type { EmbeddingProvider } from '../../kit/search/embedding.ts'
-import { packed } from '../../kit/search/vectors.ts'
-import { internalSettings } from '../../kit/subgraph.ts'
+import { internalSettings } from '../subgraph.ts'
+import type { EmbeddingProvider } from './embedding.ts'
 import { claimEmbedding, insertVectors, vectorsOf } from './store.ts'
+import { packed } from './vectors.ts'
 
 type Options = {
   provider: EmbeddingProvider
   pool: Pool
   log: Log
   signal: AbortSignal
-  /** Vectors that these agents wait for are in the table. */
-  onVectors: (agentIds: readonly string[]) => Promise<void>
+  /** Vectors that these entries wait for are in the table. */
+  onVectors: (ids: readonly string[]) => Promise<void>
 }
 
 const batch = 16
@@ -23,7 +23,7 @@ const retryMs = { first: 1_000, longest: 30_000 }
 
 /** Makes the vectors that are wanted and that the table lacks, in one process at a time, a few texts at a time. */
 export function startEmbedding({ provider, pool, log, signal, onVectors }: Options) {
-  const wanted = new Map<string, { text: string; agentIds: Set<string> }>()
+  const wanted = new Map<string, { text: string; ids: Set<string> }>()
   const bell = createBell()
 
   /** False where another process is at it. */
@@ -56,7 +56,7 @@ export function startEmbedding({ provider, pool, log, signal, onVectors }: Optio
         if (!isDone) await sleep(busyMs, undefined, { signal }).catch(() => undefined)
         for (const [digest] of some) wanted.delete(digest)
         // They ask again for what is still missing.
-        await onVectors([...new Set(some.flatMap(([, { agentIds }]) => [...agentIds]))])
+        await onVectors([...new Set(some.flatMap(([, { ids }]) => [...ids]))])
         waitMs = retryMs.first
       } catch (error) {
         if (signal.aborted) return
@@ -69,9 +69,9 @@ export function startEmbedding({ provider, pool, log, signal, onVectors }: Optio
   }
 
   return {
-    want(agentId: string, digest: string, text: string): void {
-      const each = wanted.get(digest) ?? { text, agentIds: new Set() }
-      each.agentIds.add(agentId)
+    want(id: string, digest: string, text: string): void {
+      const each = wanted.get(digest) ?? { text, ids: new Set() }
+      each.ids.add(id)
       wanted.set(digest, each)
       bell.ring()
     },

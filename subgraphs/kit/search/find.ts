@@ -1,0 +1,101 @@
+import type { Db } from '@community/infra/postgres.ts'
+import { ClientError } from '../errors.ts'
+import type { Answer, Catalogue } from './catalogue.ts'
+import type { Matches, Search, SearchResult } from './search-index.ts'
+import { audiencesSeen } from './store.ts'
+
+/** A query with what its meaning is told by; `lacks` says in words for the reasons where there is nothing. */
+export type Question = Pick<Search<unknown>, 'query' | 'vector'> & { lacks: string[] }
+
+// After a start; 100,000 entries take longer.
+const loadedWithinMs = 10_000
+
+/** Before anything is asked of Postgres: a model that is slow keeps no connection waiting. */
+export async function questionOf<Facts>(
+  { queries, loaded }: Catalogue<Facts>,
+  query: string,
+): Promise<Question> {
+  await loadedSoon(loaded)
+  const { vector, ...without } = await queries.vectorOf(query)
+  return { query, vector, lacks: 'lacks' in without ? [`ranked by words alone: ${without.lacks}`] : [] }
+}
+
+type Asked<Facts> = Pick<Search<Facts>, 'isTyping'> & {
+  /** What `fitsOf` makes its condition of, as JSON has it; null where all fit. */
+  filter: object | null
+  fitsOf: () => Search<Facts>['fits'] | Promise<Search<Facts>['fits']>
+}
+
+// Five pages.
+const mostKept = 100
+
+/**
+ * A page of the best of what fits a question, of what the caller may see: Postgres says which audiences those are, before anything
+ * is ranked, counted or compared.
+ */
+export async function find<Facts>(
+  db: Db,
+  { index, kept }: Catalogue<Facts>,
+  { query, vector }: Question,
+  { filter, fitsOf, isTyping = false, first, skip = 0 }: Asked<Facts> & { first: number; skip?: number },
+): Promise<Answer> {
+  const audiences = await audiencesSeen(db)
+  const fits = filter === null ? null : await fitsOf()
+  const best = (most: number): Answer => {
+    const { facets, ...found } = index.search({
+      query,
+      vector,
+      sees: (audience) => audiences.has(audience),
+      fits,
+      isTyping,
+      first: most,
+    })
+    return { ...found, facets: facets() }
+  }
+  const key = JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()])
+  const answer = skip + first > mostKept ? best(skip + first) : kept.get(key, () => best(mostKept))
+  return { ...answer, found: answer.found.slice(skip, skip + first) }
+}
+
+/** All of what fits a question, of what the caller may see, to be sorted otherwise. */
+export async function findMatches<Facts>(
+  db: Db,
+  { index }: Catalogue<Facts>,
+  { query, vector }: Question,
+  { fitsOf, isTyping = false }: Asked<Facts>,
+): Promise<SearchResult> {
+  const audiences = await audiencesSeen(db)
+  const fits = await fitsOf()
+  return index.search({
+    query,
+    vector,
+    sees: (audience) => audiences.has(audience),
+    fits,
+    isTyping,
+    first: 10,
+  })
+}
+
+/** All of what the caller may see that fits. */
+export async function findAll<Facts>(
+  db: Db,
+  { index, loaded }: Catalogue<Facts>,
+  fits: Search<Facts>['fits'],
+): Promise<Matches> {
+  await loadedSoon(loaded)
+  const audiences = await audiencesSeen(db)
+  return index.all({ fits, sees: (audience) => audiences.has(audience) })
+}
+
+async function loadedSoon(loaded: Promise<void>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => reject(new ClientError('UNAVAILABLE', 'the catalogue is still being read: ask again in a while')),
+    loadedWithinMs,
+  )
+  try {
+    await Promise.race([loaded, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,18 @@
+import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
+import type { Floor } from '../kit/subgraph.ts'
+import { keepNeeds, type Needs } from './needs/needs.ts'
+import { listingSource } from './search/catalogue.ts'
+import type { Facts } from './search/entry.ts'
+import { keepTrends } from './trends.ts'
+
+export type MarketplaceFloor = Floor & { catalogue: Catalogue<Facts>; needs: Needs }
+
+export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): MarketplaceFloor {
+  const trends = keepTrends(floor)
+  undo(() => trends.stop())
+  const needs = keepNeeds(floor)
+  undo(() => needs.stop())
+  const catalogue = startCatalogue(floor, listingSource)
+  undo(() => catalogue.stop())
+  return { ...floor, catalogue, needs }
+}
