@@ -28,6 +28,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     ListingRating: './store.ts#RatingRow',
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',
+    AuditEntry: '../kit/audit-chain.ts#ChainEntry',
     Certification: './store.ts#Reference',
   },
   certification: {

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import { connection, type Page } from '../kit/page.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
+import { signHead } from './audit/head.ts'
 import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
@@ -31,6 +32,8 @@ export type Context = RequestContext & {
   submissionSteps: DataLoader<string, StepRow[]>
   /** Whether the caller speaks for this installation. */
   isHome: boolean
+  /** How an organization's audit log ends, signed. */
+  signAuditHead: (organizationId: string, head: { sequence: number; hash: string }) => Promise<string>
   search: (search: Search) => Promise<ListingPage>
   listingsOf: (organizationId: string, page: Page) => Promise<ListingPage>
   /** Of an agent that the caller may see, as the graph tells now. */
@@ -52,6 +55,8 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     isHome: principal.organization === floor.config.homeOrganization,
+    signAuditHead: (organizationId, head) =>
+      signHead(floor.keys.certificate, floor.config.jwtIssuer, organizationId, head),
     async search(search) {
       const { isAnswered, ...page } = await searchListings(db, floor.catalogue, search)
       if (!isAnswered) floor.needs.note(search, principal)

@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
-import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
 import { text } from './arguments.ts'
+import { resolvers as audit } from './audit/resolvers.ts'
+import { record } from './audit/store.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
@@ -30,6 +32,7 @@ export const resolvers: Resolvers = {
     listing: async (_, { id }, { listings }) => await listings.load(text(id, 'id', 200)),
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     ...submissions.Query,
+    ...audit.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -69,6 +72,7 @@ export const resolvers: Resolvers = {
         if (!published && !change.changed) return
         const [row] = await listingsById(tx, [agentId])
         if (row) await announceListing(tx, published ? 'PUBLISHED' : 'UPDATED', row, traceparent)
+        if (published) await record(tx, { ...by(principal), action: 'listing.publish', subject: agentId })
       })
       return await listingNow(agentId, listings)
     },
@@ -154,6 +158,11 @@ function declared({ id, capabilities }: Party, name: string, argument: string): 
   const names = capabilities.slice(0, 20).map((each) => each.name)
   throw badInput(`${id} has no capability ${name}`, argument, names.join(', '))
 }
+
+const by = (principal: Principal) => ({
+  organizationId: requireOrganization(principal),
+  actor: principal.subject,
+})
 
 // What a mutation before it in the same request has read is no longer so.
 async function listingNow(id: string, listings: Context['listings']): Promise<ListingRow> {

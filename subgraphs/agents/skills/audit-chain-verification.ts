@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
-import canonicalize from 'canonicalize'
 import { z } from 'zod'
+import { breakKinds, breaksIn } from '../../kit/audit-chain.ts'
 import { skill } from './skill.ts'
 
 const hashSchema = z.string().regex(/^[0-9a-f]{64}$/)
@@ -11,8 +10,7 @@ const entrySchema = z.strictObject({
   previous: hashSchema.describe('Hash of the entry before'),
   hash: hashSchema.describe('SHA-256 over the canonical JSON (RFC 8785) of the other fields'),
 })
-type Entry = z.output<typeof entrySchema>
-const breakSchema = z.enum(['CONTENT', 'LINK', 'SEQUENCE', 'TIME', 'HEAD'])
+const breakSchema = z.enum(breakKinds)
 
 /** A hash-chained log, entry by entry: what holds, and where and how it was first broken. */
 export const auditChainVerification = skill({
@@ -48,17 +46,7 @@ export const auditChainVerification = skill({
   }),
   run({ entries, after, head }, { genesis, toleranceMs }) {
     const start = after ?? genesis
-    const breaks = entries.flatMap((entry, index) => {
-      const before = entries[index - 1]
-      return broken(entry, before, before?.hash ?? start, toleranceMs)
-    })
-    const last = entries.at(-1)!
-    if (head && head !== last.hash)
-      breaks.push({
-        sequence: last.sequence,
-        kind: 'HEAD',
-        detail: 'The log went on after this entry, or is another.',
-      })
+    const breaks = breaksIn(entries, { after: start, head, toleranceMs })
     const first = breaks[0]
     const verified = first
       ? entries.findIndex(({ sequence }) => sequence === first.sequence) + (first.kind === 'HEAD' ? 1 : 0)
@@ -71,22 +59,3 @@ export const auditChainVerification = skill({
     }
   },
 })
-
-type Break = { sequence: number; kind: z.output<typeof breakSchema>; detail: string }
-
-function broken(entry: Entry, before: Entry | undefined, previous: string, toleranceMs: number): Break[] {
-  const found: Break[] = []
-  const say = (kind: Break['kind'], detail: string) => found.push({ sequence: entry.sequence, kind, detail })
-  const { hash, ...content } = entry
-  const actual = createHash('sha256')
-    .update(canonicalize(content) ?? '')
-    .digest('hex')
-  if (actual !== hash) say('CONTENT', `It hashes to ${actual.slice(0, 12)}… and says ${hash.slice(0, 12)}….`)
-  if (entry.previous !== previous)
-    say('LINK', `It follows ${entry.previous.slice(0, 12)}…, not ${previous.slice(0, 12)}….`)
-  if (before && entry.sequence !== before.sequence + 1)
-    say('SEQUENCE', `${before.sequence} is followed by ${entry.sequence}.`)
-  if (before && Date.parse(entry.at) < Date.parse(before.at) - toleranceMs)
-    say('TIME', 'It is older than the entry before.')
-  return found
-}

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
-import { requireOrganization, requireScope } from '../../kit/principal.ts'
+import { type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { text } from '../arguments.ts'
+import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers, SubmissionStatus } from '../schema.generated.ts'
 import { upsertFacts } from '../store.ts'
@@ -49,6 +50,7 @@ export const resolvers: Pick<Resolvers, 'Submission' | 'SubmissionChange'> & {
         if (!made) throw conflict(`${agentId} has an open submission: go on with that, or withdraw it`)
         const row = await move(tx, made.id, ['DRAFT'], 'DRAFT', { by: principal.subject })
         await announceSubmission(tx, row!, traceparent)
+        await record(tx, { ...acted(principal, row!), action: 'submission.draft' })
         return row!
       })
     },
@@ -68,7 +70,10 @@ export const resolvers: Pick<Resolvers, 'Submission' | 'SubmissionChange'> & {
       return await mutate(async (tx) => {
         const moved = await internally(tx, async () => {
           const row = await move(tx, id, open, input.verdict, { by: principal.subject, why })
-          if (row) await announceSubmission(tx, row, traceparent)
+          if (!row) return null
+          await announceSubmission(tx, row, traceparent)
+          const act = { ...acted(principal, row), details: { agentId: row.agentId, why } }
+          await record(tx, { ...act, action: `submission.${input.verdict.toLowerCase()}` })
           return row
         })
         if (!moved) throw conflict(`there is no submission ${id} that is open`)
@@ -109,8 +114,16 @@ async function moveOwn(
     const moved = await move(tx, id, from, to, { by: principal.subject, why })
     if (!moved) throw conflict(`the submission ${id} is not ${from.join(' or ')} (any more)`)
     await announceSubmission(tx, moved, traceparent)
+    await record(tx, { ...acted(principal, moved), action: `submission.${to.toLowerCase()}` })
     return moved
   })
 }
+
+const acted = ({ subject: actor }: Principal, { id, agentId, organizationId }: SubmissionRow) => ({
+  organizationId,
+  actor,
+  subject: id,
+  details: { agentId },
+})
 
 const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success
