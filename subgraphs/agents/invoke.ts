@@ -39,7 +39,7 @@ export async function invokeAgent(context: Context, request: Request): Promise<I
   })
   const told = heldTo(capability.output, invocation)
   const { deployedPool: pool, organizationId: organization, visibility } = agent
-  usage.record(told, { pool, organization, visibility })
+  usage.record(told, { pool, organization, visibility }, { organization: organizationId, purpose: 'USE' })
   return told
 }
 

@@ -150,6 +150,7 @@ const invocation: Invocation = {
   at: '2026-11-23T07:00:00.000Z',
 }
 const called = { pool: 'foundation', organization: 'ossa', visibility: 'PUBLIC' } as const
+const calling = { organization: 'meridian', purpose: 'USE' } as const
 
 /** A log that keeps what it is given, and fails as often as told. */
 function flakyLog(failures: number) {
@@ -164,7 +165,7 @@ function flakyLog(failures: number) {
 test('usage goes out in batches of a hundred, numbered, without what was said', async () => {
   const { taken, eventLog } = flakyLog(0)
   const usage = startUsage({ eventLog, source: 'test', log })
-  for (let n = 0; n < 250; n++) usage.record(invocation, called)
+  for (let n = 0; n < 250; n++) usage.record(invocation, called, calling)
   await usage.stop()
   const batches = taken.map(
     ({ value }) => JSON.parse(value) as { source: string; sequence: number; samples: object[] },
@@ -181,15 +182,17 @@ test('usage goes out in batches of a hundred, numbered, without what was said', 
     pool: 'foundation',
     organizationId: 'ossa',
     visibility: 'PUBLIC',
+    callerOrganization: 'meridian',
+    purpose: 'USE',
   })
 })
 
 test('a batch that may have been taken is sent again as it was', async () => {
   const { taken, eventLog } = flakyLog(1)
   const usage = startUsage({ eventLog, source: 'test', log })
-  usage.record(invocation, called)
+  usage.record(invocation, called, calling)
   await expect(usage.flush()).rejects.toThrow('went away')
-  usage.record(invocation, called)
+  usage.record(invocation, called, calling)
   await usage.flush()
   await usage.stop()
   expect(taken.length).toBe(3)

@@ -151,16 +151,21 @@ export type Visibility = 'PRIVATE' | 'ORGANIZATION' | 'PARTNERS' | 'PUBLIC'
 /** What of the agent called decides who may read its usage, until its own events tell. */
 export type Called = { pool: string | null; organization: string; visibility: Visibility }
 
+/** In whose name the call was made. Gates, probes and health checks look at an agent (CHECK), all else uses it. */
+export type Calling = { organization: string | null; purpose: 'USE' | 'CHECK' }
+
 type Sample = Omit<Invocation, 'output' | 'error' | 'answered'> & {
   pool: string | null
   organizationId: string
   visibility: Visibility
+  callerOrganization: string | null
+  purpose: Calling['purpose']
 }
 
 type Batch = { id: string; time: string; sequence: number; samples: Sample[] }
 
 export type Usage = {
-  record(invocation: Invocation, called: Called): void
+  record(invocation: Invocation, called: Called, calling: Calling): void
   /** Resolves when what was recorded before is in the log. Rejects where the log does not take it. */
   flush(): Promise<void>
   /** Flushes, waiting 5 s at most. */
@@ -233,9 +238,18 @@ export function startUsage({
     record(
       { output: _output, error: _error, answered: _answered, ...measured },
       { pool, organization, visibility },
+      { organization: callerOrganization, purpose },
     ) {
       if (samples.length >= maxPending) dropped++
-      else samples.push({ ...measured, pool, organizationId: organization, visibility })
+      else
+        samples.push({
+          ...measured,
+          pool,
+          organizationId: organization,
+          visibility,
+          callerOrganization,
+          purpose,
+        })
     },
     flush,
     async stop() {

@@ -1,6 +1,7 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
+import { usageTopic } from '../kit/invoke.ts'
 import { announce } from '../kit/outbox.ts'
 import { tagsOf } from './facts.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
@@ -12,12 +13,14 @@ import {
   upsertFacts,
   withdraw,
 } from './store.ts'
+import { countUse, usageBatch } from './use.ts'
 
 export const topic = 'ossa.marketplace.events.v1'
 export const inboxTopics = [
   'ossa.agents.events.v1',
   'ossa.certification.events.v1',
   'ossa.federation.events.v1',
+  usageTopic,
 ] as const
 
 /** Tells of a listing as a change has just left it. */
@@ -56,6 +59,9 @@ export const handlers: Handlers = {
   'ossa.certification.CertificationProgress': (tx, value) =>
     applyCertification(tx, certificationProgress.parse(value)),
   'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
+  async 'ossa.telemetry.UsageBatch'(tx, value) {
+    await countUse(tx, usageBatch.parse(value))
+  },
 }
 
 const agentStatusChange = z.object({

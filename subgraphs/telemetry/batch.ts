@@ -17,6 +17,9 @@ export const batch = z.object({
         visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
         capability: id,
         caller: id,
+        /** In whose name it called; older records tell neither this nor the purpose. */
+        callerOrganization: id.nullish(),
+        purpose: z.enum(['USE', 'CHECK']).optional(),
         outcome: z.enum(['OK', 'ERROR', 'TIMEOUT']),
         latencyMs: z.number().min(0),
         tokensIn: count,

@@ -9,7 +9,7 @@ import { createLog } from '@community/infra/log.ts'
 import { createPool, inTransaction, type Pool } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
-import { type Called, type Invocation, startUsage, usageTopic } from '../kit/invoke.ts'
+import { type Called, type Calling, type Invocation, startUsage, usageTopic } from '../kit/invoke.ts'
 import { type Served, serveSubgraph } from '../kit/serve.ts'
 import { internalSettings } from '../kit/subgraph.ts'
 import type { Batch } from './batch.ts'
@@ -38,6 +38,7 @@ const sample = (agentId: string, hour: number, rest: Partial<Invocation> = {}): 
 
 const shown: Called = { pool: 'foundation', organization: 'ossa', visibility: 'PUBLIC' }
 const hidden: Called = { pool: 'foundation', organization: 'meridian', visibility: 'ORGANIZATION' }
+const using: Calling = { organization: 'meridian', purpose: 'USE' }
 const remote: Called = { pool: null, organization: 'ossa', visibility: 'PUBLIC' }
 
 beforeAll(async () => {
@@ -55,11 +56,11 @@ beforeAll(async () => {
   stack.defer(() => eventLog.close())
 
   const usage = startUsage({ eventLog, source: 'test', log })
-  for (let ms = 1; ms <= 100; ms++) usage.record(sample('fast', 1, { latencyMs: ms }), shown)
-  usage.record(sample('fast', 2, { outcome: 'TIMEOUT', latencyMs: 9_000, tokensOut: 0 }), shown)
-  usage.record(sample('fast', 2, { outcome: 'ERROR', latencyMs: 3, tokensOut: 0 }), shown)
-  usage.record(sample('secret', 3), hidden)
-  usage.record(sample('far', 4, { outcome: 'ERROR' }), remote)
+  for (let ms = 1; ms <= 100; ms++) usage.record(sample('fast', 1, { latencyMs: ms }), shown, using)
+  usage.record(sample('fast', 2, { outcome: 'TIMEOUT', latencyMs: 9_000, tokensOut: 0 }), shown, using)
+  usage.record(sample('fast', 2, { outcome: 'ERROR', latencyMs: 3, tokensOut: 0 }), shown, using)
+  usage.record(sample('secret', 3), hidden, using)
+  usage.record(sample('far', 4, { outcome: 'ERROR' }), remote, using)
   await usage.stop()
   await vi.waitFor(async () => expect(await stored()).toHaveLength(104), { timeout: 20_000 })
 })
@@ -256,7 +257,7 @@ const tell = (topic: string, type: string, value: object) =>
 
 test("who may read the usage of an agent follows its visibility and its owner's partners", async () => {
   const usage = startUsage({ eventLog, source: 'moving', log })
-  usage.record(sample('moving', 5), shown)
+  usage.record(sample('moving', 5), shown, using)
   await usage.stop()
   const readers = async () => {
     const seen = [null, 'partner', 'stranger', 'ossa'].map(async (organization) => {
@@ -283,7 +284,7 @@ test("who may read the usage of an agent follows its visibility and its owner's 
   await vi.waitFor(async () => expect(await readers()).toEqual([0, 0, 0, 1]), { timeout: 10_000 })
   // A sample that was under way tells nothing new of the agent.
   const late = startUsage({ eventLog, source: 'late', log })
-  late.record(sample('moving', 6), shown)
+  late.record(sample('moving', 6), shown, using)
   await late.stop()
   await vi.waitFor(async () =>
     expect((await stored()).filter((row) => row.agent_id === 'moving')).toHaveLength(2),
@@ -295,7 +296,7 @@ test('the usage of a PRIVATE agent is for the administrators of its owner', asyn
   const visibilities = ['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC'] as const
   const usage = startUsage({ eventLog, source: 'levels', log })
   for (const visibility of visibilities)
-    usage.record(sample(visibility, 7), { pool: 'levels', organization: 'levels', visibility })
+    usage.record(sample(visibility, 7), { pool: 'levels', organization: 'levels', visibility }, using)
   await usage.stop()
   await tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', {
     organization: { id: 'levels' },

@@ -54,7 +54,11 @@ export async function exercise(
       maxBytes: adHocBytes(tokens),
     })
     const { organizationId: organization, visibility } = agent
-    usage.record(invocation, { pool: deployedPool, organization, visibility })
+    usage.record(
+      invocation,
+      { pool: deployedPool, organization, visibility },
+      { organization, purpose: 'CHECK' },
+    )
     if (invocation.outcome !== 'OK')
       return { holds: false, seen: `${invocation.outcome}: ${invocation.error ?? 'no reason was given'}` }
     const [violation] = violations(capability.output, invocation.output)

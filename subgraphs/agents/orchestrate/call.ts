@@ -67,7 +67,12 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
   stopping.throwIfAborted()
   const over = budget.settle(stepId, invocation.tokensIn + invocation.tokensOut)
   const { pool, visibility, organizationId: organization } = agent
-  floor.usage.record(invocation, { pool, organization, visibility })
+  const purpose = call.purpose === 'HEALTH' ? 'CHECK' : 'USE'
+  floor.usage.record(
+    invocation,
+    { pool, organization, visibility },
+    { organization: call.organizationId, purpose },
+  )
   if (over > 0) throw new BudgetExhausted(`the answer had ${over} tokens more than the token budget had left`)
   if (invocation.outcome !== 'OK') {
     const { outcome, error = 'no reason was given', answered } = invocation

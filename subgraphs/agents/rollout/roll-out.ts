@@ -142,7 +142,8 @@ async function gated(
     outbound,
     caller,
   })
-  for (const call of verdict.calls) usage.record({ ...call, agentId }, { pool, organization, visibility })
+  for (const call of verdict.calls)
+    usage.record({ ...call, agentId }, { pool, organization, visibility }, { organization, purpose: 'CHECK' })
   return verdict
 }
 

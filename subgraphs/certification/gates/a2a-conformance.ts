@@ -152,11 +152,15 @@ async function call(exam: Exam, capability: string, input: unknown): Promise<Inv
   const called = { endpoint, outbound, agentId: agent.id, capability }
   const invocation = await invoke({ ...called, input, caller, keys, ...bounds })
   bounds.signal.throwIfAborted()
-  usage.record(invocation, {
-    pool: agent.pool?.name ?? null,
-    organization: agent.organizationId,
-    visibility: agent.visibility,
-  })
+  usage.record(
+    invocation,
+    {
+      pool: agent.pool?.name ?? null,
+      organization: agent.organizationId,
+      visibility: agent.visibility,
+    },
+    { organization: null, purpose: 'CHECK' },
+  )
   return invocation
 }
 
