@@ -24,7 +24,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Category: './store.ts#CategoryRow',
     Listing: './store.ts#ListingRow',
     ListingConnection: './context.ts#ListingPage',
-    ListingRating: './store.ts#RatingRow',
+    ListingRating: './ratings/store.ts#RatingRow',
+    RatingAct: './ratings/acts.ts#ActRow',
   },
   certification: {
     Agent: './context.ts#Reference',

@@ -2,16 +2,11 @@ import DataLoader from 'dataloader'
 import { type Connection, connection, type Page } from '../kit/page.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
+import { type ActRow, actSlices } from './ratings/acts.ts'
+import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
 import { type Counts, facetCounts, facetCountsOf, listingsOf, type Search, searchListings } from './search.ts'
-import {
-  categoryCounts,
-  type ListingRow,
-  listingsById,
-  publisherCounts,
-  type RatingRow,
-  ratingSlices,
-  type Slice,
-} from './store.ts'
+import { categoryCounts, type ListingRow, listingsById, publisherCounts, type Slice } from './store.ts'
+import { type InTurn, openTurns } from './turns.ts'
 
 /**
  * A page of listings; all that match are counted when somebody asks for it.
@@ -19,12 +14,22 @@ import {
  */
 export type ListingPage = Omit<Connection<ListingRow>, 'totalCount'> & { counts: () => Promise<Counts> }
 
-type PageKey = { id: string; page: Page }
-type PageLoader<Value> = DataLoader<PageKey, Value, string>
+type PageKey<P> = { id: string; page: P }
+type PageLoader<Value, P = Page> = DataLoader<PageKey<P>, Value, string>
+
+const mostInTurn = 100
+
+/** With what lives as long as the subgraph. */
+export type MarketplaceFloor = Floor & { inTurn: InTurn }
+
+export const prepareFloor = (floor: Floor): MarketplaceFloor => ({ ...floor, inTurn: openTurns(mostInTurn) })
 
 export type Context = RequestContext & {
   listings: DataLoader<string, ListingRow | null>
-  ratings: PageLoader<Slice<RatingRow>>
+  ratings: PageLoader<Slice<RatingRow>, RatingPage>
+  acts: PageLoader<Slice<ActRow>>
+  /** Changes of one listing's ratings follow each other in this process. */
+  inTurn: InTurn
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
   search: (search: Search) => Promise<ListingPage>
@@ -33,14 +38,16 @@ export type Context = RequestContext & {
   facts: (agentId: string) => Promise<AgentFacts | null>
 }
 
-export function createContext(base: RequestContext, floor: Floor): Context {
+export function createContext(base: RequestContext, floor: MarketplaceFloor): Context {
   const { db, principal } = base
-  const byOrganization = pageLoader((ids, page) => listingsOf(db, ids, page))
+  const byOrganization = pageLoader((ids, page: Page) => listingsOf(db, ids, page))
   const countsOf = new DataLoader<string, Counts>((ids) => facetCountsOf(db, ids))
   return {
     ...base,
     listings: new DataLoader((ids) => listingsById(db, ids)),
     ratings: pageLoader((ids, page) => ratingSlices(db, ids, page)),
+    acts: pageLoader((ids, page) => actSlices(db, ids, page)),
+    inTurn: floor.inTurn,
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
     async search(search) {
@@ -62,17 +69,17 @@ export function createContext(base: RequestContext, floor: Floor): Context {
   }
 }
 
-const pageLoader = <Value>(valuesOf: (ids: string[], page: Page) => Promise<Value[]>): PageLoader<Value> =>
+const pageLoader = <Value, P>(valuesOf: (ids: string[], page: P) => Promise<Value[]>): PageLoader<Value, P> =>
   new DataLoader((keys) => perPage(keys, valuesOf), {
     cacheKeyFn: ({ id, page }) => JSON.stringify([id, page]),
   })
 
 /** One call for all that are asked for the same page: one in practice. */
-async function perPage<Value>(
-  keys: readonly PageKey[],
-  valuesOf: (ids: string[], page: Page) => Promise<Value[]>,
+async function perPage<Value, P>(
+  keys: readonly PageKey<P>[],
+  valuesOf: (ids: string[], page: P) => Promise<Value[]>,
 ): Promise<Value[]> {
-  const found = new Map<PageKey, Value>()
+  const found = new Map<PageKey<P>, Value>()
   for (const group of Map.groupBy(keys, ({ page }) => JSON.stringify(page)).values()) {
     const ids = group.map(({ id }) => id)
     const values = await valuesOf(ids, group[0]!.page)

@@ -4,10 +4,13 @@ import type { Handlers } from '../kit/inbox.ts'
 import { usageTopic } from '../kit/invoke.ts'
 import { announce } from '../kit/outbox.ts'
 import { tagsOf } from './facts.ts'
+import { verifyRatings } from './ratings/follow.ts'
+import { shownRating } from './ratings/score.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
 import {
   type ListingRow,
   listingsById,
+  newVersion,
   replacePartners,
   upsertCertification,
   upsertFacts,
@@ -30,7 +33,8 @@ export async function announceListing(
   row: ListingRow,
   traceparent?: string,
 ): Promise<void> {
-  const { id, title, category, ratingAverage, ratingCount, version, updatedAt } = row
+  const { id, title, category, version, updatedAt } = row
+  const { average, count } = shownRating(row)
   await announce(tx, {
     aggregateId: id,
     type: 'ListingChange',
@@ -44,7 +48,7 @@ export async function announceListing(
         agentId: id,
         title,
         category: { __typename: 'Category', name: category },
-        rating: { __typename: 'Rating', average: ratingAverage, count: ratingCount },
+        rating: { __typename: 'Rating', average, count },
       },
       kind,
       version,
@@ -54,13 +58,24 @@ export async function announceListing(
   })
 }
 
+/** Tells that what counts of their ratings has changed. */
+export async function announceRated(
+  tx: Transaction,
+  ids: readonly string[],
+  traceparent?: string,
+): Promise<void> {
+  if (ids.length === 0) return
+  await newVersion(tx, ids)
+  for (const row of await listingsById(tx, ids)) if (row) await announceListing(tx, 'RATED', row, traceparent)
+}
+
 export const handlers: Handlers = {
   'ossa.agents.AgentStatusChange': (tx, value) => applyAgent(tx, agentStatusChange.parse(value)),
   'ossa.certification.CertificationProgress': (tx, value) =>
     applyCertification(tx, certificationProgress.parse(value)),
   'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
   async 'ossa.telemetry.UsageBatch'(tx, value) {
-    await countUse(tx, usageBatch.parse(value))
+    await announceRated(tx, await verifyRatings(tx, await countUse(tx, usageBatch.parse(value))))
   },
 }
 
@@ -73,6 +88,7 @@ const agentStatusChange = z.object({
     subtype: z.string(),
     pool: z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]).nullish(),
     organizationId: z.string().min(1),
+    version: z.string().nullish(),
     visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
     capabilities: z.array(
       z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]),
@@ -86,7 +102,8 @@ async function applyAgent(
   tx: Transaction,
   { agent, status, at }: z.output<typeof agentStatusChange>,
 ): Promise<void> {
-  const { id, name, description, type, subtype, pool, organizationId, visibility, capabilities } = agent
+  const { id, name, description, type, subtype, pool, organizationId, version, visibility, capabilities } =
+    agent
   const retired = status === 'RETIRED'
   const change = await upsertFacts(tx, {
     agentId: id,
@@ -98,6 +115,7 @@ async function applyAgent(
     category: subtype,
     pool: pool ?? null,
     tags: tagsOf(pool, capabilities),
+    version: version ?? null,
     retired,
     changedAt: at,
   })

@@ -3,6 +3,7 @@ import type { Db } from '@community/infra/postgres.ts'
 import { badInput } from '../kit/errors.ts'
 import { type Connection, connection, type Page, pageArgs } from '../kit/page.ts'
 import { text } from './arguments.ts'
+import { leastWeight } from './ratings/score.ts'
 import type { ListingFilter, ListingSort } from './schema.generated.ts'
 import { average, type ListingRow, listingColumns, prior } from './store.ts'
 
@@ -86,7 +87,7 @@ function orderOf(sort: ListingSort, query: string | null): string {
   const newest = 'l.published_at desc, l.agent_id desc'
   const orders: Record<ListingSort, string> = {
     RELEVANCE: query === null ? newest : `${relevance(query)}, ${newest}`,
-    RATING: `${average} desc nulls last, l.rating_count desc, l.agent_id`,
+    RATING: `(l.rating_weight >= ${leastWeight}) desc, ${average} desc nulls last, l.rating_count desc, l.agent_id`,
     NEWEST: newest,
     TITLE: 'l.title, l.agent_id',
   }
