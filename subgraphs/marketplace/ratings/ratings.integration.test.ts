@@ -254,12 +254,15 @@ test.each([
   expect(await change('voteRatingHelpful', { ratingId }, of('x'))).toBe(code)
 })
 
-test('two ratings of a principal at once are one rating, and the later is the one that counts', async () => {
+test('ratings of a principal at once are one rating, the latest counts, and those of others beside it too', async () => {
   await market.offer('hurried')
-  await Promise.all([5, 1, 5, 1].map((stars) => market.rate('hurried', stars, of('fast'))))
+  await Promise.all([
+    ...[5, 1, 5, 1].map((stars) => market.rate('hurried', stars, of('fast'))),
+    ...Array.from({ length: 30 }, (_, n) => market.rate('hurried', 3, of('beside', `principal ${n}`))),
+  ])
   const acts = (await actsOfMine('hurried', of('fast'))) ?? []
   const figures = await market.figures('hurried')
-  expect(figures?.count).toBe(1)
+  expect(figures).toMatchObject({ count: 31, weight: 0.4 })
   expect(figures?.histogram.indexOf(1)).toBe(Number(acts[0]?.[1]) - 1)
   expect([acts.at(-1)?.[0], new Set(acts.slice(0, -1).map(([kind]) => kind))]).toEqual([
     'GIVEN',
