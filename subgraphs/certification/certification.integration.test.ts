@@ -137,9 +137,11 @@ test('an agent that keeps what it declares is certified, every step is told of, 
       pool: 'community',
       organizationId: 'ossa',
       caller: 'service:certification',
+      callerOrganization: null,
+      purpose: 'CHECK',
       outcome: 'OK',
     },
-    { agentId: 'good', outcome: 'ERROR' },
+    { agentId: 'good', purpose: 'CHECK', outcome: 'ERROR' },
   ])
 })
 

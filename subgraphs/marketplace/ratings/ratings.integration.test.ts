@@ -170,6 +170,14 @@ test('three organizations other than the owner hold a rating, until a moderator 
     totalCount: 1,
     edges: [{ node: { id: ratingId, listing: { id: 'reported' }, acts: { totalCount: 7 } } }],
   })
+  const show = (visibility: string) =>
+    market.sql(`update listing set visibility = $1 where agent_id = 'reported'`, [visibility])
+  await show('ORGANIZATION')
+  expect((await market.graph.ask(queue, {}, moderator)).data).toMatchObject({
+    heldRatings: { totalCount: 0, edges: [] },
+  })
+  expect(await change('moderateRating', { ratingId, verdict: 'APPROVE' }, moderator)).toBe('NOT_FOUND')
+  await show('PUBLIC')
   const unscoped = await market.graph.ask(queue, {}, of('watch'))
   expect(unscoped.errors?.[0]?.extensions?.code).toBe('FORBIDDEN')
 
