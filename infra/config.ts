@@ -12,6 +12,7 @@ export const scopes = [
   'agents:deploy',
   'agents:invoke',
   'marketplace:write',
+  'marketplace:moderate',
   'certification:request',
   'certification:review',
   'telemetry:write',

@@ -133,7 +133,14 @@ test('an agent that keeps what it declares is certified, every step is told of, 
   )
   await tail.stop()
   const caller = 'agent:certification-validator'
-  const sample = { agentId: 'good', pool: 'community', organizationId: 'ossa', caller }
+  const sample = {
+    agentId: 'good',
+    pool: 'community',
+    organizationId: 'ossa',
+    caller,
+    callerOrganization: null,
+    purpose: 'CHECK',
+  }
   expect(samples).toEqual(samples.map(() => expect.objectContaining(sample)))
   expect(samples.some(({ outcome }) => outcome === 'OK')).toBe(true)
 })

@@ -67,6 +67,7 @@ export const settingsOf = (principal: Principal): Record<string, string> => ({
   'app.organization': principal.organization ?? '',
   'app.administrator': isAdministrator(principal) ? 'on' : 'off',
   'app.subject': principal.subject,
+  'app.scopes': principal.scopes.join(' '),
   'app.internal': 'off',
 })
 
@@ -75,6 +76,7 @@ export const internalSettings: Record<string, string> = {
   'app.organization': '',
   'app.administrator': 'off',
   'app.subject': 'internal',
+  'app.scopes': '',
   'app.internal': 'on',
 }
 

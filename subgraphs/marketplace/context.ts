@@ -6,26 +6,24 @@ import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
 import type { MarketplaceFloor } from './floor.ts'
+import { type ActRow, actSlices } from './ratings/acts.ts'
+import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
 import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
 import type { Search } from './search/read.ts'
 import { type ListingPage, searchListings } from './search/search.ts'
-import {
-  categoryCounts,
-  type ListingRow,
-  listingsById,
-  publisherCounts,
-  type RatingRow,
-  ratingSlices,
-  type Slice,
-} from './store.ts'
+import { categoryCounts, type ListingRow, listingsById, publisherCounts, type Slice } from './store.ts'
 import { type StepRow, type SubmissionRow, stepsOf, submissionsById } from './submissions/store.ts'
+import type { InTurn } from './turns.ts'
 
-type PageKey = { id: string; page: Page }
-type PageLoader<Value> = DataLoader<PageKey, Value, string>
+type PageKey<P> = { id: string; page: P }
+type PageLoader<Value, P = Page> = DataLoader<PageKey<P>, Value, string>
 
 export type Context = RequestContext & {
   listings: DataLoader<string, ListingRow | null>
-  ratings: PageLoader<Slice<RatingRow>>
+  ratings: PageLoader<Slice<RatingRow>, RatingPage>
+  acts: PageLoader<Slice<ActRow>>
+  /** Changes of one listing's ratings follow each other in this process. */
+  inTurn: InTurn
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
   submissions: DataLoader<string, SubmissionRow | null>
@@ -44,12 +42,14 @@ export type Context = RequestContext & {
 
 export function createContext(base: RequestContext, floor: MarketplaceFloor): Context {
   const { db, principal } = base
-  const byOrganization = pageLoader((ids, page) => listingsOf(db, ids, page))
+  const byOrganization = pageLoader((ids, page: Page) => listingsOf(db, ids, page))
   const countsOf = new DataLoader<string, Counts>((ids) => facetCountsOf(db, ids))
   return {
     ...base,
     listings: new DataLoader((ids) => listingsById(db, ids)),
     ratings: pageLoader((ids, page) => ratingSlices(db, ids, page)),
+    acts: pageLoader((ids, page) => actSlices(db, ids, page)),
+    inTurn: floor.inTurn,
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
@@ -75,17 +75,17 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
   }
 }
 
-const pageLoader = <Value>(valuesOf: (ids: string[], page: Page) => Promise<Value[]>): PageLoader<Value> =>
+const pageLoader = <Value, P>(valuesOf: (ids: string[], page: P) => Promise<Value[]>): PageLoader<Value, P> =>
   new DataLoader((keys) => perPage(keys, valuesOf), {
     cacheKeyFn: ({ id, page }) => JSON.stringify([id, page]),
   })
 
 /** One call for all that are asked for the same page: one in practice. */
-async function perPage<Value>(
-  keys: readonly PageKey[],
-  valuesOf: (ids: string[], page: Page) => Promise<Value[]>,
+async function perPage<Value, P>(
+  keys: readonly PageKey<P>[],
+  valuesOf: (ids: string[], page: P) => Promise<Value[]>,
 ): Promise<Value[]> {
-  const found = new Map<PageKey, Value>()
+  const found = new Map<PageKey<P>, Value>()
   for (const group of Map.groupBy(keys, ({ page }) => JSON.stringify(page)).values()) {
     const ids = group.map(({ id }) => id)
     const values = await valuesOf(ids, group[0]!.page)

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { usageTopic } from '../kit/invoke.ts'
 import { tagsOf } from './facts.ts'
-import { announceListing } from './listing-change.ts'
+import { announceListing, announceRated } from './listing-change.ts'
+import { verifyRatings } from './ratings/follow.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
 import { listingsById, replacePartners, upsertCertification, upsertFacts, withdraw } from './store.ts'
 import { advance, toldOfCertification } from './submissions/advance.ts'
@@ -25,7 +26,7 @@ export const handlers: Handlers = {
   },
   'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
   async 'ossa.telemetry.UsageBatch'(tx, value) {
-    await countUse(tx, usageBatch.parse(value))
+    await announceRated(tx, await verifyRatings(tx, await countUse(tx, usageBatch.parse(value))))
   },
 }
 
@@ -38,6 +39,7 @@ const agentStatusChange = z.object({
     subtype: z.string(),
     pool: z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]).nullish(),
     organizationId: z.string().min(1),
+    version: z.string().nullish(),
     visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
     capabilities: z.array(
       z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]),
@@ -51,7 +53,8 @@ async function applyAgent(
   tx: Transaction,
   { agent, status, at }: z.output<typeof agentStatusChange>,
 ): Promise<void> {
-  const { id, name, description, type, subtype, pool, organizationId, visibility, capabilities } = agent
+  const { id, name, description, type, subtype, pool, organizationId, version, visibility, capabilities } =
+    agent
   const retired = status === 'RETIRED'
   const change = await upsertFacts(tx, {
     agentId: id,
@@ -63,6 +66,7 @@ async function applyAgent(
     category: subtype,
     pool: pool ?? null,
     tags: tagsOf(pool, capabilities),
+    version: version ?? null,
     retired,
     changedAt: at,
   })

@@ -16,6 +16,8 @@ export type AgentFacts = {
   category: string
   pool: string | null
   tags: string[]
+  /** As `1.4.0`; null where it is not told. */
+  version: string | null
   retired: boolean
   /** ISO 8601. */
   changedAt: string
@@ -30,6 +32,7 @@ const agent = z.object({
   type: z.string(),
   subtype: z.string(),
   status: z.string(),
+  version: z.string().nullish(),
   updatedAt: z.iso.datetime({ offset: true }),
   pool: z.object({ name: z.string() }).nullable(),
   capabilities: z.array(z.object({ name: z.string() })),
@@ -37,7 +40,7 @@ const agent = z.object({
 
 const query = `query ($id: ID!) {
   agent(id: $id) {
-    id organizationId visibility name description type subtype status updatedAt pool { name } capabilities { name }
+    id organizationId visibility name description type subtype status version updatedAt pool { name } capabilities { name }
   }
 }`
 
@@ -70,7 +73,7 @@ export async function factsFromGraph(
   })
   const found = agent.nullable().parse(answer.agent)
   if (!found) return null
-  const { id, name, description, subtype, status, updatedAt, pool, capabilities, ...rest } = found
+  const { id, name, description, subtype, status, version, updatedAt, pool, capabilities, ...rest } = found
   return {
     ...rest,
     agentId: id,
@@ -83,6 +86,7 @@ export async function factsFromGraph(
       pool?.name,
       capabilities.map((capability) => capability.name),
     ),
+    version: version ?? null,
     retired: status === 'RETIRED',
     changedAt: updatedAt,
   }

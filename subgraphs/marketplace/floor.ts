@@ -4,8 +4,11 @@ import { keepNeeds, type Needs } from './needs/needs.ts'
 import { listingSource } from './search/catalogue.ts'
 import type { Facts } from './search/entry.ts'
 import { keepTrends } from './trends.ts'
+import { type InTurn, openTurns } from './turns.ts'
 
-export type MarketplaceFloor = Floor & { catalogue: Catalogue<Facts>; needs: Needs }
+export type MarketplaceFloor = Floor & { catalogue: Catalogue<Facts>; needs: Needs; inTurn: InTurn }
+
+const mostInTurn = 100
 
 export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): MarketplaceFloor {
   const trends = keepTrends(floor)
@@ -14,5 +17,5 @@ export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => 
   undo(() => needs.stop())
   const catalogue = startCatalogue(floor, listingSource)
   undo(() => catalogue.stop())
-  return { ...floor, catalogue, needs }
+  return { ...floor, catalogue, needs, inTurn: openTurns(mostInTurn) }
 }

@@ -1,7 +1,8 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { announce } from '../kit/outbox.ts'
+import { shownRating } from './ratings/score.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
-import type { ListingRow } from './store.ts'
+import { type ListingRow, listingsById, newVersion } from './store.ts'
 
 /** Tells of a listing as a change has just left it. */
 export async function announceListing(
@@ -10,7 +11,8 @@ export async function announceListing(
   row: ListingRow,
   traceparent?: string,
 ): Promise<void> {
-  const { id, title, category, ratingAverage, ratingCount, version, updatedAt } = row
+  const { id, title, category, version, updatedAt } = row
+  const { average, count } = shownRating(row)
   await announce(tx, {
     aggregateId: id,
     type: 'ListingChange',
@@ -24,7 +26,7 @@ export async function announceListing(
         agentId: id,
         title,
         category: { __typename: 'Category', name: category },
-        rating: { __typename: 'Rating', average: ratingAverage, count: ratingCount },
+        rating: { __typename: 'Rating', average, count },
       },
       kind,
       version,
@@ -32,4 +34,15 @@ export async function announceListing(
     },
     ...(traceparent === undefined ? {} : { traceparent }),
   })
+}
+
+/** Tells that what counts of their ratings has changed. */
+export async function announceRated(
+  tx: Transaction,
+  ids: readonly string[],
+  traceparent?: string,
+): Promise<void> {
+  if (ids.length === 0) return
+  await newVersion(tx, ids)
+  for (const row of await listingsById(tx, ids)) if (row) await announceListing(tx, 'RATED', row, traceparent)
 }

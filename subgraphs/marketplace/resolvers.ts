@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
-import { connection, type Page, pageArgs } from '../kit/page.ts'
+import { connection, pageArgs } from '../kit/page.ts'
 import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
-import { text } from './arguments.ts'
+import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
@@ -11,20 +11,12 @@ import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
+import { resolvers as ratings } from './ratings/resolvers.ts'
+import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { readSearch } from './search/read.ts'
-import {
-  categories,
-  type ListingRow,
-  listingsById,
-  publish,
-  publisherPage,
-  rate,
-  upsertFacts,
-} from './store.ts'
+import { categories, type ListingRow, listingsById, publish, publisherPage, upsertFacts } from './store.ts'
 import { resolvers as submissions } from './submissions/resolvers.ts'
-
-const maxCommentLength = 2_000
 
 export const resolvers: Resolvers = {
   Query: {
@@ -51,6 +43,7 @@ export const resolvers: Resolvers = {
       const { rows, totalCount } = await publisherPage(db, page)
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
+    ...ratings.Query,
   },
 
   Mutation: {
@@ -76,24 +69,7 @@ export const resolvers: Resolvers = {
       })
       return await listingNow(agentId, listings)
     },
-
-    async rateListing(_, { input }, { principal, mutate, listings, traceparent }) {
-      const organizationId = requireOrganization(principal)
-      const listingId = text(input.listingId, 'input.listingId', 200)
-      const { stars } = input
-      if (stars < 1 || stars > 5) throw badInput(`stars is ${stars}`, 'input.stars', '1 to 5')
-      const comment = input.comment ? text(input.comment, 'input.comment', maxCommentLength) : null
-      await mutate(async (tx) => {
-        const [listing] = await listingsById(tx, [listingId])
-        if (!listing) throw notFound('listing', listingId)
-        if (listing.organizationId === organizationId)
-          throw forbidden('nobody rates what the own organization offers')
-        await rate(tx, { listingId, organizationId, subject: principal.subject, stars, comment })
-        const [rated] = await listingsById(tx, [listingId])
-        if (rated) await announceListing(tx, 'RATED', rated, traceparent)
-      })
-      return await listingNow(listingId, listings)
-    },
+    ...ratings.Mutation,
   },
 
   Submission: submissions.Submission!,
@@ -105,17 +81,18 @@ export const resolvers: Resolvers = {
     agent: ({ id }) => ({ __typename: 'Agent' as const, id }),
     category: ({ category }) => ({ name: category }),
     publisher: ({ organizationId }) => ({ id: organizationId }),
-    rating: ({ ratingAverage, ratingCount, stars }) => ({
-      average: ratingAverage,
-      count: ratingCount,
-      histogram: stars,
-    }),
-    async ratings({ id }, args, { ratings }) {
-      const page = pageArgs(args, { default: 20, size: 2 })
-      const { rows, totalCount } = await ratings.load({ id, page: readPlace(page, /^\d{1,18}$/) })
-      return connection(rows, totalCount, page, (row) => [row.ratedAt, row.id])
+    rating: shownRating,
+    async ratings({ id }, { sort, versionLine = null, ...args }, { ratings: ratingsOf }) {
+      const place = ratingPlace[sort]
+      const page = readPlace(pageArgs(args, { default: 20 }), place)
+      const { rows, totalCount } = await ratingsOf.load({ id, page: { ...page, sort, versionLine } })
+      return connection(rows, totalCount, page, (row) =>
+        sort === 'NEWEST' ? [row.ratedAt, row.id] : [row.helpfulCount, row.ratedAt, row.id],
+      )
     },
   },
+
+  ListingRating: ratings.ListingRating,
 
   ListingChange: {
     async __resolveReference({ listingId }, { listings }) {
@@ -148,7 +125,7 @@ export const resolvers: Resolvers = {
   Organization: {
     __resolveReference: ({ id }) => ({ id }),
     async listings({ id }, args, { listingsOf }) {
-      return await listingsOf(id, readPlace(pageArgs(args, { default: 20, size: 2 }), /^[^\0]+$/))
+      return await listingsOf(id, readPlace(pageArgs(args, { default: 20 }), listingPlace))
     },
   },
 }
@@ -171,9 +148,6 @@ async function listingNow(id: string, listings: Context['listings']): Promise<Li
   return row
 }
 
-/** The time and the id that a page begins after; other values would be Postgres's to refuse. */
-function readPlace(page: Page, idPattern: RegExp): Page {
-  const place = z.tuple([z.iso.datetime(), z.string().regex(idPattern)]).nullable()
-  if (place.safeParse(page.after).success) return page
-  throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
-}
+const listingPlace = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)])
+const newest = [z.iso.datetime(), z.string().regex(/^\d{1,18}$/)] as const
+const ratingPlace = { NEWEST: z.tuple(newest), HELPFUL: z.tuple([z.int32().min(0), ...newest]) }

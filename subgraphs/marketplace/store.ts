@@ -1,6 +1,7 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
 import type { AgentFacts } from './facts.ts'
+import { noteOwner } from './ratings/follow.ts'
 
 type CertificationLevel = 'BRONZE' | 'SILVER' | 'GOLD'
 
@@ -17,8 +18,12 @@ export type ListingRow = {
   certificationLevel: CertificationLevel | null
   /** How many gave 1, 2, 3, 4 and 5 stars. */
   stars: number[]
+  /** Of these, those of organizations that have used the agent. */
+  verifiedStars: number[]
   ratingCount: number
-  /** Bayesian mean; null while nobody has rated. */
+  /** What they weigh. */
+  ratingWeight: number
+  /** Bayesian mean by weight; null while nobody has rated. */
   ratingAverage: number | null
   version: number
   publishedAt: Date
@@ -26,23 +31,26 @@ export type ListingRow = {
 }
 
 const priorWeight = 5
+const neutral = { mean: 3, weight: 10 }
 
 /**
- * Mean of all ratings of public listings, 3 while there are none: the same for every caller, and it tells nothing of
- * listings that the caller may not see.
+ * Mean of all ratings of public listings by weight, and of a few neutral ones, so that it does not follow the first that
+ * come: the same for every caller, and it tells nothing of listings that the caller may not see.
  */
 export const prior = `(
-  select coalesce(sum(p.rating_sum)::float8 / nullif(sum(p.rating_count), 0), 3) as mean from listing as p
-  where p.published_at is not null and p.rating_count > 0 and p.visibility = 'PUBLIC'
+  select (${neutral.mean * neutral.weight} + coalesce(sum(p.rating_points), 0))
+    / (${neutral.weight} + coalesce(sum(p.rating_weight), 0)) as mean
+  from listing as p where p.published_at is not null and p.rating_weight > 0 and p.visibility = 'PUBLIC'
 ) as prior`
 
 /** Of `listing as l` beside `prior`. */
-export const average = `case when l.rating_count > 0 then
-  (prior.mean * ${priorWeight} + l.rating_sum) / (${priorWeight} + l.rating_count) end`
+export const average = `case when l.rating_weight > 0 then
+  (prior.mean * ${priorWeight} + l.rating_points) / (${priorWeight} + l.rating_weight) end`
 
 export const listingColumns = `
   l.agent_id as id, l.organization_id as "organizationId", l.visibility, l.title, l.summary, l.type, l.category, l.pool,
-  l.tags, l.certification_level as "certificationLevel", l.stars, l.rating_count as "ratingCount",
+  l.tags, l.certification_level as "certificationLevel", l.stars, l.verified_stars as "verifiedStars",
+  l.rating_count as "ratingCount", l.rating_weight as "ratingWeight",
   ${average} as "ratingAverage", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
@@ -64,18 +72,20 @@ export type FactChange = {
 
 /** Null where newer facts are there already. */
 export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
-  const { rows } = await tx.query<FactChange>(
+  const { rows } = await tx.query<FactChange & { moved: boolean }>(
     `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
-       agent_changed_at, certification_level)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${levelInForce('$1')})
+       agent_changed_at, agent_version, certification_level)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ${levelInForce('$1')})
      on conflict (agent_id) do update set
        organization_id = excluded.organization_id, visibility = excluded.visibility, title = excluded.title,
        summary = excluded.summary, type = excluded.type, category = excluded.category, pool = excluded.pool,
        tags = excluded.tags, agent_changed_at = excluded.agent_changed_at,
+       agent_version = coalesce(excluded.agent_version, l.agent_version),
        version = l.version + (l.published_at is not null and ${factsOf('l')} is distinct from ${factsOf('excluded')})::int,
        updated_at = case when ${factsOf('l')} is distinct from ${factsOf('excluded')} then now() else l.updated_at end
      where l.agent_changed_at <= excluded.agent_changed_at
-     returning agent_id as id, new.published_at is not null as published, old.version < new.version as changed`,
+     returning agent_id as id, new.published_at is not null as published, old.version < new.version as changed,
+       old.organization_id is distinct from new.organization_id as moved`,
     [
       facts.agentId,
       facts.organizationId,
@@ -87,9 +97,14 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
       facts.pool,
       facts.tags,
       facts.changedAt,
+      facts.version,
     ],
   )
-  return rows[0] ?? null
+  const [change] = rows
+  if (!change) return null
+  const { moved, ...told } = change
+  if (moved) await noteOwner(tx, { listingId: told.id, organizationId: facts.organizationId })
+  return told
 }
 
 const factsOf = (row: string) =>
@@ -109,6 +124,15 @@ export async function publish(tx: Transaction, agentId: string): Promise<boolean
   return rowCount === 1
 }
 
+/** What is shown of these listings has changed. */
+export async function newVersion(tx: Transaction, ids: readonly string[]): Promise<void> {
+  await tx.query(
+    `update listing set version = version + 1, updated_at = now()
+     where agent_id = any($1) and published_at is not null`,
+    [ids],
+  )
+}
+
 /** Takes it out of the catalogue. Null where it was not in it, else as it was last. */
 export async function withdraw(tx: Transaction, agentId: string): Promise<ListingRow | null> {
   const { rows } = await tx.query<ListingRow>(
@@ -120,72 +144,8 @@ export async function withdraw(tx: Transaction, agentId: string): Promise<Listin
   return rows[0] ?? null
 }
 
-export type NewRating = {
-  listingId: string
-  organizationId: string
-  subject: string
-  stars: number
-  comment: string | null
-}
-
-/** The principal's only rating of the listing, replaced where there is one. */
-export async function rate(tx: Transaction, rating: NewRating): Promise<void> {
-  // Ratings of one listing follow each other, also a principal's first two.
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('rating ' || $1, 0))`, [rating.listingId])
-  const { rows } = await tx.query<{ before: number | null }>(
-    `insert into rating (listing_id, organization_id, subject, stars, comment) values ($1, $2, $3, $4, $5)
-     on conflict (listing_id, organization_id, subject)
-     do update set stars = excluded.stars, comment = excluded.comment, rated_at = now()
-     returning old.stars as before`,
-    [rating.listingId, rating.organizationId, rating.subject, rating.stars, rating.comment],
-  )
-  const before = rows[0]?.before ?? null
-  // The listing is another organization's: from here on the policies for rows of our own do not serve.
-  await tx.query(`select set_config('app.internal', 'on', true)`)
-  await tx.query(
-    `update listing as l set
-       stars = array(
-         select l.stars[n] + (n = $2)::int - (n = coalesce($3, 0))::int from generate_series(1, 5) as n order by n
-       ),
-       rating_count = l.rating_count + ($3::int is null)::int,
-       rating_sum = l.rating_sum + $2 - coalesce($3, 0),
-       version = l.version + 1, updated_at = now()
-     where l.agent_id = $1`,
-    [rating.listingId, rating.stars, before],
-  )
-}
-
-export type RatingRow = {
-  id: string
-  stars: number
-  comment: string | null
-  organizationId: string
-  ratedAt: string
-}
-
-/** Some of a listing's ratings, and how many there are in all. */
+/** Some of a connection's rows, and how many there are in all. */
 export type Slice<Row> = { rows: Row[]; totalCount: number }
-
-/** Newest first; one statement for all listings, in the order of `ids`. */
-export async function ratingSlices(
-  db: Db,
-  ids: readonly string[],
-  { first, after }: Page,
-): Promise<Slice<RatingRow>[]> {
-  const { rows } = await db.query<Slice<RatingRow> & { id: string }>(
-    `select l.agent_id as id, l.rating_count as "totalCount", array(
-       select jsonb_build_object('id', r.id::text, 'stars', r.stars, 'comment', r.comment,
-         'organizationId', r.organization_id, 'ratedAt', to_char(r.rated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
-       from rating as r
-       where r.listing_id = l.agent_id and ($2::timestamptz is null or (r.rated_at, r.id) < ($2, $3::bigint))
-       order by r.rated_at desc, r.id desc limit $4
-     ) as rows
-     from listing as l where l.agent_id = any($1)`,
-    [ids, after?.[0] ?? null, after?.[1] ?? null, first + 1],
-  )
-  const byId = new Map(rows.map((row) => [row.id, row]))
-  return ids.map((id) => byId.get(id) ?? { rows: [], totalCount: 0 })
-}
 
 export type NameCount = { name: string; count: number }
 

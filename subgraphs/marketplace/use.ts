@@ -19,8 +19,8 @@ export const usageBatch = z.object({
   ),
 })
 
-/** An agent that has answered somebody of an organization as it should. */
-type Used = { agentId: string; organizationId: string }
+/** An agent that has answered somebody of an organization as it should, for the first time that day. */
+export type Used = { agentId: string; organizationId: string }
 
 const keptDays = 90
 
@@ -52,7 +52,7 @@ export async function countUse(
      on conflict (agent_id, organization_id, subject, day)
      do update set calls = u.calls + excluded.calls, ok_calls = u.ok_calls + excluded.ok_calls
      returning agent_id as "agentId", organization_id as "organizationId",
-       new.ok_calls > coalesce(old.ok_calls, 0) as answered`,
+       new.ok_calls > 0 and coalesce(old.ok_calls, 0) = 0 as answered`,
     [JSON.stringify(uses)],
   )
   return rows.flatMap(({ answered, ...used }) => (answered ? [used] : []))

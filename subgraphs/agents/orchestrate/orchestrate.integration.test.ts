@@ -318,9 +318,11 @@ test('a run converges: every step once, transitions dense, each with its event, 
   expect([...agents.values()].map(({ registered }) => registered)).toEqual([1, 1, 1, 1, 1, 1])
   const samples = await usageSamples(6)
   expect(samples.reduce((sum, { tokensIn, tokensOut }) => sum + tokensIn + tokensOut, 0)).toBe(run.spent)
+  const told = samples.map(({ callerOrganization, purpose }) => `${purpose} by ${callerOrganization}`)
+  expect(new Set(told)).toEqual(new Set(['CHECK by ossa']))
 })
 
-type Sample = { tokensIn: number; tokensOut: number }
+type Sample = { tokensIn: number; tokensOut: number; callerOrganization: string; purpose: string }
 
 async function usageSamples(count: number): Promise<Sample[]> {
   const samples: Sample[] = []

@@ -365,7 +365,7 @@ test('an agent is asked directly, measured, and asked once for one key', async (
   expect((await invoke({ input: { text: 'so '.repeat(10_000) } })).data).toMatchObject({
     invokeAgent: { outcome: 'ERROR', error: 'the answer is larger than 20384 bytes', output: null },
   })
-  const samples: { caller: string; outcome: string }[] = []
+  const samples: { caller: string; outcome: string; callerOrganization: string; purpose: string }[] = []
   const tail = await graph.eventLog.tail({ topics: [usageTopic], from: 'earliest' }, (records) => {
     for (const { value } of records)
       samples.push(...(JSON.parse(value) as { samples: typeof samples }).samples)
@@ -375,6 +375,9 @@ test('an agent is asked directly, measured, and asked once for one key', async (
     (found) => found.length === 2,
   )
   await tail.stop()
+  const ofJo = samples.filter(({ caller }) => caller === 'jo')
+  const told = ofJo.map(({ callerOrganization, purpose }) => `${purpose} by ${callerOrganization}`)
+  expect(new Set(told)).toEqual(new Set(['USE by ossa']))
 })
 
 test('what an agent can not be asked is refused before it is asked', async () => {

@@ -74,7 +74,7 @@ async function head(organization: string): Promise<string> {
 
 /** What the script says of an exported log. */
 async function verify(pages: readonly unknown[], itsHead: string) {
-  const keys = await openKeys(graph.config.keysDir, 'certificate')
+  const keys = await openKeys(graph.config.keysDir ?? '', 'certificate')
   const file = async (name: string, text: string) => {
     await writeFile(join(folder, name), text)
     return join(folder, name)

@@ -1,6 +1,7 @@
 import type { Db } from '@community/infra/postgres.ts'
 import { type Connection, connection, type Page } from '../../kit/page.ts'
 import type { FacetCount } from '../../kit/search/facets.ts'
+import { leastWeight } from '../ratings/score.ts'
 import type { ListingSort } from '../schema.generated.ts'
 import { average, type ListingRow, listingColumns, prior } from '../store.ts'
 import { placeOf, type Search } from './read.ts'
@@ -11,7 +12,7 @@ const newest = 'l.published_at desc, l.agent_id desc'
 
 const orders: Record<ListingSort, string> = {
   RELEVANCE: newest,
-  RATING: `${average} desc nulls last, l.rating_count desc, l.agent_id`,
+  RATING: `(l.rating_weight >= ${leastWeight}) desc, ${average} desc nulls last, l.rating_count desc, l.agent_id`,
   NEWEST: newest,
   TITLE: 'l.title, l.agent_id',
   USE: `l.calls_lately desc nulls last, ${newest}`,
