@@ -30,7 +30,7 @@ async function measure(performance: TestManifest['spec']['performance'], behavio
     outbound: openOutbound({ allow: endpointAllow, trusted: [] }),
     caller: 'agent:certification-validator',
     endpointAllow,
-    timeoutMs: 1_000,
+    timeoutMs: 3_000,
     maxCalls: 40,
     maxSeconds: 1,
     warmUpCalls: 2,

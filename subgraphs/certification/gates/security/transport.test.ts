@@ -1,3 +1,4 @@
+import 'reflect-metadata'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import * as x509 from '@peculiar/x509'

@@ -70,7 +70,7 @@ export async function serveAgent(keys: Keys, manifest: TestManifest, behaviour: 
       return ended('TASK_STATE_FAILED', 'out of memory')
     if (behaviour === 'takes 300 ms') await sleep(300)
     if (behaviour === 'takes one call at a time') {
-      turn = turn.then(() => sleep(100))
+      turn = turn.then(() => sleep(30))
       await turn
     }
     if (url === undefined) return done({ text: 'done' })
