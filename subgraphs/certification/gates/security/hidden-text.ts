@@ -7,12 +7,11 @@ type Hidden = { rule: RuleName; seen: string }
 
 /** What of a text people do not see, and what it says once it is decoded. */
 export function hiddenIn(at: string, text: string): Weakness[] {
+  const isAscii = /^[\t\n\r -~]*$/.test(text)
   const found = [
-    ...invisibles(text),
-    ...reordered(text),
-    ...disguised(text),
-    ...markup(text),
-    ...encoded(text),
+    ...(isAscii ? [] : [...invisibles(text), ...reordered(text), ...disguised(text)]),
+    ...(isAscii && !/[<[]/.test(text) ? [] : markup(text)),
+    ...(text.length < 24 ? [] : encoded(text)),
   ]
   return found.map(({ rule, seen }) => weakness(rule, at, seen))
 }
