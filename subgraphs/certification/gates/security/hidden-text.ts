@@ -91,7 +91,8 @@ function markup(text: string): Hidden[] {
   })
 }
 
-const base64 = /(?<![\w+/=-])[A-Za-z0-9+/_-]{24,20000}={0,2}(?![\w+/=-])/g
+// Before it may stand `=`, as behind the name of a setting.
+const base64 = /(?<![\w+/-])[A-Za-z0-9+/_-]{24,20000}={0,2}(?![\w+/=-])/g
 const hex = /(?<![0-9A-Za-z])(?:[0-9a-f]{2}){16,10000}(?![0-9A-Za-z])/gi
 const percent = /(?:%[0-9a-f]{2}[\w.~-]{0,40}){6,400}/gi
 
