@@ -22,7 +22,7 @@ const maxPointerLength = 200
 const rank = ({ severity }: Rule) => severities.indexOf(severity)
 
 /** HIGH and CRITICAL: no agent is certified with it. */
-export const isGrave = (weakness: Rule): boolean => rank(weakness) >= severities.indexOf('HIGH')
+const isGrave = (weakness: Rule): boolean => rank(weakness) >= severities.indexOf('HIGH')
 
 /** One check over all that was found of a kind: the grave fails it, the rest is told. */
 export function weaknessCheck(name: string, found: readonly Weakness[], clean = 'nothing was found'): Check {

@@ -30,7 +30,7 @@ async function measure(performance: TestManifest['spec']['performance'], behavio
     outbound: openOutbound({ allow: endpointAllow, trusted: [] }),
     caller: 'agent:certification-validator',
     endpointAllow,
-    timeoutMs: 1_000,
+    timeoutMs: 3_000,
     maxCalls: 40,
     maxSeconds: 1,
     warmUpCalls: 2,
@@ -44,8 +44,15 @@ test('an agent that keeps what it declares passes, with its figures, and every c
   const { verdict, evidence, recorded } = await measure({ p95LatencyMs: 5_000, throughputPerSecond: 20 })
   expect(verdict).toBe('PASS')
   expect(Object.keys(evidence.figures ?? {})).toEqual([
-    ...['calls', 'errors', 'seconds', 'perSecond'],
-    ...['p50Ms', 'p90Ms', 'p95Ms', 'p99Ms', 'maxMs'],
+    'calls',
+    'errors',
+    'seconds',
+    'perSecond',
+    'p50Ms',
+    'p90Ms',
+    'p95Ms',
+    'p99Ms',
+    'maxMs',
   ])
   expect(evidence.figures).toMatchObject({ calls: 20, errors: 0 })
   expect(recorded).toHaveLength(22)

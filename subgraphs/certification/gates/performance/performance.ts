@@ -4,7 +4,7 @@ import type { ExaminedAgent } from '../../agent.ts'
 import type { Check } from '../../store.ts'
 import { type Call, type CallOptions, callAgent, reach } from '../call.ts'
 import { check, type Finding, type Gate, judged, notEvaluated } from '../gate.ts'
-import { percentile, type Run, runSchedule } from './schedule.ts'
+import { percentile, type Run, runSchedule, type Sample } from './schedule.ts'
 
 export type PerformanceOptions = CallOptions & {
   /** Most calls, and how long they are made for. */
@@ -87,14 +87,7 @@ async function examine(
   return judgedRun(run, figures, perSecond)
 }
 
-// A rate counts from the first call to the last answer, which may take as long as any.
-const usualAllowanceMs = 1_000
-
-function judgedRun(
-  { samples, elapsedMs, calls }: Run<Invocation>,
-  figures: Declared,
-  perSecond: number,
-): Finding {
+function judgedRun({ samples, elapsedMs }: Run<Invocation>, figures: Declared, perSecond: number): Finding {
   const { p95LatencyMs, throughputPerSecond } = figures
   const answered = samples.filter(({ answer }) => answer.outcome === 'OK')
   const [failed] = samples.filter(({ answer }) => answer.outcome !== 'OK')
@@ -103,9 +96,7 @@ function judgedRun(
   const [p50, p90, p95, p99, max] = [50, 90, 95, 99, 100].map((percent) =>
     rounded(percentile(sorted, percent)),
   )
-  const allowanceMs = Math.min(p95!, p95LatencyMs ?? usualAllowanceMs)
-  const heldPerSecond =
-    (1_000 * answered.length) / Math.max((1_000 * calls) / perSecond, elapsedMs - allowanceMs)
+  const heldPerSecond = rateOf(answered, percentile(sorted, 25), perSecond)
   const shown = `${samples.length} calls in ${rounded(elapsedMs / 1_000)} s, ${perSecond} a second offered`
   const checks: Check[] = [
     check(
@@ -132,6 +123,17 @@ function judgedRun(
   const figured = { ...measured, p50Ms: p50!, p90Ms: p90!, p95Ms: p95!, p99Ms: p99!, maxMs: max! }
   const { verdict, evidence } = judged(checks)
   return { verdict, evidence: { ...evidence, figures: figured } }
+}
+
+/**
+ * Of the answers but for the last twentieth, which are the latency's to judge; less the time that a call takes by itself. What
+ * piles up shows in the rest.
+ */
+function rateOf(answered: readonly Sample<Invocation>[], usualMs: number, perSecond: number): number {
+  const ended = answered.map(({ endedMs }) => endedMs).toSorted((a, b) => a - b)
+  const count = Math.ceil(0.95 * ended.length)
+  const tookMs = (ended[count - 1] ?? 0) - usualMs
+  return count === 0 ? 0 : (1_000 * count) / Math.max((1_000 * count) / perSecond, tookMs)
 }
 
 const rounded = (value: number) => Math.round(value * 100) / 100

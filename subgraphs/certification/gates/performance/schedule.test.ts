@@ -15,8 +15,7 @@ test('who waits for a call that stalls is counted, each from when it was due', a
 
 test('no call begins when the time is over, and the first that fails ends it', async () => {
   const late = { perSecond: 100, calls: 50, concurrency: 1, maxMs: 200, signal }
-  const { samples, calls } = await runSchedule(late, () => sleep(150))
-  expect(calls).toBe(50)
+  const { samples } = await runSchedule(late, () => sleep(150))
   expect(samples.length).toBeLessThan(5)
   const failing = runSchedule({ ...late, maxMs: 10_000 }, async (index) => {
     if (index === 3) throw new Error('the lease is lost')

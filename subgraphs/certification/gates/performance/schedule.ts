@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export type Sample<T> = {
   /** From when the call was due to its end. */
   latencyMs: number
+  /** From when the first call was due. */
+  endedMs: number
   answer: T
 }
 
 export type Run<T> = {
   samples: Sample<T>[]
-  /** As many as were to be made; fewer began where there was no time left. */
-  calls: number
   /** From when the first call was due to the end of the last. */
   elapsedMs: number
 }
@@ -46,7 +46,10 @@ export async function runSchedule<T>(
     if (signal.aborted || performance.now() - startedAt > maxMs) break
     const one = call(index)
       .then(
-        (answer) => void samples.push({ latencyMs: performance.now() - dueAt, answer }),
+        (answer) => {
+          const now = performance.now()
+          samples.push({ latencyMs: now - dueAt, endedMs: now - startedAt, answer })
+        },
         (error: unknown) => void failures.push(error),
       )
       .finally(() => underWay.delete(one))
@@ -55,7 +58,7 @@ export async function runSchedule<T>(
   await Promise.all(underWay)
   signal.throwIfAborted()
   if (failures.length > 0) throw failures[0]
-  return { samples, calls, elapsedMs: performance.now() - startedAt }
+  return { samples, elapsedMs: performance.now() - startedAt }
 }
 
 /** The least of the values that so many percent of them do not exceed (nearest rank); of sorted ones. */

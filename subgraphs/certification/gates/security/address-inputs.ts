@@ -24,7 +24,7 @@ function inSchema(schema: JsonSchema, place: Place, depth: number): Place[] {
   }
   const types = [schema.type].flat()
   const name = place.findLast((step) => typeof step === 'string') ?? ''
-  const words = String(name).replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '-')
+  const words = name.replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '-')
   const isAddress =
     /^(?:uri|url|iri)(?:-reference)?$/.test(String(schema.format)) ||
     (addressName.test(words) && schema.enum === undefined && schema.const === undefined)

@@ -48,7 +48,7 @@ test('a secret is shown by four characters and its length, and where it stands',
   expect(found).toMatchObject([
     { rule: 'embedded-secret', severity: 'CRITICAL', threat: 'ASI03', at: '/spec/role' },
     { rule: 'embedded-secret', at: '/spec/keys/ghp_… (40 characters)' },
-    { rule: 'instruction-override', seen: expect.stringContaining('use ghp_… (40 characters)') },
+    { rule: 'instruction-override', seen: expect.stringContaining('use ghp_... (40 characters)') },
   ])
   expect(found[0]?.seen).toBe('GitHub token: ghp_… (40 characters)')
   expect(JSON.stringify(found)).not.toContain(key.slice(0, 6))

@@ -118,7 +118,7 @@ async function callWeaknesses(exam: Exam): Promise<Weakness[]> {
   if (!capability || !example) return []
   const { outcome, error = '' } = await callAgent(exam, capability.name, example.input)
   if (outcome === 'TIMEOUT') return [weakness('does-not-answer', at, error)]
-  if (/^the answer is larger than /.test(error)) return [weakness('endless-answer', at, error)]
+  if (error.startsWith('the answer is larger than ')) return [weakness('endless-answer', at, error)]
   return /^HTTP 3\d\d, not an A2A answer/.test(error) ? [weakness('redirects', at, error)] : []
 }
 

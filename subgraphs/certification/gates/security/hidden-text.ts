@@ -7,17 +7,16 @@ type Hidden = { rule: RuleName; seen: string }
 
 /** What of a text people do not see, and what it says once it is decoded. */
 export function hiddenIn(at: string, text: string): Weakness[] {
+  const isAscii = /^[\t\n\r -~]*$/.test(text)
   const found = [
-    ...invisibles(text),
-    ...reordered(text),
-    ...disguised(text),
-    ...markup(text),
-    ...encoded(text),
+    ...(isAscii ? [] : [...invisibles(text), ...reordered(text), ...disguised(text)]),
+    ...(isAscii && !/[<[]/.test(text) ? [] : markup(text)),
+    ...(text.length < 24 ? [] : encoded(text)),
   ]
   return found.map(({ rule, seen }) => weakness(rule, at, seen))
 }
 
-const joining = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\u{1f1e6}-\u{1f1ff}\u{fe0f}]/u
+const joining = /\ufe0f|[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}]/u
 // Scripts whose letters join, and are kept from it or made to by these.
 const joiningScripts =
   /[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Mongolian}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gurmukhi}\p{Script=Gujarati}\p{Script=Oriya}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Sinhala}\p{Script=Khmer}\p{Script=Thai}\p{Script=Lao}\p{Script=Myanmar}]/u
@@ -92,7 +91,8 @@ function markup(text: string): Hidden[] {
   })
 }
 
-const base64 = /(?<![\w+/=-])[A-Za-z0-9+/_-]{24,20000}={0,2}(?![\w+/=-])/g
+// Before it may stand `=`, as behind the name of a setting.
+const base64 = /(?<![\w+/-])[A-Za-z0-9+/_-]{24,20000}={0,2}(?![\w+/=-])/g
 const hex = /(?<![0-9A-Za-z])(?:[0-9a-f]{2}){16,10000}(?![0-9A-Za-z])/gi
 const percent = /(?:%[0-9a-f]{2}[\w.~-]{0,40}){6,400}/gi
 

@@ -117,12 +117,15 @@ const phrases: readonly Phrase[] = [
 /** What speaks of attacks and is none: it finds, refuses or counts them, or shows one in quotation marks. */
 const reporting =
   /\b(?:detects?|detecting|finds?|finding|notices?|recogni[sz]es?|scans?|scanning|flags?|flagged|blocks?|reports?|looks? for|searches? for|checks? (?:for|whether)|tries? to|trying to|attempts? (?:to|at)|whether|such as|like|phrases?|texts? that|prompts? that|wording|attacks?|refuses?|rejects?|filters? out|removes?|so-called)\b/
+const plainWord = /^[\w$./:#-]*$/
 const sentenceEnd = /(?<=[.!?;。！？])(?=\s|$)|\n/u
 const maxSentence = 800
 const overlap = 300
 
 /** What a text tells its reader to do. */
 export function saysIn(text: string): Said[] {
+  // Most texts of a manifest are one word of its schemas.
+  if (plainWord.test(text)) return []
   const found = new Map<string, Said>()
   for (const sentence of sentencesOf(text)) {
     for (const { rule, form, unless } of phrases) {

@@ -44,6 +44,7 @@ const harmlessName = /csrf|xsrf|page|cursor|continuation|cancel|public|next|desi
 const placeholder =
   /example|change_?me|placeholder|dummy|sample|redacted|replace|your[-_ ]|xxxx|\*{3}|\.{3}|^\$|^%|\{\{|\$\{|^<|process\.env|environ|getenv|secrets\.|^vault:|^file:|^op:\/\/|^sha\d{3}[-:]|1234567890|0123456789|abcdefgh/i
 const minBits = 3
+const minLength = 12
 
 /** Secrets in clear, shown by four characters and a length. `speaksOfSecrets`: that an example holds one is its business. */
 export function secretsIn(texts: readonly Text[], speaksOfSecrets: boolean): Weakness[] {
@@ -67,8 +68,9 @@ export function withoutSecrets(texts: readonly Text[]): Text[] {
   })
 }
 
-const redacted = (text: string): string =>
-  ofForm(text).reduce((all, { value }) => all.replaceAll(value, masked(value)), text)
+/** Names of fields are short, but for those that are secrets. */
+const redacted = (at: string): string =>
+  (/[^/]{16}/.test(at) ? ofForm(at) : []).reduce((all, { value }) => all.replaceAll(value, masked(value)), at)
 
 const secretsOf = (text: Text, named: (at: string) => string): Secret[] => [
   ...ofForm(text.text),
@@ -78,7 +80,7 @@ const secretsOf = (text: Text, named: (at: string) => string): Secret[] => [
 type Secret = { what: string; value: string }
 
 const ofForm = (text: string): Secret[] =>
-  forms.flatMap(([what, form]) =>
+  (text.length < minLength ? [] : forms).flatMap(([what, form]) =>
     [...text.matchAll(form)]
       .map(([value]) => ({ what, value }))
       .filter(({ value }) => !isPlaceholder(what === 'password in a URL' ? passwordOf(value) : value)),

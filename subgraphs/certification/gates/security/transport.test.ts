@@ -1,13 +1,17 @@
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import * as x509 from '@peculiar/x509'
+import type { X509Certificate } from '@peculiar/x509'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { transportWeaknesses } from './transport.ts'
+
+// x509 needs it to be there before.
+await import('reflect-metadata')
+const x509 = await import('@peculiar/x509')
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const day = 24 * 60 * 60 * 1000
 
-let authority: { keys: CryptoKeyPair; certificate: x509.X509Certificate }
+let authority: { keys: CryptoKeyPair; certificate: X509Certificate }
 const servers: Server[] = []
 
 const keyPair = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])

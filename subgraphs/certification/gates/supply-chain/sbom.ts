@@ -13,10 +13,10 @@ const licence = z.union([
     .transform(({ license }) => ('id' in license ? license.id : license.name)),
 ])
 
-const types = [
-  ...['application', 'framework', 'library', 'container', 'platform', 'operating-system', 'device'],
-  ...['device-driver', 'firmware', 'file', 'machine-learning-model', 'data', 'cryptographic-asset'],
-]
+const types =
+  'application framework library container platform operating-system device device-driver firmware file machine-learning-model data cryptographic-asset'.split(
+    ' ',
+  )
 
 const component = z.object({
   type: z.enum(types),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Records of OSV, made up, one of each kind that is matched. */
-export const osvRecords: readonly (Record<string, unknown> & { id: string })[] = [
+const osvRecords: readonly (Record<string, unknown> & { id: string })[] = [
   {
     id: 'GHSA-test-crit-0001',
     aliases: ['CVE-2099-0001'],

@@ -70,7 +70,7 @@ export async function serveAgent(keys: Keys, manifest: TestManifest, behaviour: 
       return ended('TASK_STATE_FAILED', 'out of memory')
     if (behaviour === 'takes 300 ms') await sleep(300)
     if (behaviour === 'takes one call at a time') {
-      turn = turn.then(() => sleep(100))
+      turn = turn.then(() => sleep(30))
       await turn
     }
     if (url === undefined) return done({ text: 'done' })
@@ -112,14 +112,14 @@ const redirections: Partial<Record<Behaviour, (asked: string) => string>> = {
   'redirects to metadata': () => 'http://169.254.169.254/latest/meta-data/',
 }
 
-/** Nothing where it can't be had: these tests reach nobody but themselves. */
-const fetched = async (url: string): Promise<string> =>
-  url.includes('169.254.')
-    ? ''
-    : await fetch(url).then(
-        (response) => response.text(),
-        () => '',
-      )
+/** From this machine only: these tests reach nobody else. */
+const fetched = async (url: string): Promise<string> => {
+  if (!inner.test(url) || url.includes('169.254.')) return ''
+  return await fetch(url).then(
+    (response) => response.text(),
+    () => '',
+  )
+}
 
 function send(response: ServerResponse, answered: Answered | null, behaviour: Behaviour): void {
   if (!answered) return
