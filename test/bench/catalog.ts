@@ -25,7 +25,7 @@ import { keptVectors } from './quality.ts'
 import { statementsDuring } from './statements.ts'
 import { figure, table } from './table.ts'
 
-type Kind = { name: string; query: string; variables(question: string): Record<string, unknown> }
+type Kind = { name: string; query: string; variables: (question: string) => Record<string, unknown> }
 
 type Row = {
   listings: number
