@@ -44,7 +44,8 @@ const settleMs = 95_000
 const few = 1_000
 const loadMs = 300_000
 
-const node = 'node { id title summary rating { average count } publisher { organization { name } } }'
+const node =
+  'node { id title summary rating { average count } publisher { id } certification { level status } }'
 const found = `totalCount pageInfo { hasNextPage endCursor }
   edges { score reasons highlights { field fragments { text matched } } ${node} }`
 const facets = 'facets { name values { value count } }'
