@@ -42,6 +42,8 @@ type Row = {
 // What changed within this time is looked at again every few seconds: not a part of what is measured.
 const settleMs = 95_000
 const few = 1_000
+// A longer query is refused.
+const mostLetters = 500
 const loadMs = 300_000
 
 const node =
@@ -207,7 +209,7 @@ async function fill(
 
 /** Others for each turn: those that are no example of the crowd. */
 function questions(turn: number): string[] {
-  const others = dataSet.queries.filter((_, at) => at % 3 === 1).map(({ q }) => q)
+  const others = dataSet.queries.filter((_, at) => at % 3 === 1).map(({ q }) => q.slice(0, mostLetters))
   const each = Math.floor(others.length / options.sizes.length)
   return others.slice(turn * each, (turn + 1) * each)
 }

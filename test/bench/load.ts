@@ -65,10 +65,7 @@ async function run({
       })
       const answer = Buffer.from(await body.arrayBuffer())
       latencies.push(performance.now() - from)
-      if (statusCode !== 200 || answer.includes('"errors":[')) {
-        failures++
-        console.error(statusCode, bodies[turn % bodies.length], answer.toString().slice(-600))
-      }
+      if (statusCode !== 200 || answer.includes('"errors":[')) failures++
       if (pauseMs > 0) await sleep(pauseMs)
     }
   }
