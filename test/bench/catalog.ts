@@ -25,7 +25,7 @@ import { keptVectors } from './quality.ts'
 import { statementsDuring } from './statements.ts'
 import { figure, table } from './table.ts'
 
-type Kind = { name: string; query: string; variables(question: string): Record<string, unknown> }
+type Kind = { name: string; query: string; variables: (question: string) => Record<string, unknown> }
 
 type Row = {
   listings: number
@@ -42,9 +42,12 @@ type Row = {
 // What changed within this time is looked at again every few seconds: not a part of what is measured.
 const settleMs = 95_000
 const few = 1_000
+// A longer query is refused.
+const mostLetters = 500
 const loadMs = 300_000
 
-const node = 'node { id title summary rating { average count } publisher { organization { name } } }'
+const node =
+  'node { id title summary rating { average count } publisher { id } certification { level status } }'
 const found = `totalCount pageInfo { hasNextPage endCursor }
   edges { score reasons highlights { field fragments { text matched } } ${node} }`
 const facets = 'facets { name values { value count } }'
@@ -206,7 +209,7 @@ async function fill(
 
 /** Others for each turn: those that are no example of the crowd. */
 function questions(turn: number): string[] {
-  const others = dataSet.queries.filter((_, at) => at % 3 === 1).map(({ q }) => q)
+  const others = dataSet.queries.filter((_, at) => at % 3 === 1).map(({ q }) => q.slice(0, mostLetters))
   const each = Math.floor(others.length / options.sizes.length)
   return others.slice(turn * each, (turn + 1) * each)
 }

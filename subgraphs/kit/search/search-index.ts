@@ -42,15 +42,15 @@ type Found = { id: string; score: number; reasons: string[] }
 export type Matches = {
   totalCount: number
   /** In no order. */
-  ids(): string[]
-  facets(): FacetCount[]
+  ids: () => string[]
+  facets: () => FacetCount[]
 }
 
 export type SearchResult = Matches & {
   /** The best first. */
   found: Found[]
   /** What there is to say of one that fits; null where it has changed since. */
-  explain(id: string): Found | null
+  explain: (id: string) => Found | null
   /** The stems that words of the query were found as. */
   stems: ReadonlySet<string>
   /** How much of the query there is: how many of its words say something, how many are found, how like it the best are. */
@@ -64,7 +64,7 @@ export type SearchIndex<Facts> = {
   remove(id: string): void
   size(): number
   /** Another number after each change. */
-  generation(): number
+  generation: () => number
   search(search: Search<Facts>): SearchResult
   all(search: Pick<Search<Facts>, 'sees' | 'fits'>): Matches
 }

@@ -18,8 +18,8 @@ test('only terms that are known are meant, the nearest first; short words and nu
 
 test('what is still being typed is completed to terms that are known, the shortest first', () => {
   const spelling = createSpelling()
-  for (const term of ['quarantin', 'quarrel', 'quarter', 'aquarium']) spelling.add(term)
-  const completed = (term: string, isKnown = (_: string) => true) =>
+  for (const term of ['quarantin', 'quarrel', 'quarter', 'quick', 'aquarium']) spelling.add(term)
+  const completed = (term: string, isKnown: (known: string) => boolean = () => true) =>
     spelling.completing(term, isKnown).map((reading) => reading.term)
   expect(completed('quar')).toEqual(['quarrel', 'quarter', 'quarantin'])
   expect(completed('quar', (term) => term === 'quarter')).toEqual(['quarter'])
