@@ -19,6 +19,7 @@ alter table rating
   add column verified boolean not null default false,
   add column state text not null default 'COUNTED' check (state in ('COUNTED', 'HELD', 'REJECTED')),
   add column held_because text check (held_because in ('BURST', 'REPORTS', 'CHANGED')),
+  -- Since when it waits for a moderator; what is verified counts meanwhile, where those who reported it are not.
   add column held_at timestamptz(3),
   -- A moderator has approved it: neither bursts nor reports hold it again.
   add column approved boolean not null default false,
@@ -31,13 +32,14 @@ alter table rating
   add column reply text,
   add column replied_by text,
   add column replied_at timestamptz(3),
-  add check ((state = 'HELD') = (held_because is not null) and (state = 'HELD') = (held_at is not null)),
+  add check ((state = 'HELD') = (held_because is not null)),
+  add check (case state when 'HELD' then held_at is not null when 'REJECTED' then held_at is null else true end),
   drop constraint rating_listing_id_organization_id_subject_key,
   add unique (listing_id, organization_id, subject, version_line);
 
 create index rating_helpful on rating (listing_id, helpful desc, rated_at desc, id desc);
 create index rating_arrived on rating (listing_id, arrived_at);
-create index rating_held on rating (held_at, id) where state = 'HELD';
+create index rating_held on rating (held_at, id) where held_at is not null;
 
 -- Of every listing's ratings all that ever became of them.
 create table rating_act (

@@ -29,7 +29,7 @@ async function hold(
 ): Promise<void> {
   await tx.query(
     `with held as (
-       update rating set state = 'HELD', held_because = 'BURST', held_at = now()
+       update rating set state = 'HELD', held_because = 'BURST', held_at = coalesce(held_at, now())
        where listing_id = $1 and verified = $2 and state = 'COUNTED' and not approved
          and arrived_at > now() - $3::interval and ($4::int is null or stars = $4)
        returning id

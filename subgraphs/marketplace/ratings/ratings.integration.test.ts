@@ -215,6 +215,32 @@ test('three organizations other than the owner hold a rating, until a moderator 
   )
 })
 
+test('three strangers bring the rating of a user before a moderator, three users hold it until then', async () => {
+  await market.offer('disputed')
+  await market.use('disputed', 'critic', 'u1', 'u2', 'u3')
+  await market.rate('disputed', 1, of('critic'))
+  const ratingId = await idOfMine('disputed', of('critic'))
+  const report = (organization: string) =>
+    change('reportRating', { ratingId, reason: 'untrue' }, of(organization))
+  const waiting = async () => {
+    const { data } = await market.graph.ask<{ heldRatings: Page }>(
+      '{ heldRatings { edges { node { id state } } } }',
+      {},
+      moderator,
+    )
+    return data?.heldRatings.edges.find(({ node }) => node.id === ratingId)?.node.state
+  }
+  for (const organization of ['s1', 's2', 'u1', 'u2'])
+    expect(await report(organization)).toEqual({ state: 'COUNTED' })
+  expect(await waiting()).toBe('COUNTED')
+  expect(await market.figures('disputed')).toMatchObject({ weight: 1 })
+  expect(await report('u3')).toEqual({ state: 'HELD' })
+  expect(await waiting()).toBe('HELD')
+  expect(await market.figures('disputed')).toMatchObject({ weight: 0 })
+  await change('moderateRating', { ratingId, verdict: 'APPROVE' }, moderator)
+  expect(await waiting()).toBeUndefined()
+})
+
 test('the owner answers, others say what has helped them, and the most helpful can come first', async () => {
   await market.offer('discussed')
   for (const [organization, stars] of [

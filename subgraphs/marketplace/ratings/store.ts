@@ -93,7 +93,7 @@ export async function ratingSlices(
 
 /** Those that wait for a moderator, of listings that the caller may see. */
 export async function heldRatings(db: Db, { first, after }: Page): Promise<Slice<RatingRow>> {
-  const held = `from rating as r where r.state = 'HELD' and exists (select from listing as l where l.agent_id = r.listing_id)`
+  const held = `from rating as r where r.held_at is not null and exists (select from listing as l where l.agent_id = r.listing_id)`
   const { rows } = await db.query<Slice<RatingRow>>(
     `select (select count(*)::int ${held}) as "totalCount", array(
        select to_jsonb(page) from (
@@ -218,7 +218,11 @@ export async function setVote(
 
 const reportsToHold = 3
 
-/** Whether it is new; holds the rating when enough organizations have reported it, without the listing's owners. */
+/**
+ * Whether it is new. When enough organizations have reported it, without the listing's owners, the rating waits for a
+ * moderator, and is held: a verified one only when so many of them have used the agent, else whoever founds three
+ * organizations silences a user.
+ */
 export async function addReport(
   tx: Transaction,
   { ratingId, organizationId, subject }: Vote,
@@ -227,18 +231,31 @@ export async function addReport(
     'insert into rating_report (rating_id, organization_id, subject) values ($1, $2, $3) on conflict do nothing',
     [ratingId, organizationId, subject],
   )
-  const held = await tx.query(
-    `update rating as r set state = 'HELD', held_because = 'REPORTS', held_at = now()
-     where r.id = $1 and r.state = 'COUNTED' and not r.approved and ${reportsToHold} <= (
-       select count(distinct p.organization_id) from rating_report as p
+  const { rows } = await tx.query<{ isHeld: boolean }>(
+    `with report as (
+       select distinct p.organization_id, exists (
+         select from agent_use as u
+         where u.agent_id = r.listing_id and u.organization_id = p.organization_id and u.ok_calls > 0
+       ) as used
+       from rating_report as p join rating as r on r.id = p.rating_id
        where p.rating_id = $1 and not exists (
          select from listing_owner as o where o.listing_id = r.listing_id and o.organization_id = p.organization_id
        )
-     )`,
+     ), reports as (
+       select count(*) as "all", count(*) filter (where used) as users from report
+     )
+     update rating as r set held_at = coalesce(r.held_at, now()),
+       state = case when ${holds} then 'HELD' else r.state end,
+       held_because = case when ${holds} then 'REPORTS' end
+     from reports
+     where r.id = $1 and r.state = 'COUNTED' and not r.approved and reports."all" >= ${reportsToHold}
+     returning r.state = 'HELD' as "isHeld"`,
     [ratingId],
   )
-  return { isNew: rowCount === 1, isHeld: held.rowCount === 1 }
+  return { isNew: rowCount === 1, isHeld: rows[0]?.isHeld ?? false }
 }
+
+const holds = `(not r.verified or reports.users >= ${reportsToHold})`
 
 export async function decide(tx: Transaction, id: string, verdict: 'APPROVE' | 'REJECT'): Promise<void> {
   await tx.query(
