@@ -15,6 +15,7 @@ export const scopes = [
   'marketplace:moderate',
   'certification:request',
   'certification:review',
+  'certification:revoke',
   'telemetry:write',
   'org:admin',
 ] as const

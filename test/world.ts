@@ -30,16 +30,19 @@ export type WorldOptions = {
   synchronous?: boolean
   separate?: boolean
   gateways?: number
+  /** Of its configuration. */
+  env?: Record<string, string>
 }
 
 /** The community as `start` brings it up, on free ports and in a folder of its own that goes with it. */
 export async function startWorld({
   kafka = 'required',
   gateways: count = 1,
+  env = {},
   ...options
 }: WorldOptions = {}): Promise<World> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'community-world-'))
-  const config = readConfig({ ...process.env, DATABASE_URL: '', KAFKA_BROKERS: '' })
+  const config = readConfig({ ...process.env, ...env, DATABASE_URL: '', KAFKA_BROKERS: '' })
   const community = await startCommunity({
     config,
     dataFolder,

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startWorld } from '../world.ts'
 
@@ -26,7 +29,10 @@ export async function provideWorld(
   project: TestProject,
   kafka: 'required' | 'never',
 ): Promise<() => Promise<void>> {
-  const world = await startWorld({ kafka })
+  // Records of what is wrong with software that nobody here has: what is looked up is looked up.
+  const osvDir = await mkdtemp(join(tmpdir(), 'osv-'))
+  await writeFile(join(osvDir, 'OSV-2026-1.json'), JSON.stringify(osvRecord))
+  const world = await startWorld({ kafka, env: { OSV_DIR: osvDir } })
   try {
     await world.deploy('foundation-93agents')
   } catch (error) {
@@ -44,5 +50,16 @@ export async function provideWorld(
     subgraphUrls,
     token,
   })
-  return () => world.stop()
+  return async () => {
+    await world.stop()
+    await rm(osvDir, { recursive: true })
+  }
+}
+
+const osvRecord = {
+  schema_version: '1.7.0',
+  id: 'OSV-2026-1',
+  modified: '2026-01-01T00:00:00Z',
+  published: '2026-01-01T00:00:00Z',
+  affected: [{ package: { ecosystem: 'npm', name: 'nobody-has-it' }, versions: ['1.0.0'] }],
 }
