@@ -9,6 +9,7 @@ import { record } from './audit/store.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
+import { resolvers as deprecation } from './deprecation.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
@@ -48,6 +49,7 @@ export const resolvers: Resolvers = {
 
   Mutation: {
     ...submissions.Mutation,
+    ...deprecation.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -81,6 +83,11 @@ export const resolvers: Resolvers = {
     agent: ({ id }) => ({ __typename: 'Agent' as const, id }),
     category: ({ category }) => ({ name: category }),
     publisher: ({ organizationId }) => ({ id: organizationId }),
+    async deprecation({ deprecatedAt, deprecationReason, successorId }, _, { listings }) {
+      if (deprecatedAt === null || deprecationReason === null) return null
+      const successor = successorId === null ? null : await listings.load(successorId)
+      return { at: deprecatedAt, reason: deprecationReason, successor }
+    },
     rating: shownRating,
     async ratings({ id }, { sort, versionLine = null, ...args }, { ratings: ratingsOf }) {
       const place = ratingPlace[sort]

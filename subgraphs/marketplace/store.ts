@@ -25,6 +25,9 @@ export type ListingRow = {
   ratingWeight: number
   /** Bayesian mean by weight; null while nobody has rated. */
   ratingAverage: number | null
+  deprecatedAt: Date | null
+  deprecationReason: string | null
+  successorId: string | null
   version: number
   publishedAt: Date
   updatedAt: Date
@@ -51,7 +54,8 @@ export const listingColumns = `
   l.agent_id as id, l.organization_id as "organizationId", l.visibility, l.title, l.summary, l.type, l.category, l.pool,
   l.tags, l.certification_level as "certificationLevel", l.stars, l.verified_stars as "verifiedStars",
   l.rating_count as "ratingCount", l.rating_weight as "ratingWeight",
-  ${average} as "ratingAverage", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
+  ${average} as "ratingAverage", l.deprecated_at as "deprecatedAt", l.deprecation_reason as "deprecationReason",
+  l.successor_id as "successorId", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function listingsById(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {

@@ -29,9 +29,9 @@ export async function insertListings(
   )
   await admin.query(
     `insert into listing (agent_id, organization_id, visibility, title, summary, type, category, pool, tags, agent_changed_at,
-       certification_level, rating_count, rating_sum, version, published_at)
+       certification_level, rating_count, rating_sum, rating_weight, rating_points, version, published_at)
      select id, organization, visibility, title, summary, type, category, pool, array_remove(array[pool, category], null), now(), level,
-       ratings, 4 * ratings, 1, now() - n * interval '1 second'
+       ratings, 4 * ratings, ratings, 4 * ratings, 1, now() - n * interval '1 second'
      from jsonb_to_recordset($1::jsonb) as listing (id text, organization text, visibility text, title text, summary text,
        type text, category text, pool text, level text, ratings int, n int)`,
     [JSON.stringify(rows)],

@@ -77,7 +77,7 @@ type Activity = { marketplaceActivity: { listingId: string; kind: string } | nul
 const reached = (live: Watch<Submission>, status: string) =>
   live.until(({ data }) => data?.submissionProgress.submission.status === status, 90_000)
 
-test('an agent is handed in, certified while people watch, reviewed by others, published, found, used and rated', async () => {
+test('an agent is handed in, certified while people watch, reviewed by others, published, found, used, rated and deprecated', async () => {
   const owner = await tokenOf(
     'acme',
     'agents:write',
@@ -198,4 +198,18 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
     ({ myRating }) => myRating.verified,
   )
   expect(mine.myRating).toEqual({ stars: 4, verified: true })
+
+  type Deprecated = {
+    deprecateListing: { deprecation: { reason: string; successor: { id: string } | null } }
+  }
+  const deprecated = await act<Deprecated>(
+    owner,
+    `mutation ($input: DeprecateListingInput!) {
+      deprecateListing(input: $input) { deprecation { reason successor { id } } } }`,
+    { input: { listingId: agentId, reason: 'The river runs dry.', successorId: 'document-condenser' } },
+  )
+  expect(deprecated.deprecateListing.deprecation).toEqual({
+    reason: 'The river runs dry.',
+    successor: { id: 'document-condenser' },
+  })
 }, 180_000)
