@@ -1,6 +1,6 @@
 import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
-import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
+import { countAll, find, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlighter } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
 import type { ListingFilter, ListingHighlightField } from '../schema.generated.ts'
@@ -112,8 +112,8 @@ async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
 /** In memory, which takes a hundredth of what Postgres takes for 100,000 listings; as long as it is not behind. */
 async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Counts> {
   if (!catalogue.isLoaded() || !(await catchUp(db, catalogue))) return await countsOfListings(db, search)
-  const all = await findAll(db, catalogue, await fitsFilter(db, search.filter))
-  return { total: all.totalCount, facets: all.facets() }
+  const { totalCount, facets } = await countAll(db, catalogue, askedOf(db, search))
+  return { total: totalCount, facets }
 }
 
 /** The same as the SQL of `readSearch`; what only Postgres knows is asked of it as a set of ids. */
