@@ -160,7 +160,7 @@ async function measure(): Promise<Row[]> {
     await untilFound(url, size)
     if (size > few) await sleep(settleMs)
     const asked = questions(turn)
-    const half = Math.floor(asked.length / 2)
+    const half = Math.min(options.requests, Math.floor(asked.length / 2))
     for (const { name, query, variables } of kinds) {
       const bodies = asked.map((question) => JSON.stringify({ query, variables: variables(question) }))
       const add = async (what: string, of: readonly string[], requests: number, pauseMs = 0) => {
@@ -168,7 +168,7 @@ async function measure(): Promise<Row[]> {
         measured.push({ ...row, ...(await run(of, requests, pauseMs)) })
       }
       await add('first', bodies.slice(0, half), half)
-      await add('first, with pauses', bodies.slice(half), asked.length - half, options.pauseMs)
+      await add('first, with pauses', bodies.slice(half, 2 * half), half, options.pauseMs)
       await add('again', bodies, options.requests)
       await add('again, with pauses', bodies, options.requests, options.pauseMs)
       const statements = await statementsDuring(

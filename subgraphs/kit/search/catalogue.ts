@@ -31,11 +31,14 @@ export type Source<Facts extends { revision: number }> = {
 }
 
 /** The best of what fits, so many that the next pages are in it as well, and what all of it comes to. */
-export type Answer = Pick<SearchResult, 'found' | 'totalCount' | 'stems' | 'cover'> & { facets: FacetCount[] }
+export type Answer = Pick<SearchResult, 'found' | 'stems' | 'cover'> & Counted
+
+export type Counted = { totalCount: number; facets: FacetCount[] }
 
 export type Catalogue<Facts> = {
   index: SearchIndex<Facts>
   kept: KeptAnswers<Answer>
+  keptCounts: KeptAnswers<Counted>
   queries: QueryVectors
   /** Once all that was there at the start can be found. */
   loaded: Promise<void>
@@ -177,6 +180,7 @@ export function startCatalogue<Facts extends { revision: number }>(
   return {
     index,
     kept: keepAnswers(index.generation),
+    keptCounts: keepAnswers(index.generation),
     queries: createQueryVectors(embeddings, { log }),
     loaded,
     isLoaded: () => isLoaded,

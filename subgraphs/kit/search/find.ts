@@ -1,7 +1,7 @@
 import type { Db } from '@community/infra/postgres.ts'
 import { ClientError } from '../errors.ts'
-import type { Answer, Catalogue } from './catalogue.ts'
-import type { Matches, Search, SearchResult } from './search-index.ts'
+import type { Answer, Catalogue, Counted } from './catalogue.ts'
+import type { Search, SearchResult } from './search-index.ts'
 import { audiencesSeen } from './store.ts'
 
 /** A query with what its meaning is told by; `lacks` says in words for the reasons where there is nothing. */
@@ -76,15 +76,19 @@ export async function findMatches<Facts>(
   })
 }
 
-/** All of what the caller may see that fits. */
-export async function findAll<Facts>(
+/** How much of what the caller may see fits. */
+export async function countAll<Facts>(
   db: Db,
-  { index, loaded }: Catalogue<Facts>,
-  fits: Search<Facts>['fits'],
-): Promise<Matches> {
+  { index, keptCounts, loaded }: Catalogue<Facts>,
+  { filter, fitsOf }: Asked<Facts>,
+): Promise<Counted> {
   await loadedSoon(loaded)
   const audiences = await audiencesSeen(db)
-  return index.all({ fits, sees: (audience) => audiences.has(audience) })
+  const fits = filter === null ? null : await fitsOf()
+  return keptCounts.get(JSON.stringify([filter, [...audiences].sort()]), () => {
+    const { totalCount, facets } = index.all({ fits, sees: (audience) => audiences.has(audience) })
+    return { totalCount, facets: facets() }
+  })
 }
 
 async function loadedSoon(loaded: Promise<void>): Promise<void> {

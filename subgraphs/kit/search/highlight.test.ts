@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { highlightOf } from './highlight.ts'
+import { highlighter } from './highlight.ts'
 import { termsOf } from './terms.ts'
 
 const stemsOf = (...words: string[]) =>
@@ -7,7 +7,7 @@ const stemsOf = (...words: string[]) =>
 
 /** Matches in brackets. */
 const shown = (text: string, ...words: string[]) =>
-  highlightOf(text, stemsOf(...words))
+  highlighter(stemsOf(...words))(text)
     ?.map((fragment) => (fragment.matched ? `[${fragment.text}]` : fragment.text))
     .join('') ?? null
 
@@ -17,6 +17,8 @@ test.each([
   ['findInvoices, café and naïve', ['invoice', 'cafe'], 'find[Invoices], [café] and naïve'],
   ['Décomposé: cafe\u0301s', ['cafes'], 'Décomposé: [cafe\u0301s]'],
   ['<b>bold</b> & "quoted"', ['bold'], '<b>[bold]</b> & "quoted"'],
+  ['INVOICES and iNvoice, ok', ['invoice', 'oks'], '[INVOICES] and iNvoice, [ok]'],
+  ['Says the sky is dry, say', ['say', 'sky'], '[Says] the [sky] is dry, [say]'],
   ['nothing of the kind', ['invoice'], null],
   ['', ['invoice'], null],
 ])('of %j the words %j are marked', (text, words, expected) => {
@@ -33,7 +35,7 @@ test('of a long text the part with most of the words is shown, whole words, with
 })
 
 test('a text that is long and has no spaces is cut all the same', () => {
-  const found = highlightOf(`${'界'.repeat(1_000)} invoice ${'x'.repeat(1_000)}`, stemsOf('invoice'))!
+  const found = highlighter(stemsOf('invoice'))(`${'界'.repeat(1_000)} invoice ${'x'.repeat(1_000)}`)!
   expect(found.filter(({ matched }) => matched)).toEqual([{ text: 'invoice', matched: true }])
   expect(found.map(({ text }) => text).join('').length).toBeLessThan(250)
 })

@@ -9,12 +9,24 @@ const longest = 240
 const before = 40
 
 const word = /[\p{L}\p{N}\p{M}]+/gu
+// A word that is one, in letters that stand for themselves.
+const plain = /^[A-Za-z0-9]?[a-z0-9]*$/
 // As `termsOf` reads `camelCase`.
 const humps = /(?<=\p{Ll}\p{M}*)(?=\p{Lu})/u
 
-/** What of a text has words with these stems; null where nothing has. A longer text is cut to its best part. */
-export function highlightOf(text: string, stems: ReadonlySet<string>): Fragment[] | null {
-  const matches = matchesIn(text, stems)
+/**
+ * Of a text what has words with these stems, null where nothing has; a longer text is cut to its best part. One for all texts of an
+ * answer: they have many words in common.
+ */
+export function highlighter(stems: ReadonlySet<string>): (text: string) => Fragment[] | null {
+  const matchesOf = wordMatcher(stems)
+  return (text) => highlightOf(text, matchesOf)
+}
+
+function highlightOf(text: string, matchesOf: WordMatcher): Fragment[] | null {
+  const matches = Array.from(text.matchAll(word)).flatMap(({ 0: found, index }) =>
+    matchesOf(found).map(({ start, end, stem }) => ({ start: index + start, end: index + end, stem })),
+  )
   if (matches.length === 0) return null
   const { from, to } = text.length <= longest ? { from: 0, to: text.length } : bestPart(text, matches)
   const fragments: Fragment[] = []
@@ -31,15 +43,37 @@ export function highlightOf(text: string, stems: ReadonlySet<string>): Fragment[
 
 type Match = { start: number; end: number; stem: string }
 
-function matchesIn(text: string, stems: ReadonlySet<string>): Match[] {
-  return Array.from(text.matchAll(word)).flatMap(({ 0: found, index }) => {
-    let start = index
-    return found.split(humps).flatMap((piece): Match[] => {
-      const from = start
-      start += piece.length
-      const stem = termsOf(piece).find((term) => stems.has(term.stem))?.stem
-      return stem === undefined ? [] : [{ start: from, end: start, stem }]
-    })
+/** Where in a word the stems stand. */
+type WordMatcher = (word: string) => readonly Match[]
+
+const none: readonly Match[] = []
+
+function wordMatcher(stems: ReadonlySet<string>): WordMatcher {
+  const known = new Map<string, readonly Match[]>()
+  // What is cut off of a word leaves its beginning: most words need not be read to say no.
+  const beginnings = new Set(Array.from(stems, (stem) => stem.slice(0, stem.length > 2 ? 2 : 1)))
+  const mayMatch = (found: string) => {
+    if (!plain.test(found)) return true
+    const first = found.slice(0, 2).toLowerCase()
+    return beginnings.has(first) || beginnings.has(first.slice(0, 1))
+  }
+  return (found) => {
+    if (!mayMatch(found)) return none
+    const before = known.get(found)
+    if (before) return before
+    const matches = matchesIn(found, stems)
+    known.set(found, matches)
+    return matches
+  }
+}
+
+function matchesIn(found: string, stems: ReadonlySet<string>): readonly Match[] {
+  let start = 0
+  return found.split(humps).flatMap((piece): Match[] => {
+    const from = start
+    start += piece.length
+    const stem = termsOf(piece).find((term) => stems.has(term.stem))?.stem
+    return stem === undefined ? [] : [{ start: from, end: start, stem }]
   })
 }
 

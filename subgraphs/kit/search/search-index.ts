@@ -39,7 +39,7 @@ export type Search<Facts> = {
 type Found = { id: string; score: number; reasons: string[] }
 
 /** Entries that fit, as they were when they were asked for. */
-export type Matches = {
+type Matches = {
   totalCount: number
   /** In no order. */
   ids: () => string[]

@@ -1,7 +1,7 @@
 import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
-import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
-import { type Fragment, highlightOf } from '../../kit/search/highlight.ts'
+import { countAll, find, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
+import { type Fragment, highlighter } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
 import type { ListingFilter, ListingHighlightField } from '../schema.generated.ts'
 import { type ListingRow, listingsById } from '../store.ts'
@@ -60,10 +60,14 @@ async function ranked(
   )
   // What was hidden a moment ago is still in the index, and no longer the caller's to see.
   const total = totalCount - rows.filter((row) => row === null).length
+  const highlightOf = highlighter(stems)
   const byId = new Map(found.map((each) => [each.id, each]))
   const { edges, pageInfo } = edgesOf(search, rows)
   return {
-    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, byId.get(edge.node.id), stems, question) })),
+    edges: edges.map((edge) => ({
+      ...edge,
+      ...rankOf(edge.node, byId.get(edge.node.id), highlightOf, question),
+    })),
     pageInfo,
     counts: async () => ({ total, facets }),
     isAnswered: isAnswered(totalCount, cover),
@@ -79,8 +83,12 @@ async function sorted(
   const matches = await findMatches(db, catalogue, question, askedOf(db, search))
   const { totalCount, facets, explain, stems, cover } = matches
   const { edges, pageInfo } = await pageOfListings(db, search, matches.ids())
+  const highlightOf = highlighter(stems)
   return {
-    edges: edges.map((edge) => ({ ...edge, ...rankOf(edge.node, explain(edge.node.id), stems, question) })),
+    edges: edges.map((edge) => ({
+      ...edge,
+      ...rankOf(edge.node, explain(edge.node.id), highlightOf, question),
+    })),
     pageInfo,
     counts: once(async () => ({ total: totalCount, facets: facets() })),
     isAnswered: isAnswered(totalCount, cover),
@@ -104,8 +112,8 @@ async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
 /** In memory, which takes a hundredth of what Postgres takes for 100,000 listings; as long as it is not behind. */
 async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Counts> {
   if (!catalogue.isLoaded() || !(await catchUp(db, catalogue))) return await countsOfListings(db, search)
-  const all = await findAll(db, catalogue, await fitsFilter(db, search.filter))
-  return { total: all.totalCount, facets: all.facets() }
+  const { totalCount, facets } = await countAll(db, catalogue, askedOf(db, search))
+  return { total: totalCount, facets }
 }
 
 /** The same as the SQL of `readSearch`; what only Postgres knows is asked of it as a set of ids. */
@@ -129,12 +137,12 @@ const isAny = (filter: ListingFilter) => Object.values(filter).some((each) => ea
 function rankOf(
   { title, summary }: ListingRow,
   found: { score: number; reasons: string[] } | null | undefined,
-  stems: ReadonlySet<string>,
+  highlightOf: ReturnType<typeof highlighter>,
   { lacks }: Question,
 ): Rank {
   const highlights = [
-    { field: 'TITLE' as const, fragments: highlightOf(title, stems) },
-    { field: 'SUMMARY' as const, fragments: highlightOf(summary, stems) },
+    { field: 'TITLE' as const, fragments: highlightOf(title) },
+    { field: 'SUMMARY' as const, fragments: highlightOf(summary) },
   ].flatMap(({ field, fragments }) => (fragments === null ? [] : [{ field, fragments }]))
   const { score = null, reasons = null } = found ?? {}
   return { score, reasons: reasons && [...reasons, ...lacks], highlights }
