@@ -14,7 +14,7 @@ import { type Validator, validatorOf } from './schemas.ts'
 type Capability = ExaminedAgent['capabilities'][number]
 
 /** So many requests are made up for each capability, of either kind. */
-const generated = 4
+const generated = 2
 const tried = 40
 
 /**
