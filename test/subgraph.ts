@@ -21,6 +21,22 @@ export type Caller = { subject?: string; organization: string | null; scopes?: r
 /** What the gateway that stands in tells of an agent. */
 type GraphAgent = { id: string; organizationId: string; visibility: string } & Record<string, unknown>
 
+/** Of a worker that counts, and nothing more. */
+export const countingAgent = (id: string, organizationId: string, visibility = 'PUBLIC'): GraphAgent => ({
+  id,
+  organizationId,
+  visibility,
+  name: id,
+  description: 'Counts what is there.',
+  type: 'WORKER',
+  subtype: 'worker.counting',
+  status: 'ACTIVE',
+  version: '1.0.0',
+  updatedAt: new Date().toISOString(),
+  pool: null,
+  capabilities: [{ name: 'count' }],
+})
+
 export type TestSubgraph = AsyncDisposable & {
   config: Config
   databaseUrl: string

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Caller, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
+import { type Caller, countingAgent, type TestSubgraph, testSubgraph } from '../../test/subgraph.ts'
 import { inboxTopics } from './events.ts'
 import { subgraph } from './index.ts'
 
@@ -11,20 +11,7 @@ beforeAll(async () => {
   graph = stack.use(await testSubgraph(subgraph, inboxTopics))
   const agents = { old: 'PUBLIC', new: 'PUBLIC', inner: 'ORGANIZATION' }
   for (const [id, visibility] of Object.entries(agents)) {
-    graph.graphAgents.set(id, {
-      id,
-      organizationId: 'acme',
-      visibility,
-      name: id,
-      description: 'Counts.',
-      type: 'WORKER',
-      subtype: 'worker.counting',
-      status: 'ACTIVE',
-      version: '1.0.0',
-      updatedAt: new Date().toISOString(),
-      pool: null,
-      capabilities: [],
-    })
+    graph.graphAgents.set(id, countingAgent(id, 'acme', visibility))
     await graph.ask('mutation ($id: ID!) { publishListing(agentId: $id) { id } }', { id }, owner)
   }
 })

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { callerToken } from '../kit/caller-token.ts'
 import { ClientError } from '../kit/errors.ts'
 import { GraphError } from '../kit/graph.ts'
-import { administratorScope, isAdministrator, type Principal } from '../kit/principal.ts'
+import { isAdministrator, type Principal } from '../kit/principal.ts'
 import type { Floor } from '../kit/subgraph.ts'
 
 /** What the catalogue tells of an agent. */
@@ -44,30 +45,17 @@ const query = `query ($id: ID!) {
   }
 }`
 
-const tokenTtlSeconds = 30
-
 /**
  * Asks the graph in the caller's name, because the events may lag behind what the caller has just done. Null where
  * there is no such agent that the caller may see.
  */
 export async function factsFromGraph(
-  { keys, graph, config }: Floor,
+  floor: Floor,
   principal: Principal,
   agentId: string,
 ): Promise<AgentFacts | null> {
-  const { subject, organization } = principal
-  // Of the caller's scopes the one that decides what is seen.
-  const scope = isAdministrator(principal) ? administratorScope : ''
-  // With an external issuer nobody here can speak for the caller: what is PUBLIC is found all the same.
-  const token =
-    keys.issuer &&
-    (await keys.issuer.sign(organization === null ? {} : { org: organization, scope }, {
-      audience: config.jwtAudience,
-      issuer: config.jwtIssuer,
-      subject,
-      ttlSeconds: tokenTtlSeconds,
-    }))
-  const answer = await graph.ask(query, { id: agentId }, token).catch((error: unknown) => {
+  const token = await callerToken(floor, { ...principal, administrator: isAdministrator(principal) })
+  const answer = await floor.graph.ask(query, { id: agentId }, token).catch((error: unknown) => {
     if (error instanceof GraphError) throw unavailable(agentId, error)
     throw error
   })

@@ -212,4 +212,6 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
     reason: 'The river runs dry.',
     successor: { id: 'document-condenser' },
   })
+  // Others count the agents that are active.
+  await act(owner, 'mutation ($id: ID!) { retireAgent(agentId: $id) { id } }', { id: agentId })
 }, 180_000)

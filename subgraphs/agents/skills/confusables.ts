@@ -1,38 +1,9 @@
-/** Letters of other scripts that look like Latin ones, of UTS #39's confusables those that attacks use, in lower case. */
-const lookalikes = new Map(
-  Object.entries({
-    a: 'аαɑ',
-    b: 'ьƅ',
-    c: 'сϲ',
-    d: 'ԁɗ',
-    e: 'еҽ',
-    g: 'ɡց',
-    h: 'һհ',
-    i: 'іιıɩ',
-    j: 'јϳ',
-    k: 'κк',
-    l: 'ӏǀ',
-    m: 'м',
-    n: 'ոп',
-    o: 'оοօσ',
-    p: 'рρ',
-    q: 'ԛգ',
-    r: 'гᴦ',
-    s: 'ѕꜱ',
-    t: 'тτ',
-    u: 'υսᴜ',
-    v: 'νѵ',
-    w: 'ԝѡ',
-    x: 'хχ',
-    y: 'уγү',
-    z: 'ᴢ',
-  }).flatMap(([latin, others]) => Array.from(others, (other) => [other, latin] as const)),
-)
+import { lookAlikes } from '../../kit/look-alikes.ts'
 
 /** A character as a reader sees it: compatibility forms folded (UAX #15), lower case, look-alikes as Latin letters. */
 export function plainCharacter(character: string): string {
   const folded = character.normalize('NFKC').toLowerCase()
-  return Array.from(folded, (one) => lookalikes.get(one) ?? one).join('')
+  return Array.from(folded, (one) => lookAlikes.get(one) ?? one).join('')
 }
 
 /** Equal for names that a reader can't tell apart; digits that look like letters count as those. */

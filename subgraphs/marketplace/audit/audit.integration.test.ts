@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openKeys } from '@community/infra/keys.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
+import { type Caller, countingAgent, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { inboxTopics } from '../events.ts'
 import { subgraph } from '../index.ts'
 
@@ -29,20 +29,7 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync())
 
 async function publish(agentId: string, organizationId: string) {
-  graph.graphAgents.set(agentId, {
-    id: agentId,
-    organizationId,
-    visibility: 'PUBLIC',
-    name: agentId,
-    description: 'Counts.',
-    type: 'WORKER',
-    subtype: 'worker.counting',
-    status: 'ACTIVE',
-    version: '1.0.0',
-    updatedAt: new Date().toISOString(),
-    pool: null,
-    capabilities: [],
-  })
+  graph.graphAgents.set(agentId, countingAgent(agentId, organizationId))
   const { errors } = await graph.ask(
     'mutation ($id: ID!) { publishListing(agentId: $id) { id } }',
     { id: agentId },

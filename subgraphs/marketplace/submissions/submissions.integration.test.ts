@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
+import { type Caller, countingAgent, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { inboxTopics } from '../events.ts'
 import { subgraph } from '../index.ts'
 
@@ -15,22 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 
-function introduce(visibility = 'PUBLIC') {
-  graph.graphAgents.set(agentId, {
-    id: agentId,
-    organizationId: 'acme',
-    visibility,
-    name: agentId,
-    description: 'Counts what is there.',
-    type: 'WORKER',
-    subtype: 'worker.counting',
-    status: 'ACTIVE',
-    version: '1.0.0',
-    updatedAt: new Date().toISOString(),
-    pool: null,
-    capabilities: [{ name: 'count' }],
-  })
-}
+const introduce = (visibility?: string) =>
+  graph.graphAgents.set(agentId, countingAgent(agentId, 'acme', visibility))
 beforeEach(() => {
   agentId = `acme/agent-${++count}`
   introduce()

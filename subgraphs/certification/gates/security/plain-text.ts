@@ -1,33 +1,4 @@
-/** Letters of other scripts that look like Latin ones: of UTS #39's confusables those that attacks use, in lower case. */
-const lookAlikes = new Map(
-  Object.entries({
-    a: 'аαɑ',
-    b: 'ьƅ',
-    c: 'сϲ',
-    d: 'ԁɗ',
-    e: 'еҽ',
-    g: 'ɡց',
-    h: 'һհ',
-    i: 'іιıɩ',
-    j: 'јϳ',
-    k: 'κк',
-    l: 'ӏǀ',
-    m: 'м',
-    n: 'ոп',
-    o: 'оοօσ',
-    p: 'рρ',
-    q: 'ԛգ',
-    r: 'гᴦ',
-    s: 'ѕꜱ',
-    t: 'тτ',
-    u: 'υսᴜ',
-    v: 'νѵ',
-    w: 'ԝѡ',
-    x: 'хχ',
-    y: 'уγү',
-    z: 'ᴢ',
-  }).flatMap(([latin, others]) => Array.from(others, (other) => [other, latin] as const)),
-)
+import { lookAlikes } from '../../../kit/look-alikes.ts'
 
 const letter = /^\p{L}$/u
 const latinLetter = /^\p{Script=Latin}$/u
