@@ -11,7 +11,7 @@ import { move, type ToAsk, takeToAsk } from './store.ts'
 /** The agent that brings submissions on. */
 const manager = 'agent:marketplace-manager'
 
-const pollMs = 250
+const pollMs = 1_000
 const batch = 10
 const tokenTtlSeconds = 60
 
