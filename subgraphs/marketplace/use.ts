@@ -25,8 +25,7 @@ export type Used = { agentId: string; organizationId: string }
 const keptDays = 90
 
 /**
- * Counts the calls of a batch by agent, calling organization, subject and day (UTC), and forgets what is older than 90
- * days. Only those made in an organization's name for USE count; a batch that was counted before changes nothing.
+ * Counts the calls of a batch by agent, calling organization, subject and day (UTC). Only those made in an organization's name for USE count; a batch that was counted before changes nothing.
  */
 export async function countUse(
   tx: Transaction,
@@ -40,7 +39,6 @@ export async function countUse(
   )
   const uses = samples.filter(({ purpose, callerOrganization }) => purpose === 'USE' && callerOrganization)
   if (moved.rowCount === 0 || uses.length === 0) return []
-  await forget(tx)
   const { rows } = await tx.query<Used & { answered: boolean }>(
     `insert into agent_use as u (agent_id, organization_id, subject, day, calls, ok_calls)
      select "agentId", "callerOrganization", caller, day, count(*), count(*) filter (where outcome = 'OK')
@@ -60,7 +58,8 @@ export async function countUse(
 
 const isKept = `day >= (now() at time zone 'utc')::date - ${keptDays}`
 
-async function forget(tx: Transaction): Promise<void> {
+/** What is older than 90 days. */
+export async function forgetUse(tx: Transaction): Promise<void> {
   await tx.query(`delete from agent_use where not (${isKept})`)
   // A day longer than the log keeps its records: no older batch comes again.
   await tx.query(`delete from usage_source where at < now() - interval '8 days'`)
