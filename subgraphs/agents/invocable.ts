@@ -14,9 +14,12 @@ export async function notInvocable(agent: AgentRow, context: Context): Promise<s
   }
   if (pool !== null || remoteEndpoint !== null) return 'nothing runs yet: deployAgent places it'
   const reading = await context.readings.load(id)
-  return reasons[reading?.format ?? ''] ?? noEndpoint
+  const [kind = ''] = (reading?.format ?? '').split('/')
+  return reasons[kind] ?? noEndpoint
 }
 
 const noEndpoint = 'its manifest names neither a pool nor an endpoint at which it speaks A2A'
-const mcp = 'it is an MCP server, which speaks no A2A: an agent that does has to use it'
-const reasons: Record<string, string> = { 'mcp/server.json': mcp, 'mcp/tools': mcp }
+const reasons: Record<string, string> = {
+  mcp: 'it is an MCP server, which speaks no A2A: an agent that does has to use it',
+  openapi: 'it is an HTTP API, which speaks no A2A: an agent that does has to use it',
+}

@@ -41,7 +41,7 @@ export type Manifest = {
 
 /** How a document was read. */
 export type Reading = {
-  /** As `ossa/v0.4.6`, `a2a/1.0`, `mcp/server.json`, `mcp/tools`. */
+  /** As `ossa/v0.4.6`, `a2a/1.0`, `mcp/server.json`, `mcp/tools`, `openapi/3.1.0`. */
   format: string
   /** All of a foreign document that has a place in our reading, by the source's own names; null for our own format. */
   profile: Fields | null

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { inlined } from './schema-refs.ts'
 
 type Schema = Record<string, unknown>
 
@@ -36,8 +37,9 @@ const notJudged = new Set([
 export function includes(outer: Schema, inner: Schema): boolean {
   if (isDeepStrictEqual(inner, outer)) return true
   try {
-    const isRead = [inner, outer].every((schema) => unread(schema).length === 0)
-    return isRead && excluded(inner, outer, '', 'anything').length === 0
+    const [given, taken] = [inlined(inner), inlined(outer)]
+    const isRead = [given, taken].every((schema) => unreadIn(schema).length === 0)
+    return isRead && excluded(given, taken, '', 'anything').length === 0
   } catch {
     // Nested deeper than it is read.
     return false
@@ -46,7 +48,10 @@ export function includes(outer: Schema, inner: Schema): boolean {
 
 /** Why not every instance of `inner` is one of `outer`, in the order of `inner`; keywords that `unread` tells are not looked at. */
 export const breaksOf = (inner: Schema, outer: Schema, undeclared: Undeclared): Break[] =>
-  excluded(inner, outer, '', undeclared).map(({ path, problem }) => ({ path: path || '/', problem }))
+  excluded(inlined(inner), inlined(outer), '', undeclared).map(({ path, problem }) => ({
+    path: path || '/',
+    problem,
+  }))
 
 function excluded(inner: Schema, outer: Schema, path: string, undeclared: Undeclared): Break[] {
   const breaks: Break[] = []
@@ -108,12 +113,14 @@ const properties = (schema: Schema): Map<string, Schema> =>
   )
 
 /** Keywords met that this comparison does not read. Throws where it is nested more than 20 levels deep. */
-export function unread(schema: Schema, depth = 0): string[] {
+export const unread = (schema: Schema): string[] => unreadIn(inlined(schema))
+
+function unreadIn(schema: Schema, depth = 0): string[] {
   if (depth > 20) throw new Error('schema: is nested more than 20 levels deep')
   const items = asSchema(schema.items)
   const inner = [...properties(schema).values(), ...(items ? [items] : [])]
   return [
     ...Object.keys(schema).filter((keyword) => notJudged.has(keyword)),
-    ...inner.flatMap((one) => unread(one, depth + 1)),
+    ...inner.flatMap((one) => unreadIn(one, depth + 1)),
   ]
 }

@@ -4,6 +4,7 @@ import { readAgentCard } from './agent-card.ts'
 import type { Draft } from './draft.ts'
 import { readMcpServer } from './mcp-server.ts'
 import { readMcpTools } from './mcp-tools.ts'
+import { readOpenApi } from './openapi.ts'
 import { readOssa } from './ossa.ts'
 import { readOssaAlpha } from './ossa-alpha.ts'
 import { type Fields, notUnderstoodIn } from './shape.ts'
@@ -64,6 +65,7 @@ const formats = {
   mcpTools: { read: readMcpTools, name: ['serverInfo', 'name'] },
   agentCard: { read: readAgentCard, name: ['name'] },
   mcpServer: { read: readMcpServer, name: ['name'] },
+  openApi: { read: readOpenApi, name: ['info', 'title'] },
 } satisfies Record<string, Format>
 
 /** What a document is, by the fields that only its kind has; null: our own, or nothing that we know. */
@@ -76,6 +78,7 @@ function formatOf(value: unknown): Format | null {
     if (/^ossa\.io\/v0\.1\b/.test(textIn(version))) return formats.ossaAlpha
     return isOwn(document) ? null : formats.ossa
   }
+  if (has('info', 'paths') && (has('openapi') || has('swagger'))) return formats.openApi
   if (has('serverInfo', 'tools')) return formats.mcpTools
   if (has('skills') && (has('url') || has('supportedInterfaces'))) return formats.agentCard
   if (has('name') && (has('packages') || has('remotes') || has('version_detail'))) return formats.mcpServer

@@ -219,3 +219,61 @@ test('documents of every format are read', () => {
     auth: ['http bearer'],
   })
 })
+
+test('an HTTP API: what it takes and gives in any version of OpenAPI, and whether it lets everybody in', () => {
+  const json = { content: { 'application/json': {} } }
+  const api = {
+    openapi: '3.1.0',
+    paths: {
+      '/notes': {
+        get: { responses: { 200: json }, security: [{}] },
+        post: {
+          requestBody: { content: { 'text/csv': {} } },
+          responses: { 201: { $ref: '#/components/responses/Note' } },
+        },
+      },
+    },
+    components: {
+      responses: { Note: { content: { 'application/xml': {} } } },
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+    },
+    security: [{ token: [] }],
+  }
+  expect(told('openapi/3.1.0', api)).toMatchObject({
+    protocols: [{ name: 'HTTP', version: '1' }],
+    takes: ['text/csv'],
+    gives: ['application/json', 'application/xml'],
+    auth: ['http bearer'],
+  })
+  expect(told('openapi/3.1.0', { ...api, security: [] }).auth).toEqual([])
+  const old = {
+    swagger: '2.0',
+    consumes: ['application/json'],
+    paths: { '/': { get: { produces: ['image/png'], responses: {} } } },
+    securityDefinitions: { key: { type: 'apiKey' } },
+    security: [{ key: [] }],
+  }
+  expect(told('openapi/2.0', old)).toMatchObject({
+    takes: ['application/json'],
+    gives: ['image/png'],
+    auth: ['apiKey'],
+  })
+})
+
+test('schemas that refer to parts of themselves are compared by what these say', () => {
+  const named = (extra: object) => ({
+    type: 'object',
+    properties: { note: { $ref: '#/$defs/Note' } },
+    required: ['note'],
+    additionalProperties: false,
+    $defs: { Note: object({ text: { type: 'string', ...extra } }) },
+  })
+  const grade = (extra: object) =>
+    compatibilityOf(
+      party('from', { capabilities: [{ name: 'count', input: {}, output: named({ maxLength: 10 }) }] }),
+      party('to', { capabilities: [{ name: 'count', input: named(extra), output: {} }] }),
+      {},
+    ).pairs[0]?.holds
+  expect(grade({ maxLength: 20 })).toBe('YES')
+  expect(grade({ maxLength: 5 })).not.toBe('YES')
+})

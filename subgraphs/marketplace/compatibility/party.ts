@@ -31,6 +31,7 @@ export type Party = {
 
 const fields = z.record(z.string(), z.unknown())
 const texts = z.array(z.string()).catch([])
+const list = z.array(z.unknown()).catch([])
 
 /** Of an agent as the graph tells of it. */
 export const agent = z.object({
@@ -57,15 +58,18 @@ export function partyOf(told: z.output<typeof agent>): Party {
     tokensPerCall: z.number().safeParse(part(spec, 'budgets').tokensPerCall).data ?? null,
     dependencies: dependenciesOf(spec.dependencies),
     models: modelsOf(spec),
-    ...(format === 'a2a'
-      ? ofCard(document)
-      : format === 'mcp'
-        ? ofMcp(reading.format, document)
-        : ofOssa(told, spec)),
+    ...speaks(format, told, document),
   }
 }
 
 type Speaks = Pick<Party, 'protocols' | 'takes' | 'gives' | 'auth'>
+
+function speaks(format: string, told: z.output<typeof agent>, document: Record<string, unknown>): Speaks {
+  if (format === 'a2a') return ofCard(document)
+  if (format === 'mcp') return ofMcp(told.reading.format, document)
+  if (format === 'openapi') return ofOpenApi(document)
+  return ofOssa(told, part(document, 'spec'))
+}
 
 const binding = z.object({ protocolVersion: z.string().optional() })
 
@@ -108,6 +112,53 @@ function ofMcp(format: string, server: Record<string, unknown>): Speaks {
     gives: format === 'mcp/tools' ? json : null,
     auth: null,
   }
+}
+
+const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']
+
+/** Of 3.x what each operation says, of 2.0 what stands for all or for one. */
+function ofOpenApi(api: Record<string, unknown>): Speaks {
+  const components = part(api, 'components')
+  const schemes = { ...part(components, 'securitySchemes'), ...part(api, 'securityDefinitions') }
+  const operations = Object.values(part(api, 'paths')).flatMap((item) =>
+    methods.map((method) => part(fields.safeParse(item).data ?? {}, method)),
+  )
+  const bodies = [
+    ...operations.map((each) => each.requestBody),
+    ...Object.values(part(components, 'requestBodies')),
+  ]
+  const responses = [
+    ...operations.flatMap((each) => Object.values(part(each, 'responses'))),
+    ...Object.values(part(components, 'responses')),
+  ]
+  const mediaTypes = (contents: unknown[], word: string) => {
+    const found = [
+      ...contents.flatMap((each) => Object.keys(part(fields.safeParse(each).data ?? {}, 'content'))),
+      ...[api, ...operations].flatMap((each) => texts.parse(each[word])),
+    ]
+    return found.length > 0 ? [...new Set(found)] : null
+  }
+  return {
+    // What HTTP means is the same in all of its versions.
+    protocols: [{ name: 'HTTP', version: '1' }],
+    takes: mediaTypes(bodies, 'consumes'),
+    gives: mediaTypes(responses, 'produces'),
+    auth: demands(api, operations) ? [...new Set(Object.values(schemes).map(schemeOf))] : [],
+  }
+}
+
+/** Whether any operation wants a caller to show who it is. */
+function demands(api: Record<string, unknown>, operations: Record<string, unknown>[]): boolean {
+  const all = list.parse(api.security)
+  return operations
+    .filter((each) => Object.keys(each).length > 0)
+    .some((each) => {
+      const alternatives = each.security === undefined ? all : list.parse(each.security)
+      return (
+        alternatives.length > 0 &&
+        alternatives.every((each) => Object.keys(fields.safeParse(each).data ?? {}).length > 0)
+      )
+    })
 }
 
 function ofOssa({ endpoint, reading }: z.output<typeof agent>, spec: Record<string, unknown>): Speaks {
