@@ -58,7 +58,7 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     signAuditHead: (organizationId, head) =>
       signHead(floor.keys.certificate, floor.config.jwtIssuer, organizationId, head),
     async search(search) {
-      const { isAnswered, ...page } = await searchListings(db, floor.catalogue, search)
+      const { isAnswered, ...page } = await searchListings(db, floor, search)
       if (!isAnswered) floor.needs.note(search, principal)
       return page
     },

@@ -3,10 +3,16 @@ import type { Floor } from '../kit/subgraph.ts'
 import { keepNeeds, type Needs } from './needs/needs.ts'
 import { listingSource } from './search/catalogue.ts'
 import type { Facts } from './search/entry.ts'
+import { type Orders, openOrders } from './search/orders.ts'
 import { keepTrends } from './trends.ts'
 import { type InTurn, openTurns } from './turns.ts'
 
-export type MarketplaceFloor = Floor & { catalogue: Catalogue<Facts>; needs: Needs; inTurn: InTurn }
+export type MarketplaceFloor = Floor & {
+  catalogue: Catalogue<Facts>
+  orders: Orders
+  needs: Needs
+  inTurn: InTurn
+}
 
 const mostInTurn = 100
 
@@ -17,5 +23,9 @@ export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => 
   undo(() => needs.stop())
   const catalogue = startCatalogue(floor, listingSource)
   undo(() => catalogue.stop())
-  return { ...floor, catalogue, needs, inTurn: openTurns(mostInTurn) }
+  const { pool, log } = floor
+  const onFault = (error: unknown) =>
+    log.warn({ err: error }, 'the order of the catalogue could not be renewed')
+  const orders = openOrders({ pool, onFault }, catalogue.index.generation)
+  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn) }
 }

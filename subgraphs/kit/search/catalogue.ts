@@ -8,7 +8,13 @@ import type { FacetCount } from './facets.ts'
 import { type KeptAnswers, keepAnswers } from './kept-answers.ts'
 import { digestOf, passagesOf } from './passages.ts'
 import { createQueryVectors, type QueryVectors } from './query-vectors.ts'
-import { createSearchIndex, type Entry, type SearchIndex, type SearchResult } from './search-index.ts'
+import {
+  createSearchIndex,
+  type Entry,
+  type Matches,
+  type SearchIndex,
+  type SearchResult,
+} from './search-index.ts'
 import { databaseTime, vectorsOf } from './store.ts'
 
 /** `revision` grows with every change; null: it is not to be found any more. */
@@ -31,14 +37,15 @@ export type Source<Facts extends { revision: number }> = {
 }
 
 /** The best of what fits, so many that the next pages are in it as well, and what all of it comes to. */
-export type Answer = Pick<SearchResult, 'found' | 'stems' | 'cover'> & Counted
-
-export type Counted = { totalCount: number; facets: FacetCount[] }
+export type Answer = Pick<SearchResult, 'found' | 'stems' | 'cover'> & {
+  totalCount: number
+  facets: FacetCount[]
+}
 
 export type Catalogue<Facts> = {
   index: SearchIndex<Facts>
   kept: KeptAnswers<Answer>
-  keptCounts: KeptAnswers<Counted>
+  keptAll: KeptAnswers<Matches>
   queries: QueryVectors
   /** Once all that was there at the start can be found. */
   loaded: Promise<void>
@@ -180,7 +187,8 @@ export function startCatalogue<Facts extends { revision: number }>(
   return {
     index,
     kept: keepAnswers(index.generation),
-    keptCounts: keepAnswers(index.generation),
+    // Each has some bytes for each entry.
+    keptAll: keepAnswers(index.generation, 50),
     queries: createQueryVectors(embeddings, { log }),
     loaded,
     isLoaded: () => isLoaded,

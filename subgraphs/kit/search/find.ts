@@ -1,7 +1,7 @@
 import type { Db } from '@community/infra/postgres.ts'
 import { ClientError } from '../errors.ts'
-import type { Answer, Catalogue, Counted } from './catalogue.ts'
-import type { Search, SearchResult } from './search-index.ts'
+import type { Answer, Catalogue } from './catalogue.ts'
+import type { Matches, Search, SearchResult } from './search-index.ts'
 import { audiencesSeen } from './store.ts'
 
 /** A query with what its meaning is told by; `lacks` says in words for the reasons where there is nothing. */
@@ -76,19 +76,18 @@ export async function findMatches<Facts>(
   })
 }
 
-/** How much of what the caller may see fits. */
-export async function countAll<Facts>(
+/** All that the caller may see and that fits. */
+export async function findAll<Facts>(
   db: Db,
-  { index, keptCounts, loaded }: Catalogue<Facts>,
+  { index, keptAll, loaded }: Catalogue<Facts>,
   { filter, fitsOf }: Asked<Facts>,
-): Promise<Counted> {
+): Promise<Matches> {
   await loadedSoon(loaded)
   const audiences = await audiencesSeen(db)
   const fits = filter === null ? null : await fitsOf()
-  return keptCounts.get(JSON.stringify([filter, [...audiences].sort()]), () => {
-    const { totalCount, facets } = index.all({ fits, sees: (audience) => audiences.has(audience) })
-    return { totalCount, facets: facets() }
-  })
+  return keptAll.get(JSON.stringify([filter, [...audiences].sort()]), () =>
+    index.all({ fits, sees: (audience) => audiences.has(audience) }),
+  )
 }
 
 async function loadedSoon(loaded: Promise<void>): Promise<void> {

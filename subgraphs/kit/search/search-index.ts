@@ -39,10 +39,10 @@ export type Search<Facts> = {
 type Found = { id: string; score: number; reasons: string[] }
 
 /** Entries that fit, as they were when they were asked for. */
-type Matches = {
+export type Matches = {
   totalCount: number
   /** In no order. */
-  ids: () => string[]
+  ids: () => readonly string[]
   facets: () => FacetCount[]
 }
 
@@ -190,10 +190,11 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
   // Who asks later asks of the slots as they are now: `compact` leaves these arrays as they are.
   function matchesOf(fitting: Uint8Array, totalCount: number): Matches {
     const known = entries
+    const facetsOf = facetIndex.counting(fitting)
     return {
       totalCount,
-      ids: () => known.flatMap((entry, slot) => (entry !== null && fitting[slot] === 1 ? [entry.id] : [])),
-      facets: facetIndex.counting(fitting),
+      ids: once(() => idsIn(known, fitting)),
+      facets: once(facetsOf),
     }
   }
 
@@ -268,6 +269,23 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
         },
       }
     },
+  }
+}
+
+function idsIn(entries: readonly ({ id: string } | null)[], fitting: Uint8Array): string[] {
+  const ids: string[] = []
+  for (let slot = 0; slot < fitting.length; slot++) {
+    const entry = entries[slot]
+    if (entry && fitting[slot] === 1) ids.push(entry.id)
+  }
+  return ids
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | null = null
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

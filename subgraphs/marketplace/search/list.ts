@@ -32,6 +32,14 @@ export async function pageOfListings(db: Db, search: Search, ids?: readonly stri
   return edgesOf(search, rows)
 }
 
+/** Ids of all listings there are. */
+export async function idsInOrder(db: Db, sort: ListingSort): Promise<string[]> {
+  const { rows } = await db.query<{ ids: string[] | null }>(
+    `select array_agg(l.agent_id order by ${orders[sort]}) as ids from listing as l, ${prior} where l.published_at is not null`,
+  )
+  return rows[0]?.ids ?? []
+}
+
 /** Of the rows from a page's first on; null where one is not to be seen any more, its place is left out. */
 export function edgesOf({ page, digest }: Search, rows: readonly (ListingRow | null)[]): ListingEdges {
   const before = placeOf(page)

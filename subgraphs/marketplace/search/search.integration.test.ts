@@ -5,6 +5,7 @@ import { serveEmbeddings, type TestEmbeddings } from '../../../test/embeddings.t
 import { sharedData, withoutSharedData } from '../../../test/shared-data.ts'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
 import { inboxTopics } from '../events.ts'
+import { prepareFloor } from '../floor.ts'
 import { subgraph } from '../index.ts'
 
 const stack = new AsyncDisposableStack()
@@ -16,12 +17,18 @@ const administrator = (organization: string): Caller => ({
 })
 
 let graph: TestSubgraph
+/** Whether orders are kept in memory, as those of large catalogues are. */
+let inMemory = false
 let admin: Client
 let endpoint: TestEmbeddings
 
 beforeAll(async () => {
   endpoint = stack.use(await serveEmbeddings({ credentials: 'password', tune: 'melody' }))
-  graph = stack.use(await testSubgraph(subgraph, inboxTopics, endpoint.env))
+  const prepare: typeof prepareFloor = (floor, undo) => {
+    const prepared = prepareFloor(floor, undo)
+    return { ...prepared, orders: { ...prepared.orders, isFor: () => inMemory } }
+  }
+  graph = stack.use(await testSubgraph({ ...subgraph, prepare }, inboxTopics, endpoint.env))
   admin = new Client(graph.databaseUrl)
   await admin.connect()
   stack.defer(() => admin.end())
@@ -291,6 +298,43 @@ test.each(['RELEVANCE', 'RATING', 'NEWEST', 'TITLE', 'USE', 'TRENDING'])(
       expect((await search({ ...other, first: 2, after })).errors).toMatchObject([
         { extensions: { code: 'BAD_USER_INPUT', argument: 'after' } },
       ])
+  },
+)
+
+test.each(['RATING', 'NEWEST', 'TITLE', 'USE', 'TRENDING'])(
+  'by %s a large catalogue has the order that Postgres has, and shows nothing more',
+  async (sort) => {
+    await offer('unseen', 'Paints a melody for painters alone.', {
+      organization: 'painter',
+      visibility: 'ORGANIZATION',
+    })
+    for (const caller of [anonymous, member('painter')])
+      for (const asked of [
+        { sort, first: 200 },
+        { sort, first: 200, query: 'paints a melody, keeps invoices, mends bicycles' },
+        { sort, first: 200, filter: { type: 'worker' } },
+      ]) {
+        inMemory = false
+        const expected = await search(asked, caller)
+        expect(expected.ids.length).toBeGreaterThan(3)
+        inMemory = true
+        const whole = await graph.eventually(
+          () => search(asked, caller),
+          ({ ids }) => ids.length === expected.ids.length,
+        )
+        expect(whole.ids).toEqual(expected.ids)
+        expect(whole.found?.facets).toEqual(expected.found?.facets)
+        const seen: string[] = []
+        let after: string | null = null
+        for (;;) {
+          const { ids, found } = await search({ ...asked, first: 3, after }, caller)
+          seen.push(...ids)
+          after = found?.pageInfo.endCursor ?? null
+          if (!found?.pageInfo.hasNextPage) break
+        }
+        expect(seen).toEqual(expected.ids)
+        inMemory = false
+      }
   },
 )
 

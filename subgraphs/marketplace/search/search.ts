@@ -1,12 +1,13 @@
 import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
-import { countAll, find, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
+import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlighter } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
-import type { ListingFilter, ListingHighlightField } from '../schema.generated.ts'
+import type { ListingFilter, ListingHighlightField, ListingSort } from '../schema.generated.ts'
 import { type ListingRow, listingsById } from '../store.ts'
 import type { Facts } from './entry.ts'
 import { type Counts, countsOfListings, edgesOf, type ListingEdges, pageOfListings } from './list.ts'
+import type { Orders } from './orders.ts'
 import { levels, placeOf, type Search } from './read.ts'
 import { ratedAtLeast, revisionsLately } from './store.ts'
 
@@ -31,15 +32,45 @@ export type Answer = ListingPage & { isAnswered: boolean }
 const mostBehind = 200
 
 /** Without a query all listings, as Postgres has them; with one those that fit, as the index ranks them or sorted otherwise. */
-export async function searchListings(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Answer> {
+export async function searchListings(
+  db: Db,
+  { catalogue, orders }: { catalogue: Catalogue<Facts>; orders: Orders },
+  search: Search,
+): Promise<Answer> {
   const { words, sort } = search
   if (words === null) {
-    const page = await pageOfListings(db, search)
+    const page = (await pageInMemory(db, catalogue, orders, search)) ?? (await pageOfListings(db, search))
     return { ...page, counts: once(() => countsOf(db, catalogue, search)), isAnswered: true }
   }
   const question = await questionOf(catalogue, words)
   await catchUp(db, catalogue)
-  return await (sort === 'RELEVANCE' ? ranked : sorted)(db, catalogue, question, search)
+  if (sort === 'RELEVANCE') return await ranked(db, catalogue, question, search)
+  return await sorted(db, catalogue, orders, question, search)
+}
+
+// Of these Postgres has an index.
+const indexed: readonly ListingSort[] = ['RELEVANCE', 'NEWEST']
+
+/** Of many listings, which Postgres would sort anew for each who asks; null where it does not have to, or has to. */
+async function pageInMemory(
+  db: Db,
+  catalogue: Catalogue<Facts>,
+  orders: Orders,
+  search: Search,
+): Promise<ListingEdges | null> {
+  if (indexed.includes(search.sort) || !catalogue.isLoaded() || !orders.isFor(catalogue.index.size()))
+    return null
+  if (!(await catchUp(db, catalogue))) return null
+  const { ids } = await findAll(db, catalogue, askedOf(db, search))
+  return await pageOf(db, orders, search, ids())
+}
+
+/** A page of `ids`, sorted as the search wants it. */
+async function pageOf(db: Db, orders: Orders, search: Search, ids: readonly string[]): Promise<ListingEdges> {
+  const { sort, page } = search
+  if (!orders.isFor(ids.length)) return await pageOfListings(db, search, ids)
+  const order = await orders.by(sort)
+  return edgesOf(search, await listingsById(db, order.window(ids, placeOf(page), page.first + 1)))
 }
 
 async function ranked(
@@ -77,12 +108,13 @@ async function ranked(
 async function sorted(
   db: Db,
   catalogue: Catalogue<Facts>,
+  orders: Orders,
   question: Question,
   search: Search,
 ): Promise<Answer> {
   const matches = await findMatches(db, catalogue, question, askedOf(db, search))
   const { totalCount, facets, explain, stems, cover } = matches
-  const { edges, pageInfo } = await pageOfListings(db, search, matches.ids())
+  const { edges, pageInfo } = await pageOf(db, orders, search, matches.ids())
   const highlightOf = highlighter(stems)
   return {
     edges: edges.map((edge) => ({
@@ -112,8 +144,8 @@ async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
 /** In memory, which takes a hundredth of what Postgres takes for 100,000 listings; as long as it is not behind. */
 async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Counts> {
   if (!catalogue.isLoaded() || !(await catchUp(db, catalogue))) return await countsOfListings(db, search)
-  const { totalCount, facets } = await countAll(db, catalogue, askedOf(db, search))
-  return { total: totalCount, facets }
+  const { totalCount, facets } = await findAll(db, catalogue, askedOf(db, search))
+  return { total: totalCount, facets: facets() }
 }
 
 /** The same as the SQL of `readSearch`; what only Postgres knows is asked of it as a set of ids. */
