@@ -29,6 +29,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     RatingAct: './ratings/acts.ts#ActRow',
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',
+    CatalogPolicy: './policies/store.ts#PolicyRow',
     AuditEntry: '../kit/audit-chain.ts#ChainEntry',
     Certification: './store.ts#Reference',
   },

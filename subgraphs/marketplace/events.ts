@@ -40,6 +40,8 @@ const agentStatusChange = z.object({
     pool: z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]).nullish(),
     organizationId: z.string().min(1),
     version: z.string().nullish(),
+    license: z.string().nullish(),
+    region: z.string().nullish(),
     visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
     capabilities: z.array(
       z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]),
@@ -53,8 +55,7 @@ async function applyAgent(
   tx: Transaction,
   { agent, status, at }: z.output<typeof agentStatusChange>,
 ): Promise<void> {
-  const { id, name, description, type, subtype, pool, organizationId, version, visibility, capabilities } =
-    agent
+  const { id, name, description, type, subtype, pool, organizationId, visibility, capabilities } = agent
   const retired = status === 'RETIRED'
   const change = await upsertFacts(tx, {
     agentId: id,
@@ -66,7 +67,9 @@ async function applyAgent(
     category: subtype,
     pool: pool ?? null,
     tags: tagsOf(pool, capabilities),
-    version: version ?? null,
+    version: agent.version ?? null,
+    license: agent.license ?? null,
+    region: agent.region ?? null,
     retired,
     changedAt: at,
   })

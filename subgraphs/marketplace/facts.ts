@@ -19,6 +19,10 @@ export type AgentFacts = {
   tags: string[]
   /** As `1.4.0`; null where it is not told. */
   version: string | null
+  /** An SPDX expression, as its manifest has it. */
+  license: string | null
+  /** As its manifest's label has it. */
+  region: string | null
   retired: boolean
   /** ISO 8601. */
   changedAt: string
@@ -34,6 +38,8 @@ const agent = z.object({
   subtype: z.string(),
   status: z.string(),
   version: z.string().nullish(),
+  license: z.string().nullish(),
+  region: z.string().nullish(),
   updatedAt: z.iso.datetime({ offset: true }),
   pool: z.object({ name: z.string() }).nullable(),
   capabilities: z.array(z.object({ name: z.string() })),
@@ -41,7 +47,7 @@ const agent = z.object({
 
 const query = `query ($id: ID!) {
   agent(id: $id) {
-    id organizationId visibility name description type subtype status version updatedAt pool { name } capabilities { name }
+    id organizationId visibility name description type subtype status version license region updatedAt pool { name } capabilities { name }
   }
 }`
 
@@ -54,17 +60,14 @@ export async function factsFromGraph(
   principal: Principal,
   agentId: string,
 ): Promise<AgentFacts | null> {
-  const token = await callerToken(floor, { ...principal, administrator: isAdministrator(principal) })
-  const answer = await floor.graph.ask(query, { id: agentId }, token).catch((error: unknown) => {
-    if (error instanceof GraphError) throw unavailable(agentId, error)
-    throw error
-  })
-  const found = agent.nullable().parse(answer.agent)
+  const found = agent.nullable().parse(await askOfAgent(floor, principal, query, { id: agentId }))
   if (!found) return null
-  const { id, name, description, subtype, status, version, updatedAt, pool, capabilities, ...rest } = found
+  const { id, name, description, subtype, status, version, license, region, updatedAt, pool, capabilities } =
+    found
   return {
-    ...rest,
     agentId: id,
+    organizationId: found.organizationId,
+    visibility: found.visibility,
     title: name,
     summary: description,
     type: found.type.toLowerCase(),
@@ -75,9 +78,26 @@ export async function factsFromGraph(
       capabilities.map((capability) => capability.name),
     ),
     version: version ?? null,
+    license: license ?? null,
+    region: region ?? null,
     retired: status === 'RETIRED',
     changedAt: updatedAt,
   }
+}
+
+/** What the graph tells the caller of the agent `id`, as the query selects it; null where the caller may not see it. */
+export async function askOfAgent(
+  { graph, ...floor }: Pick<Floor, 'graph' | 'keys' | 'config'>,
+  principal: Principal,
+  query: string,
+  variables: { id: string } & Record<string, unknown>,
+): Promise<unknown> {
+  const token = await callerToken(floor, { ...principal, administrator: isAdministrator(principal) })
+  const { agent } = await graph.ask(query, variables, token).catch((error: unknown) => {
+    if (error instanceof GraphError) throw unavailable(variables.id, error)
+    throw error
+  })
+  return agent
 }
 
 export const tagsOf = (pool: string | null | undefined, capabilities: readonly string[]): string[] => [

@@ -12,6 +12,7 @@ import type { Context } from './context.ts'
 import { resolvers as deprecation } from './deprecation.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
+import { resolvers as policies } from './policies/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
 import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -26,6 +27,7 @@ export const resolvers: Resolvers = {
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     ...submissions.Query,
     ...audit.Query,
+    ...policies.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -50,6 +52,7 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...submissions.Mutation,
     ...deprecation.Mutation,
+    ...policies.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)

@@ -78,13 +78,14 @@ export type FactChange = {
 export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
   const { rows } = await tx.query<FactChange & { moved: boolean }>(
     `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
-       agent_changed_at, agent_version, certification_level)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ${levelInForce('$1')})
+       agent_changed_at, agent_version, license, region, certification_level)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, ${levelInForce('$1')})
      on conflict (agent_id) do update set
        organization_id = excluded.organization_id, visibility = excluded.visibility, title = excluded.title,
        summary = excluded.summary, type = excluded.type, category = excluded.category, pool = excluded.pool,
        tags = excluded.tags, agent_changed_at = excluded.agent_changed_at,
-       agent_version = coalesce(excluded.agent_version, l.agent_version),
+       agent_version = coalesce(excluded.agent_version, l.agent_version), license = excluded.license,
+       region = excluded.region,
        version = l.version + (l.published_at is not null and ${factsOf('l')} is distinct from ${factsOf('excluded')})::int,
        updated_at = case when ${factsOf('l')} is distinct from ${factsOf('excluded')} then now() else l.updated_at end
      where l.agent_changed_at <= excluded.agent_changed_at
@@ -102,6 +103,8 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
       facts.tags,
       facts.changedAt,
       facts.version,
+      facts.license,
+      facts.region,
     ],
   )
   const [change] = rows

@@ -1,0 +1,55 @@
+import { announce } from '../../kit/outbox.ts'
+import { administratorScope, requireOrganization, requireScope } from '../../kit/principal.ts'
+import { record } from '../audit/store.ts'
+import type { Resolvers } from '../schema.generated.ts'
+import { readChanges } from './read.ts'
+import { changePolicy, type PolicyRow, policyOf } from './store.ts'
+
+export const resolvers: {
+  Query: Pick<NonNullable<Resolvers['Query']>, 'catalogPolicy'>
+  Mutation: Pick<NonNullable<Resolvers['Mutation']>, 'setCatalogPolicy'>
+} = {
+  Query: {
+    catalogPolicy: async (_, __, { db, principal }) => await policyOf(db, requireOrganization(principal)),
+  },
+
+  Mutation: {
+    async setCatalogPolicy(_, { input }, { principal, mutate, traceparent }) {
+      requireScope(principal, administratorScope)
+      const organizationId = requireOrganization(principal)
+      const changes = readChanges(input)
+      return await mutate(async (tx) => {
+        const changed = await changePolicy(tx, organizationId, changes)
+        if (!changed) return await policyOf(tx, organizationId)
+        const { version, updatedAt } = changed
+        await announce(tx, {
+          aggregateId: organizationId,
+          type: 'CatalogPolicyChange',
+          version,
+          value: {
+            __typename: 'CatalogPolicyChange',
+            organizationId,
+            policy: told(changed),
+            version,
+            at: updatedAt,
+          },
+          ...(traceparent === undefined ? {} : { traceparent }),
+        })
+        await record(tx, {
+          organizationId,
+          actor: principal.subject,
+          action: 'policy.set',
+          subject: organizationId,
+          details: changes,
+        })
+        return changed
+      })
+    },
+  },
+}
+
+/** As an event has it. */
+function told({ version: _version, updatedAt: _updatedAt, ...policy }: PolicyRow): object {
+  const rules = (all: PolicyRow['allow']) => all.map((rule) => ({ __typename: 'CatalogPolicyRule', ...rule }))
+  return { __typename: 'CatalogPolicy', ...policy, allow: rules(policy.allow), deny: rules(policy.deny) }
+}
