@@ -30,6 +30,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',
     CatalogPolicy: './policies/store.ts#PolicyRow',
+    Installation: './installs/store.ts#InstallationRow',
+    InstallationStep: './installs/store.ts#InstallationStepRow',
     AuditEntry: '../kit/audit-chain.ts#ChainEntry',
     Certification: './store.ts#Reference',
   },

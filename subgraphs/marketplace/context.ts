@@ -6,6 +6,14 @@ import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
 import type { MarketplaceFloor } from './floor.ts'
+import { type Report, reportsOf } from './installs/report.ts'
+import {
+  type InstallationRow,
+  type InstallationStepRow,
+  installationsById,
+  stepPages,
+} from './installs/store.ts'
+import { hasVersion } from './installs/versions.ts'
 import { type ActRow, actSlices } from './ratings/acts.ts'
 import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
 import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
@@ -28,6 +36,10 @@ export type Context = RequestContext & {
   publisherCounts: DataLoader<string, number>
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
+  installations: DataLoader<string, InstallationRow | null>
+  installationSteps: PageLoader<Slice<InstallationStepRow>>
+  /** Of listings of the caller's organization. */
+  ownerReports: DataLoader<string, Report>
   /** Whether the caller speaks for this installation. */
   isHome: boolean
   /** How an organization's audit log ends, signed. */
@@ -36,6 +48,8 @@ export type Context = RequestContext & {
   listingsOf: (organizationId: string, page: Page) => Promise<ListingPage>
   /** Of an agent that the caller may see, as the graph tells now. */
   facts: (agentId: string) => Promise<AgentFacts | null>
+  /** Whether such an agent has, or had, a version. */
+  hasVersion: (agentId: string, version: string) => Promise<boolean>
   /** Agents that the caller may see, as the graph tells now. */
   parties: (ids: readonly string[]) => Promise<(Party | null)[]>
 }
@@ -54,6 +68,9 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
+    installations: new DataLoader((ids) => installationsById(db, ids)),
+    installationSteps: pageLoader((ids, page) => stepPages(db, ids, page)),
+    ownerReports: new DataLoader((ids) => reportsOf(db, ids)),
     isHome: principal.organization === floor.config.homeOrganization,
     signAuditHead: (organizationId, head) =>
       signHead(floor.keys.certificate, floor.config.jwtIssuer, organizationId, head),
@@ -71,6 +88,7 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
       return { edges, pageInfo, counts: () => countsOf.load(organizationId) }
     },
     facts: (agentId) => factsFromGraph(floor, principal, agentId),
+    hasVersion: (agentId, version) => hasVersion(floor, principal, agentId, version),
     parties: (ids) => partiesFromGraph(floor, principal, ids),
   }
 }

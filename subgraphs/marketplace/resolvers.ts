@@ -10,6 +10,7 @@ import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
 import { resolvers as deprecation } from './deprecation.ts'
+import { resolvers as installs } from './installs/resolvers.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
 import { resolvers as policies } from './policies/resolvers.ts'
@@ -28,6 +29,7 @@ export const resolvers: Resolvers = {
     ...submissions.Query,
     ...audit.Query,
     ...policies.Query,
+    ...installs.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -53,6 +55,7 @@ export const resolvers: Resolvers = {
     ...submissions.Mutation,
     ...deprecation.Mutation,
     ...policies.Mutation,
+    ...installs.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -79,6 +82,8 @@ export const resolvers: Resolvers = {
 
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,
+  Installation: installs.Installation,
+  InstallationChange: installs.InstallationChange,
 
   Listing: {
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
@@ -91,6 +96,7 @@ export const resolvers: Resolvers = {
       const successor = successorId === null ? null : await listings.load(successorId)
       return { at: deprecatedAt, reason: deprecationReason, successor }
     },
+    ...installs.Listing,
     rating: shownRating,
     async ratings({ id }, { sort, versionLine = null, ...args }, { ratings: ratingsOf }) {
       const place = ratingPlace[sort]

@@ -1,6 +1,7 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
 import type { AgentFacts } from './facts.ts'
+import { askForPartners, askForTurn } from './installs/turns.ts'
 import { noteOwner } from './ratings/follow.ts'
 
 type CertificationLevel = 'BRONZE' | 'SILVER' | 'GOLD'
@@ -28,6 +29,8 @@ export type ListingRow = {
   deprecatedAt: Date | null
   deprecationReason: string | null
   successorId: string | null
+  /** Organizations other than the owner. */
+  installCount: number
   version: number
   publishedAt: Date
   updatedAt: Date
@@ -55,7 +58,7 @@ export const listingColumns = `
   l.tags, l.certification_level as "certificationLevel", l.stars, l.verified_stars as "verifiedStars",
   l.rating_count as "ratingCount", l.rating_weight as "ratingWeight",
   ${average} as "ratingAverage", l.deprecated_at as "deprecatedAt", l.deprecation_reason as "deprecationReason",
-  l.successor_id as "successorId", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
+  l.successor_id as "successorId", l.install_count as "installCount", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function listingsById(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {
@@ -76,7 +79,7 @@ export type FactChange = {
 
 /** Null where newer facts are there already. */
 export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
-  const { rows } = await tx.query<FactChange & { moved: boolean }>(
+  const { rows } = await tx.query<FactChange & { moved: boolean; isOther: boolean }>(
     `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
        agent_changed_at, agent_version, license, region, certification_level)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, ${levelInForce('$1')})
@@ -90,7 +93,9 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
        updated_at = case when ${factsOf('l')} is distinct from ${factsOf('excluded')} then now() else l.updated_at end
      where l.agent_changed_at <= excluded.agent_changed_at
      returning agent_id as id, new.published_at is not null as published, old.version < new.version as changed,
-       old.organization_id is distinct from new.organization_id as moved`,
+       old.organization_id is distinct from new.organization_id as moved,
+       old.agent_id is not null and (old.organization_id, old.visibility, old.agent_version, old.license, old.region)
+         is distinct from (new.organization_id, new.visibility, new.agent_version, new.license, new.region) as "isOther"`,
     [
       facts.agentId,
       facts.organizationId,
@@ -109,8 +114,9 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
   )
   const [change] = rows
   if (!change) return null
-  const { moved, ...told } = change
+  const { moved, isOther, ...told } = change
   if (moved) await noteOwner(tx, { listingId: told.id, organizationId: facts.organizationId })
+  if (isOther) await askForTurn(tx, told.id)
   return told
 }
 
@@ -148,6 +154,7 @@ export async function withdraw(tx: Transaction, agentId: string): Promise<Listin
      returning ${listingColumns}`,
     [agentId],
   )
+  await askForTurn(tx, agentId)
   return rows[0] ?? null
 }
 
@@ -219,6 +226,7 @@ export async function replacePartners(
     organizationId,
     partners,
   ])
+  await askForPartners(tx, organizationId)
 }
 
 export type CertificationFact = {
@@ -248,5 +256,6 @@ export async function upsertCertification(tx: Transaction, fact: CertificationFa
      returning l.published_at is not null as published`,
     [fact.agentId],
   )
+  if (rows[0]) await askForTurn(tx, fact.agentId)
   return rows[0]?.published ?? false
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
+import { countUseByOthers } from './installs/report.ts'
 import { forgetUse } from './use.ts'
 
 const everyMs = 60_000
@@ -61,6 +62,7 @@ export async function countTrends(tx: Transaction): Promise<void> {
      where l.agent_id = u.agent_id and (l.calls_lately, l.trend) is distinct from (u.calls_lately, u.trend)`,
     [mostADay, smoothing],
   )
+  await countUseByOthers(tx)
   await forgetUse(tx)
 }
 
