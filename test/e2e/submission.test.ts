@@ -72,12 +72,13 @@ type Submission = {
 type Progress = {
   certificationProgress: { certification: { status: string }; gate: { name: string; verdict: string } | null }
 }
+type Installation = { installationProgress: { installation: { state: string; pinnedVersion: string } } }
 type Activity = { marketplaceActivity: { listingId: string; kind: string } | null }
 
 const reached = (live: Watch<Submission>, status: string) =>
   live.until(({ data }) => data?.submissionProgress.submission.status === status, 90_000)
 
-test('an agent is handed in, certified while people watch, reviewed by others, published, found, used, rated and deprecated', async () => {
+test('an agent is handed in, certified while people watch, reviewed by others, published, found, installed, used, rated and deprecated', async () => {
   const owner = await tokenOf(
     'acme',
     'agents:write',
@@ -175,14 +176,46 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
   const listing = found.searchListings.edges.find(({ node }) => node.id === agentId)
   expect(listing?.node.certification).toEqual({ level: 'GOLD' })
 
-  const user = await tokenOf('umbrella', 'agents:invoke')
-  const used = await act<{ invokeAgent: { outcome: string } }>(
+  const user = await tokenOf('umbrella', 'agents:invoke', 'marketplace:write')
+  const setPolicy =
+    'mutation ($input: SetCatalogPolicyInput!) { setCatalogPolicy(input: $input) { version } }'
+  const administrator = await tokenOf('umbrella', 'org:admin')
+  const policy = { minimumLevel: 'GOLD', installedOnly: true }
+  await act(administrator, setPolicy, { input: policy })
+  const installed = await act<{ installAgent: { id: string } }>(
     user,
-    `mutation ($agentId: ID!, $input: JSON!) {
-      invokeAgent(agentId: $agentId, capability: "condense-text", input: $input) { outcome } }`,
-    { agentId, input: { text: 'One thing is said. Another thing is said too.', budgetTokens: 8 } },
+    `mutation ($listingId: ID!) { installAgent(input: { listingId: $listingId, updatePolicy: MINOR }) { id } }`,
+    { listingId: agentId },
   )
-  expect(used.invokeAgent.outcome).toBe('OK')
+  await using installation = watch<Installation>(
+    world.wsUrl,
+    'subscription ($id: ID!) { installationProgress(id: $id) { installation { state pinnedVersion } } }',
+    { id: installed.installAgent.id },
+    user,
+  )
+  const inForce = await installation.until(({ data }) => data !== null, 10_000)
+  expect(inForce.data?.installationProgress.installation).toEqual({
+    state: 'INSTALLED',
+    pinnedVersion: '1.0.0',
+  })
+
+  const invocation = {
+    agentId,
+    input: { text: 'One thing is said. Another thing is said too.', budgetTokens: 8 },
+  }
+  // What tells of the installation may come later than its answer, and until then the policy refuses.
+  const used = await eventually(
+    () =>
+      ask<{ invokeAgent: { outcome: string } }>(
+        world.graphqlUrl,
+        `mutation ($agentId: ID!, $input: JSON!) {
+          invokeAgent(agentId: $agentId, capability: "condense-text", input: $input) { outcome } }`,
+        invocation,
+        user,
+      ),
+    ({ errors }) => !errors,
+  )
+  expect(used.data?.invokeAgent.outcome).toBe('OK')
   await act(user, 'mutation ($input: RateListingInput!) { rateListing(input: $input) { id } }', {
     input: { listingId: agentId, stars: 4 },
   })
