@@ -21,7 +21,20 @@ export async function announceAgent(
   const [row] = await agentsById(tx, [agentId])
   const [capabilities = []] = await capabilitiesOf(tx, [agentId])
   if (!row) throw new Error(`the agent ${agentId} is gone`)
-  const { id, name, description, type, subtype, version, pool, organizationId, visibility, status } = row
+  const {
+    id,
+    name,
+    description,
+    type,
+    subtype,
+    version,
+    pool,
+    organizationId,
+    visibility,
+    status,
+    license,
+    region,
+  } = row
   await announce(tx, {
     aggregateId: id,
     type: 'AgentStatusChange',
@@ -40,6 +53,8 @@ export async function announceAgent(
         organizationId,
         visibility,
         status,
+        license,
+        region,
         pool: pool === null ? null : { __typename: 'AgentPool', name: pool },
         capabilities: capabilities.map((each) => ({
           __typename: 'Capability',

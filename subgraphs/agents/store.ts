@@ -16,6 +16,10 @@ export type AgentRow = {
   remoteEndpoint: string | null
   status: AgentStatus
   visibility: Visibility
+  /** As the manifest has it. */
+  license: string | null
+  /** The manifest's label. */
+  region: string | null
   /** Grows by one with every change. */
   revision: number
   registeredAt: Date
@@ -35,7 +39,7 @@ const staleAfter = `case when deployment.pool is null then interval '30 seconds'
 
 const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
   agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
-  agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
+  agent.license, agent.region, agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
   deployment.version as "deployedVersion", deployment.pool as "deployedPool",
   deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case
