@@ -338,6 +338,8 @@ test('where only what is installed is let, an installation in force is wanted', 
   await install('installing', 'acme/tool', { version: 3 })
   expect(await call('installing')).toBe('OK')
   await install('installing', 'acme/tool', { state: 'DENIED', version: 2 })
+  // Of the same key, so it comes after them.
+  await setPolicy('installing acme/tool', {})
   expect(await call('installing')).toBe('OK')
   await install('installing', 'acme/tool', { state: 'REMOVED', version: 4 })
   expect(await call('installing')).toBe(refused)
