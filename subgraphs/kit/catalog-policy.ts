@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-export const levels = ['BRONZE', 'SILVER', 'GOLD'] as const
+const levels = ['BRONZE', 'SILVER', 'GOLD'] as const
 
 /**
  * Each field that is given must fit; of a field's values one is enough. What is not known of an agent fits nothing. A field

@@ -238,7 +238,13 @@ test("an agent's license and region are those of its manifest, whatever its form
       { url: 'https://card.example/a2a', protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
     ],
   })
-  for (const source of [foreign, card])
+  const api = (title: string, license: object) =>
+    JSON.stringify({ openapi: '3.1.0', info: { title, version: '1.0.0', license }, paths: {} })
+  const apis = [
+    api('named', { name: 'MIT License', identifier: 7 }),
+    api('identified', { name: 'MIT License', identifier: 'MIT' }),
+  ]
+  for (const source of [foreign, card, ...apis])
     await done(
       'mutation ($source: String!) { registerAgent(source: $source) { id } }',
       { source },
@@ -256,6 +262,8 @@ test("an agent's license and region are those of its manifest, whatever its form
   expect(await told('acme/plain')).toEqual({ license: null, region: null })
   expect(await told('acme/foreign')).toEqual({ license: 'MIT', region: '7' })
   expect(await told('acme/card')).toEqual({ license: null, region: null })
+  expect(await told('acme/named')).toEqual({ license: 'MIT License', region: null })
+  expect(await told('acme/identified')).toEqual({ license: 'MIT', region: null })
   const events = await graph.eventually(
     async () => (await graph.told(0)).filter(({ key }) => key === 'acme/tool'),
     (found) => found.length > 0,
