@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Asked, admit, NotAdmitted, openAgentsOnly } from './admission.ts'
+import { nothingSet } from './catalog-policy/standing.ts'
 
 const asked = (purpose: Asked['purpose'], status: Asked['agent']['status']): Asked => ({
   caller: 'tester',
@@ -9,6 +10,8 @@ const asked = (purpose: Asked['purpose'], status: Asked['agent']['status']): Ask
   purpose,
   agent: { id: 'a', organizationId: 'ossa', status },
   capability: 'c',
+  standing: nothingSet({ organizationId: 'ossa' }),
+  tokens: 1,
 })
 
 test('an agent that is not open for use is looked at only, one that is gone is left alone', () => {

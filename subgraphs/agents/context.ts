@@ -7,6 +7,7 @@ import type { Page } from '../kit/page.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import type { Policy } from './admission.ts'
+import { alsoByOrganization } from './catalog-policy/admission.ts'
 import { agentSource } from './discovery/catalogue.ts'
 import type { Facts } from './discovery/entry.ts'
 import { type Holds, openHolds } from './incidents/holds.ts'
@@ -58,6 +59,8 @@ export type AgentsFloor = Floor & {
   fleet: Fleet
   holds: Holds
   hosting: Hosting
+  /** Of calls in organizations' names. */
+  policy: Policy
 }
 
 export async function prepareFloor(
@@ -75,6 +78,7 @@ export async function prepareFloor(
     catalogue,
     holds,
     hosting,
+    policy: alsoByOrganization(holds.policy, floor),
     bell: createBell(),
     fleet: openFleet(fleetFolder, floor.config.homeOrganization),
   }
@@ -119,7 +123,7 @@ export type Context = RequestContext & {
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue, bell, fleet, holds, hosting }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, bell, fleet, hosting, policy }: AgentsFloor,
 ): Context {
   const { db } = base
   const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
@@ -146,7 +150,7 @@ export function createContext(
     timelines: new DataLoader((ids) => timelinesOf(db, ids)),
     outputs: new DataLoader((ids) => outputsOf(db, ids)),
     hosting,
-    policy: holds.policy,
+    policy,
     usage,
     outbound,
     keys: keys.internal,

@@ -2,6 +2,8 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
+import { handlers as catalogPolicy } from './catalog-policy/events.ts'
+import { holdCertificate } from './catalog-policy/store.ts'
 import { noteCertificate } from './incidents/certificates.ts'
 import { insertOutcome } from './orchestrate/store.ts'
 import type { AgentStatus } from './schema.generated.ts'
@@ -9,7 +11,11 @@ import { agentsById, capabilitiesOf, replacePartners } from './store.ts'
 
 export const topic = 'ossa.agents.events.v1'
 export const usageTopic = 'ossa.telemetry.usage.v1'
-export const inboxTopics = ['ossa.federation.events.v1', 'ossa.certification.events.v1']
+export const inboxTopics = [
+  'ossa.federation.events.v1',
+  'ossa.certification.events.v1',
+  'ossa.marketplace.events.v1',
+]
 
 /** Tells of an agent as a change has just left it; `previous` is null for a new one. */
 export async function announceAgent(
@@ -72,6 +78,7 @@ export async function announceAgent(
 }
 
 export const handlers: Handlers = {
+  ...catalogPolicy,
   async 'ossa.federation.OrganizationChange'(tx, value) {
     const { organization, partnerIds, version } = organizationChange.parse(value)
     await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
@@ -79,6 +86,7 @@ export const handlers: Handlers = {
   async 'ossa.certification.CertificationProgress'(tx, value) {
     const { certification, at } = certificationProgress.parse(value)
     await noteCertificate(tx, { ...certification, at })
+    await holdCertificate(tx, { ...certification, at })
     if (certification.status === 'CERTIFIED' || certification.status === 'REJECTED')
       await insertOutcome(tx, certification)
   },

@@ -29,9 +29,9 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const tending = tendPools(floor, hosting)
     const scaling = config.poolScaling ? scalePools(floor, runtime) : null
     const probing = probeRemote(floor)
-    const { bell, fleet, holds } = floor
+    const { bell, fleet, policy } = floor
     const locate = openLocate(floor.pool, (pool, agentId) => hosting.endpointOf(pool, agentId))
-    const orchestrator = startOrchestrator(floor, { bell, fleet, locate, policy: holds.policy })
+    const orchestrator = startOrchestrator(floor, { bell, fleet, locate, policy })
     const watching = watchIncidents(floor, runtime, policies)
     return {
       async stop() {

@@ -2,15 +2,21 @@ import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import type { Invocation } from '../kit/invoke.ts'
 import { reasonOf, violations } from '../kit/json-schema.ts'
 import { requireOrganization } from '../kit/principal.ts'
-import { admit, NotAdmitted } from './admission.ts'
+import { countTokens } from '../kit/tokens.ts'
+import { type Asked, admit, NotAdmitted, type Policy } from './admission.ts'
 import { adHocBytes } from './answer-size.ts'
+import { callTerms } from './catalog-policy/standing.ts'
 import type { Context } from './context.ts'
-import { type AgentRow, declaredTokensOf } from './store.ts'
+import type { AgentRow } from './store.ts'
+
+type AdHoc = Extract<Asked, { standing: unknown }>
 
 type Request = { agentId: string; capability: string; input: unknown; idempotencyKey: string | null }
 
 const withinMs = 15_000
 const maxInputBytes = 256 * 1024
+/** Set aside of a daily limit for an answer whose agent does not declare what it may take. */
+const undeclaredTokens = 4_096
 
 /** A call outside of all runs. Throws a ClientError where it is not made; what comes of one that is, its outcome tells. */
 export async function invokeAgent(context: Context, request: Request): Promise<Invocation> {
@@ -24,8 +30,13 @@ export async function invokeAgent(context: Context, request: Request): Promise<I
   const endpoint = endpointOf(context, agent)
   const messageId =
     idempotencyKey === null ? null : `${organizationId}/${principal.subject}/${idempotencyKey}`
-  const send = admitted(context, organizationId, agent, name, messageId)
-  const maxBytes = adHocBytes(await declaredTokensOf(db, agentId))
+  const { standing, declaredTokens } = await callTerms(db, agentId, organizationId)
+  const tokens =
+    standing.policy?.tokensPerDay == null
+      ? 0
+      : countTokens(JSON.stringify({ capability: name, input })) + (declaredTokens ?? undeclaredTokens)
+  const asked = { caller: principal.subject, organizationId, agent, capability: name, standing, tokens }
+  const send = admitted(context.policy, asked, messageId)
   // An agent takes its time: nobody else shall wait for a connection meanwhile.
   await pause()
   const invocation = await send({
@@ -34,9 +45,9 @@ export async function invokeAgent(context: Context, request: Request): Promise<I
     input,
     keys,
     timeoutMs: withinMs,
-    maxBytes,
+    maxBytes: adHocBytes(declaredTokens),
     ...(messageId === null ? {} : { idempotencyKey: messageId }),
-  })
+  }).catch(refused)
   const told = heldTo(capability.output, invocation)
   const { deployedPool: pool, organizationId: organization, visibility } = agent
   usage.record(told, { pool, organization, visibility }, { organization: organizationId, purpose: 'USE' })
@@ -73,26 +84,21 @@ function endpointOf({ endpointInPool }: Context, { id, deployedPool, deployedEnd
   return endpoint
 }
 
-function admitted(
-  { policy, principal }: Context,
-  organizationId: string,
-  agent: AgentRow,
-  capability: string,
-  messageId: string | null,
-) {
+function admitted(policy: Policy, asked: Omit<AdHoc, 'purpose'>, messageId: string | null) {
   try {
     return admit(policy, {
-      caller: principal.subject,
-      organizationId,
+      ...asked,
       purpose: 'AD_HOC',
-      agent,
-      capability,
       ...(messageId === null ? {} : { messageId }),
     })
   } catch (error) {
-    if (error instanceof NotAdmitted) throw forbidden(error.message)
-    throw error
+    return refused(error)
   }
+}
+
+function refused(error: unknown): never {
+  if (error instanceof NotAdmitted) throw forbidden(error.message)
+  throw error
 }
 
 /** An answer that is otherwise than declared is an error of the agent's. */

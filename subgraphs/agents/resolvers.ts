@@ -2,6 +2,7 @@ import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByNumber, pageByText, requireFilter, requireText } from './arguments.ts'
+import { resolvers as catalogPolicy } from './catalog-policy/resolvers.ts'
 import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
@@ -21,6 +22,7 @@ export const resolvers: Resolvers = {
   Query: {
     ...orchestrate.Query,
     ...incidents.Query,
+    ...catalogPolicy.Query,
     agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
     async agents(_, { filter, ...args }, { db, agents }) {
       const page = pageByText(args)

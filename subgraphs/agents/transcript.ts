@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { graphClient } from '../kit/graph.ts'
 import { openOutbound } from '../kit/outbound.ts'
 import { admit, openAgentsOnly } from './admission.ts'
+import { nothingSet } from './catalog-policy/standing.ts'
 import type { AgentStatus } from './schema.generated.ts'
 
 const config = readConfig()
@@ -60,7 +61,17 @@ async function converse(agent: Agent, endpoint: string): Promise<void> {
   const { id, organizationId, version, capabilities } = agent
   console.log(`# ${id} ${version}\n`)
   for (const { name: capability, description, examples } of capabilities) {
-    const asked = { caller: 'transcript', organizationId, purpose: 'AD_HOC', agent, capability } as const
+    // In its owner's name, whose limits are not asked: only the operator has the keys.
+    const standing = nothingSet(agent)
+    const asked = {
+      caller: 'transcript',
+      organizationId,
+      purpose: 'AD_HOC',
+      agent,
+      capability,
+      standing,
+      tokens: 0,
+    } as const
     const send = admit(openAgentsOnly, asked)
     console.log(`## ${capability}\n\n${description}\n`)
     for (const { description: question, input } of examples) {

@@ -62,7 +62,9 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
     timeoutMs: call.timeoutMs,
     maxBytes: bytesOf(tokens),
     ...(call.idempotencyKey === undefined ? {} : { idempotencyKey: call.idempotencyKey }),
-  }).finally(giveBack)
+  })
+    .catch(stepFailed)
+    .finally(giveBack)
   // Given up, and not measured: who takes the run over counts what was set aside.
   stopping.throwIfAborted()
   const over = budget.settle(stepId, invocation.tokensIn + invocation.tokensOut)
@@ -89,7 +91,8 @@ export async function callAgent(caller: Caller, call: Call): Promise<unknown> {
 }
 
 function admitted({ policy }: Caller, call: Call, agent: Located) {
-  const { capability, purpose, organizationId, idempotencyKey: messageId } = call
+  const { capability, purpose, organizationId, tokens, idempotencyKey: messageId } = call
+  const { standing } = agent
   try {
     return admit(policy, {
       caller: orchestrator,
@@ -97,12 +100,18 @@ function admitted({ policy }: Caller, call: Call, agent: Located) {
       purpose,
       agent,
       capability,
+      standing,
+      tokens,
       ...(messageId === undefined ? {} : { messageId }),
     })
   } catch (error) {
-    if (error instanceof NotAdmitted) throw new StepFailed(error.message)
-    throw error
+    return stepFailed(error)
   }
+}
+
+function stepFailed(error: unknown): never {
+  if (error instanceof NotAdmitted) throw new StepFailed(error.message, { cause: error })
+  throw error
 }
 
 async function whereItRuns(

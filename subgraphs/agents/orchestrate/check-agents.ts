@@ -234,6 +234,8 @@ function checkCompensation(
       ['compensate', 'agent'],
       `an agent that is registered or of the fleet: ${compensate.agent} is not known to you`,
     )
+  // Nobody asks when it comes to that: it has to be undone then.
+  if (other?.refusal) tell(['compensate', 'agent'], `an agent that may be called: ${other.refusal}`)
   for (const agent of other === null ? agents : other ? [other] : [])
     checkMessage(compensate, agent, perCall(plan, agent), ['compensate', 'input'], tell, found)
 }

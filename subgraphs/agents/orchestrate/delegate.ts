@@ -31,7 +31,9 @@ export async function delegateFor(
     if (violations(schemas.input, input).length > 0 || !includes(schemas.wanted, schemas.output)) continue
     const agent = await locate({ agentId: id, organizationId, capability })
     if (!agent || agent.endpoint === null) continue
-    if (policy({ caller: orchestrator, organizationId, purpose, agent, capability }) !== null) continue
+    const { standing } = agent
+    const asked = { caller: orchestrator, organizationId, purpose, agent, capability, standing, tokens }
+    if (policy(asked) !== null) continue
     return { id, tokens }
   }
   if (sentTo !== null) throw new StepFailed(`${sentTo}, which may have been sent the message, can't be asked`)

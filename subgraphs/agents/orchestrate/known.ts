@@ -1,4 +1,5 @@
 import type { Db } from '@community/infra/postgres.ts'
+import { refusalFor } from '../catalog-policy/refusal.ts'
 import type { PlanDefinition } from './definition.ts'
 import { stepsIn } from './dependencies.ts'
 import type { FleetAgent } from './fleet.ts'
@@ -8,6 +9,8 @@ import { labelledAgents, type RegisteredAgent, registeredAgents } from './regist
 export type KnownAgent = RegisteredAgent & {
   /** Only these can be deployed, looked at, certified, listed and activated. */
   inFleet: boolean
+  /** Why the organization that hands the plan in does not let it be called; of those that its steps name. */
+  refusal?: string | null
   /** Of its first capability, as `health` sends it. */
   example?: { capability: string; input: unknown }
 }
@@ -17,14 +20,15 @@ export async function knownAgents(
   db: Db,
   fleet: ReadonlyMap<string, FleetAgent>,
   plan: PlanDefinition,
+  organizationId: string,
 ): Promise<Map<string, KnownAgent>> {
   const known = new Map<string, KnownAgent>()
   for (const agent of fleet.values()) {
-    const { id, organizationId, version, labels, tokensPerCall, capabilities, capability, input } = agent
+    const { id, version, labels, tokensPerCall, capabilities, capability, input } = agent
     const example = { capability, input }
     known.set(id, {
       id,
-      organizationId,
+      organizationId: agent.organizationId,
       version,
       labels,
       tokensPerCall,
@@ -40,12 +44,18 @@ export async function knownAgents(
   ])
   const selections = steps.flatMap((step) => ('select' in step && step.select ? [step.select] : []))
   const registered = [
-    ...(ids.length > 0 ? await registeredAgents(db, ids) : []),
+    ...(ids.length > 0 ? await namedAgents(db, ids, organizationId) : []),
     ...(selections.length > 0 ? await labelledAgents(db, selections) : []),
   ]
   for (const agent of registered) if (!known.has(agent.id)) known.set(agent.id, { ...agent, inFleet: false })
   return known
 }
+
+const namedAgents = async (db: Db, ids: readonly string[], organizationId: string) =>
+  (await registeredAgents(db, ids, organizationId)).map(({ standing, ...agent }) => ({
+    ...agent,
+    refusal: refusalFor(organizationId, agent, standing),
+  }))
 
 /** In the order of those known. */
 export function selected(

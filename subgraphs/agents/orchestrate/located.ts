@@ -1,6 +1,7 @@
 import { inTransactions, type Pool } from '@community/infra/postgres.ts'
 import DataLoader from 'dataloader'
 import { settingsOf } from '../../kit/subgraph.ts'
+import { type Standing, standingFor } from '../catalog-policy/standing.ts'
 import type { Hosting } from '../runtime/hosting.ts'
 import type { AgentStatus, Visibility } from '../schema.generated.ts'
 import { orchestrator, scopes } from './ask.ts'
@@ -14,6 +15,8 @@ export type Located = {
   endpoint: string | null
   pool: string | null
   output: Record<string, unknown> | null
+  /** With the organization that it was looked for. */
+  standing: Standing
 }
 
 type Wanted = { agentId: string; organizationId: string; capability: string }
@@ -51,12 +54,12 @@ async function rowsOf(db: Pool, organizationId: string, wanted: readonly Wanted[
   const settings = settingsOf({ subject: orchestrator, organization: organizationId, scopes })
   const { rows } = await inTransactions(db, settings).query<Row>(
     `select agent.id, agent.organization_id as "organizationId", agent.status, agent.visibility,
-         deployment.endpoint, deployment.pool, wanted.capability, capability.output
+         deployment.endpoint, deployment.pool, wanted.capability, capability.output, ${standingFor('$3')} as standing
        from unnest($1::text[], $2::text[]) as wanted (agent_id, capability)
        join agent on agent.id = wanted.agent_id
        left join deployment on deployment.agent_id = agent.id
        left join capability on capability.agent_id = agent.id and capability.name = wanted.capability`,
-    [wanted.map(({ agentId }) => agentId), wanted.map(({ capability }) => capability)],
+    [wanted.map(({ agentId }) => agentId), wanted.map(({ capability }) => capability), organizationId],
   )
   return rows
 }

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { runsOn, testFloor } from '../../../test/orchestrator.ts'
 import { GraphError } from '../../kit/graph.ts'
 import type { Floor } from '../../kit/subgraph.ts'
+import { nothingSet } from '../catalog-policy/standing.ts'
 import { usageTopic } from '../events.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
@@ -187,6 +188,7 @@ const locate: Locate = ({ agentId: id }) => {
           endpoint: `${pool.url}/a2a/${id}`,
           pool: 'foundation',
           output: text,
+          standing: nothingSet({ organizationId: 'ossa' }),
         },
   )
 }

@@ -1,4 +1,5 @@
 import type { Db } from '@community/infra/postgres.ts'
+import { type Standing, standingFor } from '../catalog-policy/standing.ts'
 import { declaredTokens } from '../store.ts'
 
 type Schema = Record<string, unknown>
@@ -23,11 +24,17 @@ const columns = `agent.id, agent.organization_id as "organizationId", agent.vers
     from capability where capability.agent_id = agent.id
   ) as capabilities`
 
-/** Those that `db` lets see, in no order. */
-export async function registeredAgents(db: Db, ids: readonly string[]): Promise<RegisteredAgent[]> {
-  const { rows } = await db.query<RegisteredAgent>(
-    `select ${columns} from agent where id = any($1) and status <> 'RETIRED'`,
-    [ids],
+/** Those that `db` lets see, in no order; how they stand with the organization in whose name they would be called. */
+export async function registeredAgents(
+  db: Db,
+  ids: readonly string[],
+  organizationId: string,
+): Promise<(RegisteredAgent & { standing: Standing })[]> {
+  const { rows } = await db.query<RegisteredAgent & { standing: Standing }>(
+    `select ${columns}, ${standingFor('$2')} as standing
+     from agent left join deployment on deployment.agent_id = agent.id
+     where agent.id = any($1) and status <> 'RETIRED'`,
+    [ids, organizationId],
   )
   return rows
 }

@@ -45,7 +45,7 @@ export const resolvers = {
         )
       const written = await readDefinition(definitionsFolder, name)
       requireVisible(principal, written.plan.visibility)
-      const { definition } = await checkedPlan(db, fleet, written)
+      const { definition } = await checkedPlan(db, fleet, organizationId, written)
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
       )
@@ -64,7 +64,7 @@ export const resolvers = {
         throw refusal(written.source, [
           { path: ['name'], expected: `a name of its own: ${name} is started by startPlan` },
         ])
-      const { definition, steps } = await checkedPlan(db, fleet, written)
+      const { definition, steps } = await checkedPlan(db, fleet, organizationId, written)
       if (dryRun) return { plan: null, steps }
       const started = await mutate((tx) =>
         insertRun(tx, { definition, organizationId, startedBy: principal.subject }),

@@ -7,6 +7,7 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { runsOn, serveAgents, testFloor, until } from '../../../test/orchestrator.ts'
 import type { Floor } from '../../kit/subgraph.ts'
+import { nothingSet } from '../catalog-policy/standing.ts'
 import { type AgentPoolServer, servePool } from '../runtime/edge.ts'
 import { localRuntime } from '../runtime/local.ts'
 import { threadWith } from '../runtime/testing.ts'
@@ -160,6 +161,7 @@ const locate: Locate = ({ agentId: id }) =>
     endpoint: hosted.includes(id) ? `${pool.url}/a2a/${id}` : `${elsewhere}/${id}`,
     pool: 'foundation',
     output: schema,
+    standing: nothingSet({ organizationId: 'ossa' }),
   })
 
 const known = new Map(
