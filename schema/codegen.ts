@@ -17,6 +17,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     WorkflowSubmission: './orchestrate/submission.ts#Submission',
     Invocation: '../kit/invoke.ts#Invocation',
     Incident: './incidents/store.ts#IncidentRow',
+    AgentOffer: './offers/store.ts#OfferRow',
   },
   marketplace: {
     Agent: './store.ts#Reference',

@@ -4,6 +4,7 @@ import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
 import { handlers, inboxTopics, topic, usageTopic } from './events.ts'
 import { policiesOf } from './incidents/policies.ts'
 import { watchIncidents } from './incidents/watch.ts'
+import { endOffers } from './offers/expire.ts'
 import { openLocate } from './orchestrate/located.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
@@ -33,6 +34,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const locate = openLocate(floor.pool, (pool, agentId) => hosting.endpointOf(pool, agentId))
     const orchestrator = startOrchestrator(floor, { bell, fleet, locate, policy: holds.policy })
     const watching = watchIncidents(floor, runtime, policies)
+    const offers = endOffers(floor)
     return {
       async stop() {
         await Promise.all([
@@ -41,6 +43,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
           probing.stop(),
           orchestrator.stop(),
           watching.stop(),
+          offers.stop(),
         ])
       },
     }

@@ -9,6 +9,7 @@ import type { Manifest, Reading } from './manifest.ts'
 import type { Visibility } from './schema.generated.ts'
 import {
   agentExists,
+  idOfName,
   insertSubtype,
   lockAgent,
   lockId,
@@ -52,12 +53,13 @@ async function withKnownHost(manifest: Manifest): Promise<Manifest> {
 /** The agent's id. The same manifest again changes nothing; a changed one needs a higher version. */
 async function registerAgent(tx: Transaction, registration: Registration): Promise<string> {
   const { manifest, organizationId, homeOrganization, mayAdmit, traceparent } = registration
-  const id = agentId(organizationId, manifest.name, homeOrganization)
-  await lockId(tx, id)
+  const ownId = agentId(organizationId, manifest.name, homeOrganization)
+  await lockId(tx, ownId)
   if (!(await organizationExists(tx, organizationId, mayAdmit)))
     throw forbidden(
       `the organization ${organizationId} is not known: its first use needs a token with the scope org:admin`,
     )
+  const id = (await idOfName(tx, organizationId, manifest.name)) ?? ownId
   const current = await lockAgent(tx, id)
   if (current) {
     if (current.status === 'RETIRED') throw conflict(`${id} is retired: register it under another name`)
@@ -67,7 +69,9 @@ async function registerAgent(tx: Transaction, registration: Registration): Promi
         `${id} is registered as version ${current.version}: a changed manifest needs a higher one, not ${manifest.version}`,
       )
   } else if (await agentExists(tx, id)) {
-    throw conflict(`${id} is the id of an agent that you may not see: register yours under another name`)
+    throw conflict(
+      `${id} is the id of an agent that belongs to others, or that you may not see: register yours under another name`,
+    )
   }
   await insertSubtype(tx, {
     name: manifest.subtype,

@@ -8,6 +8,7 @@ import { importAgents } from './import.ts'
 import { resolvers as incidents } from './incidents/resolvers.ts'
 import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
+import { resolvers as offers } from './offers/resolvers.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placement.ts'
 import { register } from './register.ts'
@@ -21,6 +22,7 @@ export const resolvers: Resolvers = {
   Query: {
     ...orchestrate.Query,
     ...incidents.Query,
+    ...offers.Query,
     agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
     async agents(_, { filter, ...args }, { db, agents }) {
       const page = pageByText(args)
@@ -59,6 +61,7 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...orchestrate.Mutation,
     ...incidents.Mutation,
+    ...offers.Mutation,
     async registerAgent(_, { source }, context) {
       requireScope(context.principal, 'agents:write')
       const id = await register(context, readDocuments.one(source))
@@ -163,6 +166,8 @@ export const resolvers: Resolvers = {
   PlanStep: orchestrate.PlanStep,
   WorkflowSubmission: orchestrate.WorkflowSubmission,
   DeploymentStatus: orchestrate.DeploymentStatus,
+  AgentOffer: offers.AgentOffer!,
+  AgentOfferChange: offers.AgentOfferChange!,
   Incident: incidents.Incident,
   IncidentChange: incidents.IncidentChange,
 }

@@ -58,11 +58,21 @@ export async function agentsById(db: Db, ids: readonly string[]): Promise<(Agent
   return ids.map((id) => byId.get(id) ?? null)
 }
 
-/** As it is, and nobody else changes it until the transaction ends. */
+/** As it is, and nobody else changes it until the transaction ends; null where it is not the caller's to change. */
 export async function lockAgent(tx: Transaction, id: string): Promise<AgentRow | null> {
-  await tx.query('select from agent where id = $1 for update', [id])
+  const { rowCount } = await tx.query('select from agent where id = $1 for update', [id])
+  if (rowCount === 0) return null
   const [row] = await agentsById(tx, [id])
   return row ?? null
+}
+
+/** The id of the organization's agent of this name: another than a new one would have where it came from others. */
+export async function idOfName(tx: Transaction, organizationId: string, name: string): Promise<string | null> {
+  const { rows } = await tx.query<{ id: string }>(
+    'select id from agent where organization_id = $1 and name = $2',
+    [organizationId, name],
+  )
+  return rows[0]?.id ?? null
 }
 
 /** Also where the caller may not see it. */
