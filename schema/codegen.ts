@@ -23,6 +23,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Agent: './store.ts#Reference',
     Organization: './store.ts#Reference',
     Publisher: './store.ts#Reference',
+    PublisherDomain: './publishers/store.ts#DomainRow',
+    PublisherVerification: './publishers/store.ts#VerificationRow',
     Category: './store.ts#CategoryRow',
     Listing: './store.ts#ListingRow',
     ListingConnection: './search/search.ts#ListingPage',

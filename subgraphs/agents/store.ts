@@ -67,7 +67,11 @@ export async function lockAgent(tx: Transaction, id: string): Promise<AgentRow |
 }
 
 /** The id of the organization's agent of this name: another than a new one would have where it came from others. */
-export async function idOfName(tx: Transaction, organizationId: string, name: string): Promise<string | null> {
+export async function idOfName(
+  tx: Transaction,
+  organizationId: string,
+  name: string,
+): Promise<string | null> {
   const { rows } = await tx.query<{ id: string }>(
     'select id from agent where organization_id = $1 and name = $2',
     [organizationId, name],

@@ -6,6 +6,8 @@ import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
 import type { MarketplaceFloor } from './floor.ts'
+import type { Prove } from './publishers/proof.ts'
+import { type DomainRow, domainsOf, type VerificationRow, verificationsById } from './publishers/store.ts'
 import { type ActRow, actSlices } from './ratings/acts.ts'
 import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
 import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
@@ -26,6 +28,13 @@ export type Context = RequestContext & {
   inTurn: InTurn
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
+  /** What publishers have proven. */
+  domains: DataLoader<string, DomainRow[]>
+  /** Of the caller's organization. */
+  verifications: DataLoader<string, VerificationRow | null>
+  prove: Prove
+  /** How often what is proven is checked again. */
+  recheckMs: number
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
   /** Whether the caller speaks for this installation. */
@@ -52,6 +61,10 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     inTurn: floor.inTurn,
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
+    domains: new DataLoader((ids) => domainsOf(db, ids)),
+    verifications: new DataLoader((ids) => verificationsById(db, principal.organization, ids)),
+    prove: floor.prove,
+    recheckMs: floor.config.publisherRecheckMs,
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     isHome: principal.organization === floor.config.homeOrganization,

@@ -2,6 +2,7 @@ import type { Subgraph } from '../kit/subgraph.ts'
 import { createContext } from './context.ts'
 import { handlers, inboxTopics, topic } from './events.ts'
 import { type MarketplaceFloor, prepareFloor } from './floor.ts'
+import { keepVerified } from './publishers/recheck.ts'
 import { resolvers } from './resolvers.ts'
 import { startCertifying } from './submissions/certify.ts'
 
@@ -13,6 +14,12 @@ export const subgraph: Subgraph<MarketplaceFloor> = {
   topics: [topic],
   inbox: { topics: inboxTopics, handlers },
   async start(floor) {
-    return startCertifying(floor)
+    const certifying = startCertifying(floor)
+    const verifying = keepVerified(floor)
+    return {
+      async stop() {
+        await Promise.all([certifying.stop(), verifying.stop()])
+      },
+    }
   },
 }

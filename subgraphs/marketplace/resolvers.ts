@@ -12,6 +12,7 @@ import type { Context } from './context.ts'
 import { resolvers as deprecation } from './deprecation.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
+import { resolvers as publishers } from './publishers/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
 import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -26,6 +27,7 @@ export const resolvers: Resolvers = {
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     ...submissions.Query,
     ...audit.Query,
+    ...publishers.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -50,6 +52,7 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...submissions.Mutation,
     ...deprecation.Mutation,
+    ...publishers.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -76,6 +79,8 @@ export const resolvers: Resolvers = {
 
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,
+  PublisherVerification: publishers.PublisherVerification!,
+  PublisherDomainChange: publishers.PublisherDomainChange!,
 
   Listing: {
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
@@ -122,6 +127,7 @@ export const resolvers: Resolvers = {
     __resolveReference: ({ id }) => ({ id }),
     organization: ({ id }) => ({ __typename: 'Organization' as const, id }),
     listingCount: async ({ id }, _, { publisherCounts }) => await publisherCounts.load(id),
+    ...publishers.Publisher,
   },
 
   Agent: {

@@ -2,6 +2,7 @@ import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
 import type { AgentFacts } from './facts.ts'
 import { noteOwner } from './ratings/follow.ts'
+import { leaveOwner } from './submissions/leave.ts'
 
 type CertificationLevel = 'BRONZE' | 'SILVER' | 'GOLD'
 
@@ -76,7 +77,7 @@ export type FactChange = {
 
 /** Null where newer facts are there already. */
 export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
-  const { rows } = await tx.query<FactChange & { moved: boolean }>(
+  const { rows } = await tx.query<FactChange & { moved: boolean; handedOver: boolean }>(
     `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
        agent_changed_at, agent_version, certification_level)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ${levelInForce('$1')})
@@ -89,7 +90,8 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
        updated_at = case when ${factsOf('l')} is distinct from ${factsOf('excluded')} then now() else l.updated_at end
      where l.agent_changed_at <= excluded.agent_changed_at
      returning agent_id as id, new.published_at is not null as published, old.version < new.version as changed,
-       old.organization_id is distinct from new.organization_id as moved`,
+       old.organization_id is distinct from new.organization_id as moved,
+       old.organization_id <> new.organization_id as "handedOver"`,
     [
       facts.agentId,
       facts.organizationId,
@@ -106,8 +108,17 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
   )
   const [change] = rows
   if (!change) return null
-  const { moved, ...told } = change
-  if (moved) await noteOwner(tx, { listingId: told.id, organizationId: facts.organizationId })
+  const { moved, handedOver, ...told } = change
+  const { organizationId } = facts
+  if (moved) await noteOwner(tx, { listingId: told.id, organizationId })
+  if (handedOver) {
+    await leaveOwner(tx, told.id)
+    // Certificates tell of the agent, whoever has it.
+    await tx.query('update certification set organization_id = $2 where agent_id = $1', [
+      told.id,
+      organizationId,
+    ])
+  }
   return told
 }
 

@@ -78,7 +78,12 @@ export const resolvers: Pick<Resolvers, 'AgentOffer' | 'AgentOfferChange'> & {
           const transfer = { agentId, from: fromOrganization, to: toOrganization, homeOrganization: home }
           const refusal = await transferAgent(tx, { ...transfer, traceparent })
           if (refusal !== null) throw conflict(refusals[refusal](agentId))
-          return await decided(tx, id, { status: 'ACCEPTED', decidedBy: principal.subject, why: null }, context)
+          return await decided(
+            tx,
+            id,
+            { status: 'ACCEPTED', decidedBy: principal.subject, why: null },
+            context,
+          )
         }),
       )
       agents.clear(agentId)
