@@ -16,9 +16,9 @@ type ProofOptions = {
   dnsServers: readonly string[]
   /** Where a domain's files are. */
   originOf?: (domain: string) => string
+  withinMs?: number
 }
 
-const withinMs = 8_000
 const mostBytes = 64 * 1024
 
 /** Asks domains for tokens, each within 8 s. */
@@ -26,11 +26,12 @@ export function openProofs({
   outbound,
   dnsServers,
   originOf = (domain) => `https://${domain}`,
+  withinMs = 8_000,
 }: ProofOptions): Prove {
   return async ({ domain, method, token }) =>
     method === 'DNS'
-      ? await problemInDns(dnsServers, domain, token)
-      : await problemInFile(outbound, `${originOf(domain)}${wellKnownPath}`, token)
+      ? await problemInDns(dnsServers, domain, token, withinMs)
+      : await problemInFile(outbound, `${originOf(domain)}${wellKnownPath}`, token, withinMs)
 }
 
 const wellKnownPath = '/.well-known/ossa-publisher.json'
@@ -49,8 +50,9 @@ async function problemInDns(
   servers: readonly string[],
   domain: string,
   token: string,
+  withinMs: number,
 ): Promise<string | null> {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 })
+  const resolver = new Resolver({ timeout: withinMs / 4, tries: 2 })
   if (servers.length > 0) resolver.setServers(servers)
   const deadline = setTimeout(() => resolver.cancel(), withinMs)
   try {
@@ -69,7 +71,12 @@ async function problemInDns(
 
 const file = z.object({ tokens: z.array(z.string()).max(100) })
 
-async function problemInFile(outbound: Dispatcher, url: string, token: string): Promise<string | null> {
+async function problemInFile(
+  outbound: Dispatcher,
+  url: string,
+  token: string,
+  withinMs: number,
+): Promise<string | null> {
   const signal = AbortSignal.timeout(withinMs)
   try {
     // Redirects are not followed: whoever can make a host send elsewhere does not have the host.
