@@ -12,7 +12,7 @@ import {
   idOfName,
   insertSubtype,
   lockAgent,
-  lockId,
+  lockName,
   manifestEquals,
   organizationExists,
   upsertAgent,
@@ -53,13 +53,14 @@ async function withKnownHost(manifest: Manifest): Promise<Manifest> {
 /** The agent's id. The same manifest again changes nothing; a changed one needs a higher version. */
 async function registerAgent(tx: Transaction, registration: Registration): Promise<string> {
   const { manifest, organizationId, homeOrganization, mayAdmit, traceparent } = registration
-  const ownId = agentId(organizationId, manifest.name, homeOrganization)
-  await lockId(tx, ownId)
+  await lockName(tx, organizationId, manifest.name)
   if (!(await organizationExists(tx, organizationId, mayAdmit)))
     throw forbidden(
       `the organization ${organizationId} is not known: its first use needs a token with the scope org:admin`,
     )
-  const id = (await idOfName(tx, organizationId, manifest.name)) ?? ownId
+  const id =
+    (await idOfName(tx, organizationId, manifest.name)) ??
+    agentId(organizationId, manifest.name, homeOrganization)
   const current = await lockAgent(tx, id)
   if (current) {
     if (current.status === 'RETIRED') throw conflict(`${id} is retired: register it under another name`)

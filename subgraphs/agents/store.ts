@@ -278,9 +278,11 @@ export async function replacePartners(
   )
 }
 
-/** Of two that register the same agent for the first time, one waits here for the other. */
-export async function lockId(tx: Transaction, id: string): Promise<void> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('agent ' || $1, 0))`, [id])
+/** Of two that would give an organization an agent of the same name, one waits here for the other. */
+export async function lockName(tx: Transaction, organizationId: string, name: string): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('agent ' || $1, 0))`, [
+    `${organizationId}/${name}`,
+  ])
 }
 
 /** Whether the text is, as JSON, what the agent's manifest in force says. */

@@ -70,13 +70,13 @@ export const resolvers: Pick<Resolvers, 'AgentOffer' | 'AgentOfferChange'> & {
     },
 
     async acceptAgent(_, { id }, context) {
-      const { principal, mutate, agents, home, traceparent } = context
+      const { principal, mutate, agents, traceparent } = context
       const { agentId, fromOrganization, toOrganization } = await offered(context, id, 'toOrganization')
       const accepted = await mutate((tx) =>
         internally(tx, async () => {
           // The agent before its offer, as who offers it.
-          const transfer = { agentId, from: fromOrganization, to: toOrganization, homeOrganization: home }
-          const refusal = await transferAgent(tx, { ...transfer, traceparent })
+          const transfer = { agentId, from: fromOrganization, to: toOrganization, traceparent }
+          const refusal = await transferAgent(tx, transfer)
           if (refusal !== null) throw conflict(refusals[refusal](agentId))
           return await decided(
             tx,

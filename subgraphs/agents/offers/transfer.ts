@@ -1,15 +1,8 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { announceAgent } from '../events.ts'
-import { agentId } from '../register.ts'
-import { type AgentRow, agentsById, lockAgent, lockId } from '../store.ts'
+import { type AgentRow, agentsById, lockAgent, lockName } from '../store.ts'
 
-export type Transfer = {
-  agentId: string
-  from: string
-  to: string
-  homeOrganization: string
-  traceparent?: string | undefined
-}
+type Transfer = { agentId: string; from: string; to: string; traceparent?: string | undefined }
 
 /** Why an agent does not change hands. */
 export type NotTransferred = 'NOT_OWNED' | 'RETIRED' | 'NAME_TAKEN'
@@ -19,11 +12,11 @@ export type NotTransferred = 'NOT_OWNED' | 'RETIRED' | 'NAME_TAKEN'
  * anew: an agent there acts in its owner's name. Null where it is done.
  */
 export async function transferAgent(tx: Transaction, transfer: Transfer): Promise<NotTransferred | null> {
-  const { from, to, homeOrganization, traceparent } = transfer
+  const { from, to, traceparent } = transfer
   const [known] = await agentsById(tx, [transfer.agentId])
   if (!known) return 'NOT_OWNED'
-  // As who registers does, before the row: a version of that name may be on its way.
-  await lockId(tx, agentId(to, known.name, homeOrganization))
+  // As who registers does, before the row: an agent of that name may be on its way.
+  await lockName(tx, to, known.name)
   const agent = await lockAgent(tx, known.id)
   if (agent?.organizationId !== from) return 'NOT_OWNED'
   if (agent.status === 'RETIRED') return 'RETIRED'

@@ -77,13 +77,16 @@ test('a redirect is not followed, also to where the token is', async () => {
 })
 
 test('a host that is huge, slow, silent, broken or says something else proves nothing', async () => {
-  serve('huge.com', (response) => {
-    response.write(`{"tokens":["${token}"],"more":"`)
-    const pour = () => {
+  const pour = (response: ServerResponse) => {
+    const more = () => {
       while (!response.destroyed && response.write('x'.repeat(64 * 1024)));
     }
-    response.on('drain', pour)
-    pour()
+    response.on('drain', more)
+    more()
+  }
+  serve('huge.com', (response) => {
+    response.write(`{"tokens":["${token}"],"more":"`)
+    pour(response)
   })
   serve('slow.com', (response) => {
     response.write('{')
@@ -100,6 +103,10 @@ test('a host that is huge, slow, silent, broken or says something else proves no
   serve('many.com', (response) =>
     response.end(JSON.stringify({ tokens: [...Array.from({ length: 100 }, () => 'x'), token] })),
   )
+  serve('error.com', (response) => {
+    response.writeHead(500)
+    pour(response)
+  })
   serve('absent.com', (response) => response.writeHead(404).end(JSON.stringify({ tokens: [token] })))
   serve('other.com', (response) => response.end(JSON.stringify({ tokens: ['of-another'] })))
   expect(await inFile('huge.com')).toMatch(/has more than 65536 bytes$/)
@@ -108,6 +115,7 @@ test('a host that is huge, slow, silent, broken or says something else proves no
   expect(await inFile('cut.com')).toMatch(/can not be fetched/)
   for (const domain of ['html.com', 'listed.com', 'many.com'])
     expect(await inFile(domain)).toMatch(/is not \{ "tokens"/)
+  expect(await inFile('error.com')).toMatch(/answers 500$/)
   expect(await inFile('absent.com')).toMatch(/answers 404$/)
   expect(await inFile('other.com')).toMatch(/the token is not among those/)
 })

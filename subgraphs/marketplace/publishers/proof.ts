@@ -86,7 +86,7 @@ async function problemInFile(
       signal,
     })
     if (statusCode !== 200) {
-      body.destroy()
+      await body.dump({ limit: mostBytes, signal })
       return `${url} answers ${statusCode}`
     }
     const text = await readText(body, mostBytes)
