@@ -23,6 +23,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Agent: './store.ts#Reference',
     Organization: './store.ts#Reference',
     Publisher: './store.ts#Reference',
+    AgentClaim: './claims/store.ts#ClaimRow',
     PublisherDomain: './publishers/store.ts#DomainRow',
     PublisherVerification: './publishers/store.ts#VerificationRow',
     Category: './store.ts#CategoryRow',

@@ -9,7 +9,11 @@ import { agentsById, capabilitiesOf, replacePartners } from './store.ts'
 
 export const topic = 'ossa.agents.events.v1'
 export const usageTopic = 'ossa.telemetry.usage.v1'
-export const inboxTopics = ['ossa.federation.events.v1', 'ossa.certification.events.v1']
+export const inboxTopics = [
+  'ossa.federation.events.v1',
+  'ossa.certification.events.v1',
+  'ossa.marketplace.events.v1',
+]
 
 /** Tells of an agent as a change has just left it; `previous` is null for a new one. */
 export async function announceAgent(

@@ -5,6 +5,7 @@ import { handlers, inboxTopics, topic, usageTopic } from './events.ts'
 import { policiesOf } from './incidents/policies.ts'
 import { watchIncidents } from './incidents/watch.ts'
 import { endOffers } from './offers/expire.ts'
+import { claimHandlers } from './offers/hand-over.ts'
 import { openLocate } from './orchestrate/located.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
@@ -20,7 +21,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
   prepare: prepareFloor,
   context: createContext,
   topics: [topic, usageTopic],
-  inbox: { topics: inboxTopics, handlers },
+  inbox: { topics: inboxTopics, handlers: { ...handlers, ...claimHandlers } },
   async start(floor) {
     const { config, hosting, keys, log } = floor
     // First, as it may throw: what is begun before it nobody would stop.

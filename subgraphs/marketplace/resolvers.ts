@@ -6,6 +6,7 @@ import { internally } from '../kit/subgraph.ts'
 import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
+import { resolvers as claims } from './claims/resolvers.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
@@ -28,6 +29,7 @@ export const resolvers: Resolvers = {
     ...submissions.Query,
     ...audit.Query,
     ...publishers.Query,
+    ...claims.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -53,6 +55,7 @@ export const resolvers: Resolvers = {
     ...submissions.Mutation,
     ...deprecation.Mutation,
     ...publishers.Mutation,
+    ...claims.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -79,6 +82,8 @@ export const resolvers: Resolvers = {
 
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,
+  AgentClaim: claims.AgentClaim!,
+  AgentClaimChange: claims.AgentClaimChange!,
   PublisherVerification: publishers.PublisherVerification!,
   PublisherDomainChange: publishers.PublisherDomainChange!,
 

@@ -1,5 +1,6 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
+import { endClaims } from './claims/end.ts'
 import type { AgentFacts } from './facts.ts'
 import { noteOwner } from './ratings/follow.ts'
 import { leaveOwner } from './submissions/leave.ts'
@@ -113,6 +114,7 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
   if (moved) await noteOwner(tx, { listingId: told.id, organizationId })
   if (handedOver) {
     await leaveOwner(tx, told.id)
+    await endClaims(tx, told.id)
     // Certificates tell of the agent, whoever has it.
     await tx.query('update certification set organization_id = $2 where agent_id = $1', [
       told.id,

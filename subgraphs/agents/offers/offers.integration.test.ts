@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
+import { deadLetterTopic } from '../../kit/inbox.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { inboxTopics, topic } from '../events.ts'
 import { sameThread } from '../runtime/testing.ts'
@@ -331,4 +332,39 @@ test('an incident that is open goes with its agent, one that is over stays whose
     { id: 'open', owner: 'beta' },
     { id: 'over', owner: 'acme' },
   ])
+})
+
+test('an agent goes to who has claimed it, what its owner has offered of it is over, and what can not be is put aside', async () => {
+  await register('claimed', {}, 'acme')
+  const { id } = await offer('acme/claimed', 'acme', 'gamma')
+  const accepted = (agentId: string, claim: string) =>
+    graph.tell('ossa.marketplace.events.v1', 'ossa.marketplace.AgentClaimChange', claim, 2, {
+      claim: { agentId, organizationId: 'beta', ownerId: 'acme', status: 'ACCEPTED' },
+    })
+  await graph.tell('ossa.marketplace.events.v1', 'ossa.marketplace.AgentClaimChange', 'a-claim', 1, {
+    claim: { agentId: 'acme/first', organizationId: 'beta', ownerId: 'acme', status: 'OPEN' },
+  })
+  await accepted('acme/claimed', 'a-claim')
+  await graph.eventually(
+    () => agentSeenBy(anonymous, 'acme/claimed'),
+    (agent) => agent?.organizationId === 'beta',
+  )
+  expect(await offersSeenBy(admin('gamma'), 'acme/claimed')).toMatchObject([
+    { id, status: 'WITHDRAWN', why: 'beta has claimed the agent' },
+  ])
+  expect(await act('acceptAgent', { id }, admin('gamma'))).toBe('CONFLICT')
+  // Told twice it has no second effect; beta has a `first` of its own.
+  const buried: unknown[] = []
+  const letters = await graph.eventLog.tail({ topics: [deadLetterTopic], from: 'earliest' }, (records) => {
+    buried.push(...records.map(({ headers }) => headers.error))
+  })
+  stack.defer(() => letters.stop())
+  await accepted('acme/claimed', 'a-claim')
+  await accepted('acme/first', 'another-claim')
+  await graph.eventually(
+    async () => buried,
+    ({ length }) => length > 0,
+  )
+  expect(buried).toEqual(['acme/first can not be handed over to beta: NAME_TAKEN'])
+  expect(await agentSeenBy(anonymous, 'acme/first')).toMatchObject({ organizationId: 'acme' })
 })

@@ -56,3 +56,43 @@ create table audit_due (
 alter table audit_due enable row level security;
 alter table audit_due force row level security;
 create policy internal on audit_due using ((select current_setting('app.internal', true)) = 'on');
+
+-- An organization says that an agent which another one listed comes from a domain of its own.
+create table agent_claim (
+  -- Version 7: grows with time.
+  id uuid primary key default uuidv7(),
+  agent_id text not null references listing (agent_id),
+  -- Who claims, and from whom.
+  organization_id text not null check (organization_id <> owner_id),
+  owner_id text not null,
+  reason text not null,
+  -- Where the agent's document names which proven domain.
+  evidence jsonb not null,
+  status text not null default 'OPEN' check (status in ('OPEN', 'ACCEPTED', 'REFUSED', 'WITHDRAWN')),
+  why text,
+  version integer not null default 1,
+  claimed_at timestamptz(3) not null default now(),
+  decided_at timestamptz(3)
+);
+
+create unique index agent_claim_open on agent_claim (agent_id, organization_id) where status = 'OPEN';
+create index agent_claim_of_agent on agent_claim (agent_id, id desc);
+create index agent_claim_by on agent_claim (organization_id, id desc);
+create index agent_claim_from on agent_claim (owner_id, id desc);
+
+alter table agent_claim enable row level security;
+alter table agent_claim force row level security;
+
+-- Both sides’ administrators, and moderators: whether these are the home organization’s is not known here, but to who asks.
+create policy claimant on agent_claim using (
+  organization_id = (select current_setting('app.organization', true))
+  and (select current_setting('app.administrator', true)) = 'on'
+);
+create policy owner on agent_claim for select using (
+  owner_id = (select current_setting('app.organization', true))
+  and (select current_setting('app.administrator', true)) = 'on'
+);
+create policy moderate on agent_claim for select using (
+  (select 'marketplace:moderate' = any(string_to_array(current_setting('app.scopes', true), ' ')))
+);
+create policy internal on agent_claim using ((select current_setting('app.internal', true)) = 'on');
