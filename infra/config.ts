@@ -95,6 +95,8 @@ const environment = z.object({
   SUBGRAPH_SUBSCRIPTION_URLS: json(z.record(z.string(), z.url({ protocol: /^(ws|http)s?$/ }))),
   AGENT_POOLS: json(z.record(z.string(), z.url())),
   AGENT_ENDPOINT_ALLOW: list,
+  DNS_SERVERS: list,
+  PUBLISHER_RECHECK_HOURS: whole(1, 24 * 90, 24),
   INCIDENT_POLICIES: z.string().optional(),
   OSV_DIR: z.string().optional(),
   AGENT_RUNTIME: z.enum(['local', 'kubernetes']).default('local'),
@@ -279,6 +281,10 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     agentPools: e.AGENT_POOLS ?? {},
     /** CIDR ranges inside the machine's own networks that agents may live in. */
     agentEndpointAllow: e.AGENT_ENDPOINT_ALLOW,
+    /** Name servers that publishers' domains are looked up at; none: the system's. */
+    dnsServers: e.DNS_SERVERS,
+    /** How often it is looked whether a publisher still has the domains that it has proven. */
+    publisherRecheckMs: e.PUBLISHER_RECHECK_HOURS * 60 * 60 * 1_000,
     /** A file of policies, `off`, or undefined: ours. */
     incidentPolicies: e.INCIDENT_POLICIES,
     /** A folder of OSV records that agents' components are looked up in; absent: nobody is certified by them. */

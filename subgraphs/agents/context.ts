@@ -13,6 +13,7 @@ import type { Facts } from './discovery/entry.ts'
 import { type Holds, openHolds } from './incidents/holds.ts'
 import { type EntryRow, type IncidentRow, incidentsById, timelinesOf } from './incidents/store.ts'
 import type { Capability } from './manifest.ts'
+import { type OfferRow, offersById } from './offers/store.ts'
 import { type Fleet, fleetFolder, openFleet } from './orchestrate/fleet.ts'
 import { type GrantRow, grantsOf } from './orchestrate/grants.ts'
 import { outputsOf } from './orchestrate/output.ts'
@@ -106,6 +107,7 @@ export type Context = RequestContext & {
   outputs: DataLoader<string, unknown>
   incidents: DataLoader<string, IncidentRow | null>
   timelines: DataLoader<string, EntryRow[]>
+  offers: DataLoader<string, OfferRow | null>
   hosting: Hosting
   policy: Policy
   usage: Usage
@@ -148,6 +150,7 @@ export function createContext(
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
     incidents: new DataLoader((ids) => incidentsById(db, ids)),
     timelines: new DataLoader((ids) => timelinesOf(db, ids)),
+    offers: new DataLoader((ids) => offersById(db, ids)),
     outputs: new DataLoader((ids) => outputsOf(db, ids)),
     hosting,
     policy,

@@ -4,6 +4,8 @@ import { type AgentsFloor, createContext, prepareFloor } from './context.ts'
 import { handlers, inboxTopics, topic, usageTopic } from './events.ts'
 import { policiesOf } from './incidents/policies.ts'
 import { watchIncidents } from './incidents/watch.ts'
+import { endOffers } from './offers/expire.ts'
+import { claimHandlers } from './offers/hand-over.ts'
 import { openLocate } from './orchestrate/located.ts'
 import { startOrchestrator } from './orchestrate/orchestrator.ts'
 import { resolvers } from './resolvers.ts'
@@ -19,7 +21,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
   prepare: prepareFloor,
   context: createContext,
   topics: [topic, usageTopic],
-  inbox: { topics: inboxTopics, handlers },
+  inbox: { topics: inboxTopics, handlers: { ...handlers, ...claimHandlers } },
   async start(floor) {
     const { config, hosting, keys, log } = floor
     // First, as it may throw: what is begun before it nobody would stop.
@@ -33,6 +35,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
     const locate = openLocate(floor.pool, (pool, agentId) => hosting.endpointOf(pool, agentId))
     const orchestrator = startOrchestrator(floor, { bell, fleet, locate, policy })
     const watching = watchIncidents(floor, runtime, policies)
+    const offers = endOffers(floor)
     return {
       async stop() {
         await Promise.all([
@@ -41,6 +44,7 @@ export const subgraph: Subgraph<AgentsFloor> = {
           probing.stop(),
           orchestrator.stop(),
           watching.stop(),
+          offers.stop(),
         ])
       },
     }

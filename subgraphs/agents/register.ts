@@ -9,9 +9,10 @@ import type { Manifest, Reading } from './manifest.ts'
 import type { Visibility } from './schema.generated.ts'
 import {
   agentExists,
+  idOfName,
   insertSubtype,
   lockAgent,
-  lockId,
+  lockName,
   manifestEquals,
   organizationExists,
   upsertAgent,
@@ -52,12 +53,14 @@ async function withKnownHost(manifest: Manifest): Promise<Manifest> {
 /** The agent's id. The same manifest again changes nothing; a changed one needs a higher version. */
 async function registerAgent(tx: Transaction, registration: Registration): Promise<string> {
   const { manifest, organizationId, homeOrganization, mayAdmit, traceparent } = registration
-  const id = agentId(organizationId, manifest.name, homeOrganization)
-  await lockId(tx, id)
+  await lockName(tx, organizationId, manifest.name)
   if (!(await organizationExists(tx, organizationId, mayAdmit)))
     throw forbidden(
       `the organization ${organizationId} is not known: its first use needs a token with the scope org:admin`,
     )
+  const id =
+    (await idOfName(tx, organizationId, manifest.name)) ??
+    agentId(organizationId, manifest.name, homeOrganization)
   const current = await lockAgent(tx, id)
   if (current) {
     if (current.status === 'RETIRED') throw conflict(`${id} is retired: register it under another name`)
@@ -67,7 +70,9 @@ async function registerAgent(tx: Transaction, registration: Registration): Promi
         `${id} is registered as version ${current.version}: a changed manifest needs a higher one, not ${manifest.version}`,
       )
   } else if (await agentExists(tx, id)) {
-    throw conflict(`${id} is the id of an agent that you may not see: register yours under another name`)
+    throw conflict(
+      `${id} is the id of an agent that belongs to others, or that you may not see: register yours under another name`,
+    )
   }
   await insertSubtype(tx, {
     name: manifest.subtype,

@@ -9,6 +9,7 @@ import { importAgents } from './import.ts'
 import { resolvers as incidents } from './incidents/resolvers.ts'
 import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
+import { resolvers as offers } from './offers/resolvers.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placement.ts'
 import { register } from './register.ts'
@@ -23,6 +24,7 @@ export const resolvers: Resolvers = {
     ...orchestrate.Query,
     ...incidents.Query,
     ...catalogPolicy.Query,
+    ...offers.Query,
     agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
     async agents(_, { filter, ...args }, { db, agents }) {
       const page = pageByText(args)
@@ -61,15 +63,16 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...orchestrate.Mutation,
     ...incidents.Mutation,
+    ...offers.Mutation,
     async registerAgent(_, { source }, context) {
       requireScope(context.principal, 'agents:write')
       const id = await register(context, readDocuments.one(source))
       return await requiredAgent(context.agents, id)
     },
-    async importAgents(_, { source }, context) {
+    async importAgents(_, { source, visibility }, context) {
       requireScope(context.principal, 'agents:write')
       requireOrganization(context.principal)
-      return await importAgents(context, readDocuments, source)
+      return await importAgents(context, readDocuments, { source, visibility })
     },
     async deployAgent(_, { agentId }, context) {
       await deployAgent(context, requireText(agentId, 'agentId'))
@@ -165,6 +168,8 @@ export const resolvers: Resolvers = {
   PlanStep: orchestrate.PlanStep,
   WorkflowSubmission: orchestrate.WorkflowSubmission,
   DeploymentStatus: orchestrate.DeploymentStatus,
+  AgentOffer: offers.AgentOffer!,
+  AgentOfferChange: offers.AgentOfferChange!,
   Incident: incidents.Incident,
   IncidentChange: incidents.IncidentChange,
 }

@@ -62,11 +62,25 @@ export async function agentsById(db: Db, ids: readonly string[]): Promise<(Agent
   return ids.map((id) => byId.get(id) ?? null)
 }
 
-/** As it is, and nobody else changes it until the transaction ends. */
+/** As it is, and nobody else changes it until the transaction ends; null where it is not the caller's to change. */
 export async function lockAgent(tx: Transaction, id: string): Promise<AgentRow | null> {
-  await tx.query('select from agent where id = $1 for update', [id])
+  const { rowCount } = await tx.query('select from agent where id = $1 for update', [id])
+  if (rowCount === 0) return null
   const [row] = await agentsById(tx, [id])
   return row ?? null
+}
+
+/** The id of the organization's agent of this name: another than a new one would have where it came from others. */
+export async function idOfName(
+  tx: Transaction,
+  organizationId: string,
+  name: string,
+): Promise<string | null> {
+  const { rows } = await tx.query<{ id: string }>(
+    'select id from agent where organization_id = $1 and name = $2',
+    [organizationId, name],
+  )
+  return rows[0]?.id ?? null
 }
 
 /** Also where the caller may not see it. */
@@ -268,9 +282,11 @@ export async function replacePartners(
   )
 }
 
-/** Of two that register the same agent for the first time, one waits here for the other. */
-export async function lockId(tx: Transaction, id: string): Promise<void> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('agent ' || $1, 0))`, [id])
+/** Of two that would give an organization an agent of the same name, one waits here for the other. */
+export async function lockName(tx: Transaction, organizationId: string, name: string): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('agent ' || $1, 0))`, [
+    `${organizationId}/${name}`,
+  ])
 }
 
 /** Whether the text is, as JSON, what the agent's manifest in force says. */

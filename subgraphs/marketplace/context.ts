@@ -2,6 +2,8 @@ import DataLoader from 'dataloader'
 import { connection, type Page } from '../kit/page.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { signHead } from './audit/head.ts'
+import { type Origin, originsFromGraph } from './claims/origins.ts'
+import { type ClaimRow, claimsById, type Reader } from './claims/store.ts'
 import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
@@ -14,6 +16,8 @@ import {
   stepPages,
 } from './installs/store.ts'
 import { hasVersion } from './installs/versions.ts'
+import type { Prove } from './publishers/proof.ts'
+import { type DomainRow, domainsOf, type VerificationRow, verificationsById } from './publishers/store.ts'
 import { type ActRow, actSlices } from './ratings/acts.ts'
 import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
 import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
@@ -34,6 +38,18 @@ export type Context = RequestContext & {
   inTurn: InTurn
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
+  /** Those that the caller may see. */
+  claims: DataLoader<string, ClaimRow | null>
+  claimReader: Reader
+  /** Where an agent that the caller may see comes from; null where there is none. */
+  origins: (agentId: string) => Promise<Origin[] | null>
+  /** What publishers have proven. */
+  domains: DataLoader<string, DomainRow[]>
+  /** Of the caller's organization. */
+  verifications: DataLoader<string, VerificationRow | null>
+  prove: Prove
+  /** How often what is proven is checked again. */
+  recheckMs: number
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
   installations: DataLoader<string, InstallationRow | null>
@@ -58,6 +74,11 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
   const { db, principal } = base
   const byOrganization = pageLoader((ids, page: Page) => listingsOf(db, ids, page))
   const countsOf = new DataLoader<string, Counts>((ids) => facetCountsOf(db, ids))
+  const isHome = principal.organization === floor.config.homeOrganization
+  const claimReader = {
+    organizationId: principal.organization,
+    isModerator: isHome && principal.scopes.includes('marketplace:moderate'),
+  }
   return {
     ...base,
     listings: new DataLoader((ids) => listingsById(db, ids)),
@@ -66,12 +87,19 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     inTurn: floor.inTurn,
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
+    claims: new DataLoader((ids) => claimsById(db, claimReader, ids)),
+    claimReader,
+    origins: (agentId) => originsFromGraph(floor, principal, agentId),
+    domains: new DataLoader((ids) => domainsOf(db, ids)),
+    verifications: new DataLoader((ids) => verificationsById(db, principal.organization, ids)),
+    prove: floor.prove,
+    recheckMs: floor.config.publisherRecheckMs,
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     installations: new DataLoader((ids) => installationsById(db, ids)),
     installationSteps: pageLoader((ids, page) => stepPages(db, ids, page)),
     ownerReports: new DataLoader((ids) => reportsOf(db, ids)),
-    isHome: principal.organization === floor.config.homeOrganization,
+    isHome,
     signAuditHead: (organizationId, head) =>
       signHead(floor.keys.certificate, floor.config.jwtIssuer, organizationId, head),
     async search(search) {

@@ -4,6 +4,7 @@ import type { Handlers } from '../kit/inbox.ts'
 import { usageTopic } from '../kit/invoke.ts'
 import { tagsOf } from './facts.ts'
 import { announceListing, announceRated } from './listing-change.ts'
+import { agentOfferChange, recordOffer } from './publishers/offers.ts'
 import { verifyRatings } from './ratings/follow.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
 import { listingsById, replacePartners, upsertCertification, upsertFacts, withdraw } from './store.ts'
@@ -20,6 +21,7 @@ export const inboxTopics = [
 
 export const handlers: Handlers = {
   'ossa.agents.AgentStatusChange': (tx, value) => applyAgent(tx, agentStatusChange.parse(value)),
+  'ossa.agents.AgentOfferChange': (tx, value) => recordOffer(tx, agentOfferChange.parse(value)),
   async 'ossa.certification.CertificationProgress'(tx, value) {
     await applyCertification(tx, certificationProgress.parse(value))
     await advance(tx, toldOfCertification.parse(value))

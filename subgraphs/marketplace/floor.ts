@@ -1,6 +1,8 @@
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor } from '../kit/subgraph.ts'
+import { recordDue } from './audit/later.ts'
 import { keepNeeds, type Needs } from './needs/needs.ts'
+import { openProofs, type Prove } from './publishers/proof.ts'
 import { listingSource } from './search/catalogue.ts'
 import type { Facts } from './search/entry.ts'
 import { type Orders, openOrders } from './search/orders.ts'
@@ -12,6 +14,7 @@ export type MarketplaceFloor = Floor & {
   orders: Orders
   needs: Needs
   inTurn: InTurn
+  prove: Prove
 }
 
 const mostInTurn = 100
@@ -19,13 +22,16 @@ const mostInTurn = 100
 export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): MarketplaceFloor {
   const trends = keepTrends(floor)
   undo(() => trends.stop())
+  const due = recordDue(floor)
+  undo(() => due.stop())
   const needs = keepNeeds(floor)
   undo(() => needs.stop())
   const catalogue = startCatalogue(floor, listingSource)
   undo(() => catalogue.stop())
-  const { pool, log } = floor
+  const { pool, log, outbound, config } = floor
   const onFault = (error: unknown) =>
     log.warn({ err: error }, 'the order of the catalogue could not be renewed')
   const orders = openOrders({ pool, onFault }, catalogue.index.generation)
-  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn) }
+  const prove = openProofs({ outbound, dnsServers: config.dnsServers })
+  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn), prove }
 }

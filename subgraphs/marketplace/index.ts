@@ -3,6 +3,7 @@ import { createContext } from './context.ts'
 import { handlers, inboxTopics, topic } from './events.ts'
 import { type MarketplaceFloor, prepareFloor } from './floor.ts'
 import { startFollowing } from './installs/follow.ts'
+import { keepVerified } from './publishers/recheck.ts'
 import { resolvers } from './resolvers.ts'
 import { startCertifying } from './submissions/certify.ts'
 
@@ -14,7 +15,7 @@ export const subgraph: Subgraph<MarketplaceFloor> = {
   topics: [topic],
   inbox: { topics: inboxTopics, handlers },
   async start(floor) {
-    const running = [startCertifying(floor), startFollowing(floor)]
+    const running = [startCertifying(floor), startFollowing(floor), keepVerified(floor)]
     return { stop: async () => void (await Promise.all(running.map((each) => each.stop()))) }
   },
 }

@@ -6,6 +6,7 @@ import { internally } from '../kit/subgraph.ts'
 import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
+import { resolvers as claims } from './claims/resolvers.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
@@ -14,6 +15,7 @@ import { resolvers as installs } from './installs/resolvers.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
 import { resolvers as policies } from './policies/resolvers.ts'
+import { resolvers as publishers } from './publishers/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
 import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -30,6 +32,8 @@ export const resolvers: Resolvers = {
     ...audit.Query,
     ...policies.Query,
     ...installs.Query,
+    ...publishers.Query,
+    ...claims.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -56,6 +60,8 @@ export const resolvers: Resolvers = {
     ...deprecation.Mutation,
     ...policies.Mutation,
     ...installs.Mutation,
+    ...publishers.Mutation,
+    ...claims.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -84,6 +90,10 @@ export const resolvers: Resolvers = {
   SubmissionChange: submissions.SubmissionChange!,
   Installation: installs.Installation,
   InstallationChange: installs.InstallationChange,
+  AgentClaim: claims.AgentClaim!,
+  AgentClaimChange: claims.AgentClaimChange!,
+  PublisherVerification: publishers.PublisherVerification!,
+  PublisherDomainChange: publishers.PublisherDomainChange!,
 
   Listing: {
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
@@ -131,6 +141,7 @@ export const resolvers: Resolvers = {
     __resolveReference: ({ id }) => ({ id }),
     organization: ({ id }) => ({ __typename: 'Organization' as const, id }),
     listingCount: async ({ id }, _, { publisherCounts }) => await publisherCounts.load(id),
+    ...publishers.Publisher,
   },
 
   Agent: {

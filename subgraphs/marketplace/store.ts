@@ -1,8 +1,10 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../kit/page.ts'
+import { endClaims } from './claims/end.ts'
 import type { AgentFacts } from './facts.ts'
 import { askForPartners, askForTurn } from './installs/turns.ts'
 import { noteOwner } from './ratings/follow.ts'
+import { leaveOwner } from './submissions/leave.ts'
 
 type CertificationLevel = 'BRONZE' | 'SILVER' | 'GOLD'
 
@@ -79,7 +81,7 @@ export type FactChange = {
 
 /** Null where newer facts are there already. */
 export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
-  const { rows } = await tx.query<FactChange & { moved: boolean; isOther: boolean }>(
+  const { rows } = await tx.query<FactChange & { moved: boolean; handedOver: boolean; isOther: boolean }>(
     `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
        agent_changed_at, agent_version, license, region, certification_level)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, ${levelInForce('$1')})
@@ -94,6 +96,7 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
      where l.agent_changed_at <= excluded.agent_changed_at
      returning agent_id as id, new.published_at is not null as published, old.version < new.version as changed,
        old.organization_id is distinct from new.organization_id as moved,
+       old.organization_id <> new.organization_id as "handedOver",
        old.agent_id is not null and (old.organization_id, old.visibility, old.agent_version, old.license, old.region)
          is distinct from (new.organization_id, new.visibility, new.agent_version, new.license, new.region) as "isOther"`,
     [
@@ -114,8 +117,18 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
   )
   const [change] = rows
   if (!change) return null
-  const { moved, isOther, ...told } = change
-  if (moved) await noteOwner(tx, { listingId: told.id, organizationId: facts.organizationId })
+  const { moved, handedOver, isOther, ...told } = change
+  const { organizationId } = facts
+  if (moved) await noteOwner(tx, { listingId: told.id, organizationId })
+  if (handedOver) {
+    await leaveOwner(tx, told.id)
+    await endClaims(tx, told.id)
+    // Certificates tell of the agent, whoever has it.
+    await tx.query('update certification set organization_id = $2 where agent_id = $1', [
+      told.id,
+      organizationId,
+    ])
+  }
   if (isOther) await askForTurn(tx, told.id)
   return told
 }

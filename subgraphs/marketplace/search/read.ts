@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { badInput } from '../../kit/errors.ts'
 import { type Page, pageArgs } from '../../kit/page.ts'
 import { text } from '../arguments.ts'
+import { byVerifiedPublisher } from '../publishers/store.ts'
 import type { ListingFilter, ListingSort } from '../schema.generated.ts'
 import { average } from '../store.ts'
 
@@ -49,7 +50,8 @@ export function readSearch(args: SearchArgs): Search {
   const conditions = ['l.published_at is not null']
   const bind = (value: unknown) => `$${params.push(value)}`
   const filter = args.filter ?? {}
-  const { category, type, publisher, pool, tag, certificationLevel, minimumRating } = filter
+  const { category, type, publisher, pool, tag, certificationLevel, minimumRating, verifiedPublisher } =
+    filter
   if (category != null) conditions.push(`l.category = ${bind(text(category, 'filter.category', 200))}`)
   if (type != null) conditions.push(`l.type = ${bind(oneOf(types, type, 'filter.type'))}`)
   if (publisher != null)
@@ -65,6 +67,8 @@ export function readSearch(args: SearchArgs): Search {
       throw badInput(`minimumRating is ${minimumRating}`, 'filter.minimumRating', '1 to 5')
     conditions.push(`${average} >= ${bind(minimumRating)}`)
   }
+  if (verifiedPublisher != null)
+    conditions.push(verifiedPublisher ? byVerifiedPublisher : `not ${byVerifiedPublisher}`)
 
   const words = args.query?.trim() ? text(args.query.trim(), 'query', maxQueryLength) : null
   const sort = args.sort ?? 'RELEVANCE'

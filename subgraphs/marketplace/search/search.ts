@@ -3,6 +3,7 @@ import type { Catalogue } from '../../kit/search/catalogue.ts'
 import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlighter } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
+import { verifiedPublishers } from '../publishers/store.ts'
 import type { ListingFilter, ListingHighlightField, ListingSort } from '../schema.generated.ts'
 import { type ListingRow, listingsById } from '../store.ts'
 import type { Facts } from './entry.ts'
@@ -151,8 +152,10 @@ async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Pr
 /** The same as the SQL of `readSearch`; what only Postgres knows is asked of it as a set of ids. */
 async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts) => boolean) | null> {
   if (!isAny(filter)) return null
-  const { category, type, publisher, pool, tag, certificationLevel, minimumRating } = filter
+  const { category, type, publisher, pool, tag, certificationLevel, minimumRating, verifiedPublisher } =
+    filter
   const wellRated = minimumRating == null ? null : await ratedAtLeast(db, minimumRating)
+  const verified = verifiedPublisher == null ? null : await verifiedPublishers(db)
   const good = certificationLevel == null ? null : levels.slice(levels.indexOf(certificationLevel))
   return (facts) =>
     (category == null || facts.category === category) &&
@@ -161,7 +164,8 @@ async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts
     (pool == null || facts.pool === pool) &&
     (tag == null || facts.tags.includes(tag)) &&
     (good === null || (facts.certificationLevel !== null && good.includes(facts.certificationLevel))) &&
-    (wellRated === null || wellRated.has(facts.id))
+    (wellRated === null || wellRated.has(facts.id)) &&
+    (verified === null || verified.has(facts.organizationId) === verifiedPublisher)
 }
 
 const isAny = (filter: ListingFilter) => Object.values(filter).some((each) => each != null)

@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { type Floor, internalSettings } from '../../kit/subgraph.ts'
+import { type Act, record } from './store.ts'
+
+const pollMs = 1_000
+
+/**
+ * What another subgraph's event tells, to be recorded in a moment. An inbox applies many events in one transaction, and
+ * would hold the log of each of their organizations until the last.
+ */
+export async function recordLater(
+  tx: Transaction,
+  { organizationId, actor, action, subject, details = {} }: Act,
+): Promise<void> {
+  await tx.query(
+    'insert into audit_due (organization_id, actor, action, subject, details) values ($1, $2, $3, $4, $5)',
+    [organizationId, actor, action, subject, JSON.stringify(details)],
+  )
+}
+
+/** Records what is due, each entry in a transaction of its own. */
+export function recordDue({ pool, log }: Pick<Floor, 'pool' | 'log'>): { stop(): Promise<void> } {
+  const stopping = new AbortController()
+  const { signal } = stopping
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        while (!signal.aborted && (await inTransaction(pool, internalSettings, recordNext)));
+      } catch (error) {
+        log.warn({ err: error }, 'what others told could not be recorded in the audit log')
+      }
+      await sleep(pollMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  const running = run()
+  return {
+    async stop() {
+      stopping.abort()
+      await running
+    },
+  }
+}
+
+/** Whether there was one. */
+async function recordNext(tx: Transaction): Promise<boolean> {
+  const { rows } = await tx.query<Act>(
+    `delete from audit_due where id = (select id from audit_due order by id limit 1 for update skip locked)
+     returning organization_id as "organizationId", actor, action, subject, details`,
+  )
+  const [act] = rows
+  if (!act) return false
+  await record(tx, act)
+  return true
+}

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
+import type { MarketplaceFloor } from '../floor.ts'
+import { settle } from './settle.ts'
+import { expirePending, takeDue } from './store.ts'
+
+const everyMs = 30_000
+const batch = 10
+const actor = 'subgraph:marketplace'
+
+type Needed = Pick<MarketplaceFloor, 'pool' | 'prove' | 'config' | 'log' | 'nudge'>
+
+/** Looks again, every day or as the operator says, whether proven domains still have their tokens. */
+export function keepVerified(floor: Needed): { stop(): Promise<void> } {
+  const stopping = new AbortController()
+  const { signal } = stopping
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      await recheckDue(floor).catch((error: unknown) =>
+        floor.log.warn({ err: error }, 'publishers’ domains could not be checked again'),
+      )
+      await sleep(everyMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  const running = run()
+  return {
+    async stop() {
+      stopping.abort()
+      await running
+    },
+  }
+}
+
+/** One batch of those whose time has come. */
+export async function recheckDue({ pool, prove, config, nudge }: Needed): Promise<void> {
+  const internally = async <T>(fn: (tx: Transaction) => Promise<T>): Promise<T> =>
+    await inTransaction(pool, internalSettings, fn)
+  await internally(expirePending)
+  const due = await internally((tx) => takeDue(tx, batch))
+  const periodMs = config.publisherRecheckMs
+  for (const { id, problem } of await Promise.all(
+    due.map(async (row) => ({ id: row.id, problem: await prove(row) })),
+  ))
+    await internally((tx) => settle(tx, id, { problem, periodMs, actor }))
+  if (due.length > 0) nudge()
+}
