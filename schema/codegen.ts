@@ -24,6 +24,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Publisher: './store.ts#Reference',
     Category: './store.ts#CategoryRow',
     Listing: './store.ts#ListingRow',
+    ListingVersion: './pages/versions.ts#VersionRow',
     ListingConnection: './search/search.ts#ListingPage',
     ListingRating: './ratings/store.ts#RatingRow',
     RatingAct: './ratings/acts.ts#ActRow',

@@ -6,8 +6,12 @@ import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
 import type { MarketplaceFloor } from './floor.ts'
+import type { Rendered } from './pages/markdown.ts'
+import { type PageRow, pagesById, readmesById } from './pages/store.ts'
+import { channelsFrom, latestVersions, type VersionRow, versionSlices } from './pages/versions.ts'
 import { type ActRow, actSlices } from './ratings/acts.ts'
 import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
+import type { VersionChannel } from './schema.generated.ts'
 import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
 import type { Search } from './search/read.ts'
 import { type ListingPage, searchListings } from './search/search.ts'
@@ -26,6 +30,10 @@ export type Context = RequestContext & {
   inTurn: InTurn
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
+  pages: DataLoader<string, PageRow>
+  readmes: DataLoader<string, Rendered | null>
+  versions: PageLoader<Slice<VersionRow>>
+  latestVersions: PageLoader<VersionRow | null, VersionChannel>
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
   /** Whether the caller speaks for this installation. */
@@ -52,6 +60,10 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     inTurn: floor.inTurn,
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
+    pages: new DataLoader((ids) => pagesById(db, ids)),
+    readmes: new DataLoader((ids) => readmesById(db, ids)),
+    versions: pageLoader((ids, page) => versionSlices(db, ids, page)),
+    latestVersions: pageLoader((ids, channel) => latestVersions(db, ids, channelsFrom(channel))),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     isHome: principal.organization === floor.config.homeOrganization,

@@ -12,6 +12,7 @@ import type { Context } from './context.ts'
 import { resolvers as deprecation } from './deprecation.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
+import { resolvers as pages } from './pages/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
 import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -50,6 +51,7 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...submissions.Mutation,
     ...deprecation.Mutation,
+    ...pages.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -77,7 +79,10 @@ export const resolvers: Resolvers = {
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,
 
+  ListingVersion: pages.ListingVersion!,
+
   Listing: {
+    ...pages.Listing,
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
     agentId: ({ id }) => id,
     agent: ({ id }) => ({ __typename: 'Agent' as const, id }),
@@ -115,6 +120,7 @@ export const resolvers: Resolvers = {
   },
 
   Category: {
+    ...pages.Category,
     listingCount: async ({ name, count }, _, context) => count ?? (await context.categoryCounts.load(name)),
   },
 
