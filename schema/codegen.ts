@@ -9,6 +9,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     AgentTypeDescription: './store.ts#TypeRow',
     AgentRollout: './rollout/store.ts#RolloutRow',
     AgentVersion: './versions.ts#VersionRow',
+    VersionChanges: './changes/compare.ts#VersionChanges',
+    Category: './changes/store.ts#CategoryRow',
     PoolScaling: './scaling/store.ts#ScalingRow',
     ExecutionPlan: './orchestrate/store.ts#RunRow',
     PlanPhase: './orchestrate/store.ts#PhaseRow',
