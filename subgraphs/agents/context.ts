@@ -5,9 +5,12 @@ import type { Dispatcher } from 'undici'
 import type { Usage } from '../kit/invoke.ts'
 import type { Page } from '../kit/page.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
+import { type KeptAnswers, keepAnswers } from '../kit/search/kept-answers.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import type { Policy } from './admission.ts'
 import { alsoByOrganization } from './catalog-policy/admission.ts'
+import type { VersionChanges } from './changes/compare.ts'
+import { type Comparison, type Pair, pairsOf, subtypeDescriptions } from './changes/store.ts'
 import { agentSource } from './discovery/catalogue.ts'
 import type { Facts } from './discovery/entry.ts'
 import { type Holds, openHolds } from './incidents/holds.ts'
@@ -55,6 +58,8 @@ type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
 
 export type AgentsFloor = Floor & {
   catalogue: Catalogue<Facts>
+  /** What was compared last: what versions say never changes. */
+  comparisons: KeptAnswers<VersionChanges | null>
   /** Rings when there may be a run to execute. */
   bell: Bell
   fleet: Fleet
@@ -63,6 +68,8 @@ export type AgentsFloor = Floor & {
   /** Of calls in organizations' names. */
   policy: Policy
 }
+
+const mostComparisons = 200
 
 export async function prepareFloor(
   floor: Floor,
@@ -77,6 +84,7 @@ export async function prepareFloor(
   return {
     ...floor,
     catalogue,
+    comparisons: keepAnswers(() => 0, mostComparisons),
     holds,
     hosting,
     policy: alsoByOrganization(holds.policy, floor),
@@ -98,7 +106,12 @@ export type Context = RequestContext & {
   poolStates: DataLoader<string, PoolState | null>
   rolloutsOfAgents: PageLoader<null, RolloutRow>
   versionsOfAgents: PageLoader<null, VersionRow>
+  /** Null where the caller may not see one of the versions. */
+  pairs: DataLoader<Comparison, Pair | null, string>
+  comparisons: KeptAnswers<VersionChanges | null>
   subtypes: DataLoader<AgentType, SubtypeRow[]>
+  /** To those who may see an agent of it. */
+  subtypeDescriptions: DataLoader<string, string | null>
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
   grants: DataLoader<string, GrantRow[]>
@@ -125,7 +138,7 @@ export type Context = RequestContext & {
 
 export function createContext(
   base: RequestContext,
-  { config, keys, usage, outbound, log, catalogue, bell, fleet, hosting, policy }: AgentsFloor,
+  { config, keys, usage, outbound, log, catalogue, comparisons, bell, fleet, hosting, policy }: AgentsFloor,
 ): Context {
   const { db } = base
   const runtime = localRuntime({ pools: config.agentPools, keys: keys.internal, log })
@@ -142,7 +155,12 @@ export function createContext(
     poolStates: new DataLoader((names) => Promise.all(names.map((name) => poolState(runtime, name)))),
     rolloutsOfAgents: pageLoader((ids, _filter, page) => rolloutPages(db, ids, page)),
     versionsOfAgents: pageLoader((ids, _filter, page) => versionPages(db, ids, page)),
+    comparisons,
+    pairs: new DataLoader((compared) => pairsOf(db, compared), {
+      cacheKeyFn: ({ agentId, from, to }) => JSON.stringify([agentId, from, to]),
+    }),
     subtypes: new DataLoader((types) => subtypesOf(db, types)),
+    subtypeDescriptions: new DataLoader((names) => subtypeDescriptions(db, names)),
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),
     grants: new DataLoader((ids) => grantsOf(db, ids)),

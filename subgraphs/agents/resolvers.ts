@@ -3,6 +3,7 @@ import { connection, type Page, pageArgs } from '../kit/page.ts'
 import { requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByNumber, pageByText, requireFilter, requireText } from './arguments.ts'
 import { resolvers as catalogPolicy } from './catalog-policy/resolvers.ts'
+import { changesResolvers } from './changes/resolvers.ts'
 import { discoverAgents } from './discovery/discover.ts'
 import { documentReader } from './formats/read.ts'
 import { importAgents } from './import.ts'
@@ -18,6 +19,7 @@ import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
 import { readVersionPlace } from './versions.ts'
 
 const readDocuments = documentReader()
+const changes = changesResolvers((document) => readDocuments.one(JSON.stringify(document)))
 
 export const resolvers: Resolvers = {
   Query: {
@@ -25,6 +27,7 @@ export const resolvers: Resolvers = {
     ...incidents.Query,
     ...catalogPolicy.Query,
     ...offers.Query,
+    ...changes.Query,
     agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
     async agents(_, { filter, ...args }, { db, agents }) {
       const page = pageByText(args)
@@ -162,6 +165,9 @@ export const resolvers: Resolvers = {
       return { agentId, agent, previous: null, status, version, at }
     },
   },
+
+  VersionChanges: changes.VersionChanges!,
+  Category: changes.Category!,
 
   ExecutionPlan: orchestrate.ExecutionPlan,
   PlanPhase: orchestrate.PlanPhase,

@@ -344,12 +344,10 @@ export async function upsertAgent(
       JSON.stringify(reading),
     ],
   )
-  await tx.query('insert into agent_version (agent_id, version, manifest, source) values ($1, $2, $3, $4)', [
-    id,
-    version,
-    JSON.stringify(document),
-    source,
-  ])
+  await tx.query(
+    `insert into agent_version (agent_id, version, manifest, source, visibility) values ($1, $2, $3, $4, $5)`,
+    [id, version, JSON.stringify(document), source, visibility],
+  )
   await tx.query('delete from capability where agent_id = $1', [id])
   await tx.query(
     `insert into capability (agent_id, ordinal, name, description, input, output, examples)

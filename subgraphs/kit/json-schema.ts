@@ -1,6 +1,6 @@
-import { createContext, Script } from 'node:vm'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
+import { DeadlinePassed, withinMs } from './deadline.ts'
 
 /** JSON Schema 2020-12 that others wrote; unknown keywords and formats are annotations. */
 export type JsonSchema = Record<string, unknown>
@@ -58,33 +58,20 @@ export function reasonOf({ message = 'is not valid', params }: ErrorObject): str
 export type Compiled = (schema: JsonSchema) => ValidateFunction
 
 let current = openCompiled()
-const context = createContext({ run: () => undefined })
-const script = new Script('run()')
 
 /**
  * What `run` returns or throws; SchemaError where it takes longer. A pattern of another's may backtrack without end, and
  * whoever waits for it would stand still.
  */
 export function within<T>(ms: number, run: (compiled: Compiled) => T): T {
-  let result: { value: T } | undefined
-  context.run = () => {
-    result = { value: run(current.compiled) }
-  }
   try {
-    // A script's deadline also ends what it calls outside of its context, matching of regular expressions included.
-    script.runInContext(context, { timeout: ms })
+    return withinMs(ms, () => run(current.compiled))
   } catch (error) {
-    // What the context itself throws is no Error of ours.
-    if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    if (!(error instanceof DeadlinePassed)) throw error
     // What was cut off amid its work can't be relied on any more.
     current = openCompiled()
     throw new SchemaError(`could not be checked within ${ms} ms`)
-  } finally {
-    // Nothing of what was checked is kept.
-    context.run = () => undefined
   }
-  if (!result) throw new SchemaError('could not be checked')
-  return result.value
 }
 
 /** By the schema's text, as it is read anew for each use; those used last are kept. */

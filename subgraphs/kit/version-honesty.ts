@@ -32,6 +32,9 @@ export type HonestyOptions = {
   undeclared: Undeclared
 }
 
+/** A caller reads what it knows and passes over the rest. */
+export const asCallersRead: HonestyOptions = { initialDevelopment: 'minor-may-break', undeclared: 'ignored' }
+
 /** Whether a new version's number owns up to what changed: Semantic Versioning 2.0.0. Throws where one is no version. */
 export function honestyOf(
   before: Release,

@@ -18,8 +18,12 @@ import {
 import { hasVersion } from './installs/versions.ts'
 import type { Prove } from './publishers/proof.ts'
 import { type DomainRow, domainsOf, type VerificationRow, verificationsById } from './publishers/store.ts'
+import type { Rendered } from './pages/markdown.ts'
+import { type PageRow, pagesById, readmesById } from './pages/store.ts'
+import { channelsFrom, latestVersions, type VersionRow, versionSlices } from './pages/versions.ts'
 import { type ActRow, actSlices } from './ratings/acts.ts'
 import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
+import type { VersionChannel } from './schema.generated.ts'
 import { type Counts, facetCountsOf, listingsOf } from './search/list.ts'
 import type { Search } from './search/read.ts'
 import { type ListingPage, searchListings } from './search/search.ts'
@@ -50,6 +54,10 @@ export type Context = RequestContext & {
   prove: Prove
   /** How often what is proven is checked again. */
   recheckMs: number
+  pages: DataLoader<string, PageRow>
+  readmes: DataLoader<string, Rendered | null>
+  versions: PageLoader<Slice<VersionRow>>
+  latestVersions: PageLoader<VersionRow | null, VersionChannel>
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
   installations: DataLoader<string, InstallationRow | null>
@@ -94,6 +102,10 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     verifications: new DataLoader((ids) => verificationsById(db, principal.organization, ids)),
     prove: floor.prove,
     recheckMs: floor.config.publisherRecheckMs,
+    pages: new DataLoader((ids) => pagesById(db, ids)),
+    readmes: new DataLoader((ids) => readmesById(db, ids)),
+    versions: pageLoader((ids, page) => versionSlices(db, ids, page)),
+    latestVersions: pageLoader((ids, channel) => latestVersions(db, ids, channelsFrom(channel))),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     installations: new DataLoader((ids) => installationsById(db, ids)),

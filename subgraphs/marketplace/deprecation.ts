@@ -1,10 +1,10 @@
 import type { Transaction } from '@community/infra/postgres.ts'
-import { badInput, forbidden, notFound } from '../kit/errors.ts'
-import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { badInput, notFound } from '../kit/errors.ts'
 import { text } from './arguments.ts'
 import { record } from './audit/store.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './listing-change.ts'
+import { ownListing } from './own-listing.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type ListingRow, listingsById } from './store.ts'
 
@@ -18,7 +18,7 @@ export const resolvers: {
   Mutation: {
     async deprecateListing(_, { input }, context) {
       const reason = text(input.reason, 'input.reason', longestReason)
-      const listing = await own(context, text(input.listingId, 'input.listingId', 200))
+      const listing = await ownListing(context, text(input.listingId, 'input.listingId', 200))
       const successorId = input.successorId == null ? null : text(input.successorId, 'input.successorId', 200)
       if (successorId === listing.id)
         throw badInput('a listing does not succeed itself', 'input.successorId', 'another listing')
@@ -31,18 +31,9 @@ export const resolvers: {
       return await change(context, listing, { reason, successorId })
     },
     async undeprecateListing(_, { listingId }, context) {
-      return await change(context, await own(context, text(listingId, 'listingId', 200)), null)
+      return await change(context, await ownListing(context, text(listingId, 'listingId', 200)), null)
     },
   },
-}
-
-async function own({ principal, listings }: Context, id: string): Promise<ListingRow> {
-  requireScope(principal, 'marketplace:write')
-  const organization = requireOrganization(principal)
-  const listing = await listings.load(id)
-  if (!listing) throw notFound('listing', id)
-  if (listing.organizationId !== organization) throw forbidden(`${id} belongs to another organization`)
-  return listing
 }
 
 /** Again changes nothing. */

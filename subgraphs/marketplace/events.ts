@@ -85,6 +85,7 @@ const certificationProgress = z.object({
   certification: z.object({
     id: z.string().min(1),
     agentId: z.string().min(1),
+    agentVersion: z.string().nullish(),
     organizationId: z.string().min(1),
     level: z.enum(['BRONZE', 'SILVER', 'GOLD']),
     status: z.string(),
@@ -96,10 +97,14 @@ async function applyCertification(
   tx: Transaction,
   { certification, version }: z.output<typeof certificationProgress>,
 ): Promise<void> {
-  const { id, agentId, organizationId, level, status } = certification
-  const inForce = status === 'CERTIFIED'
-  const changed = await upsertCertification(tx, { id, agentId, organizationId, level, inForce, version })
-  if (changed) await announceAsIs(tx, 'UPDATED', agentId)
+  const { status, agentVersion = null, ...told } = certification
+  const changed = await upsertCertification(tx, {
+    ...told,
+    agentVersion,
+    inForce: status === 'CERTIFIED',
+    version,
+  })
+  if (changed) await announceAsIs(tx, 'UPDATED', told.agentId)
 }
 
 const organizationChange = z.object({

@@ -16,6 +16,7 @@ import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
 import { resolvers as policies } from './policies/resolvers.ts'
 import { resolvers as publishers } from './publishers/resolvers.ts'
+import { resolvers as pages } from './pages/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
 import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -62,6 +63,7 @@ export const resolvers: Resolvers = {
     ...installs.Mutation,
     ...publishers.Mutation,
     ...claims.Mutation,
+    ...pages.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -95,7 +97,10 @@ export const resolvers: Resolvers = {
   PublisherVerification: publishers.PublisherVerification!,
   PublisherDomainChange: publishers.PublisherDomainChange!,
 
+  ListingVersion: pages.ListingVersion!,
+
   Listing: {
+    ...pages.Listing,
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
     agentId: ({ id }) => id,
     agent: ({ id }) => ({ __typename: 'Agent' as const, id }),
@@ -134,6 +139,7 @@ export const resolvers: Resolvers = {
   },
 
   Category: {
+    ...pages.Category,
     listingCount: async ({ name, count }, _, context) => count ?? (await context.categoryCounts.load(name)),
   },
 

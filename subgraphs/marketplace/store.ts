@@ -3,6 +3,7 @@ import type { Page } from '../kit/page.ts'
 import { endClaims } from './claims/end.ts'
 import type { AgentFacts } from './facts.ts'
 import { askForPartners, askForTurn } from './installs/turns.ts'
+import { noteLevel, noteVersion } from './pages/heard.ts'
 import { noteOwner } from './ratings/follow.ts'
 import { leaveOwner } from './submissions/leave.ts'
 
@@ -81,7 +82,7 @@ export type FactChange = {
 
 /** Null where newer facts are there already. */
 export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<FactChange | null> {
-  const { rows } = await tx.query<FactChange & { moved: boolean; handedOver: boolean; isOther: boolean }>(
+  const upserted = tx.query<FactChange & { moved: boolean; handedOver: boolean; isOther: boolean }>(
     `insert into listing as l (agent_id, organization_id, visibility, title, summary, type, category, pool, tags,
        agent_changed_at, agent_version, license, region, certification_level)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, ${levelInForce('$1')})
@@ -115,6 +116,9 @@ export async function upsertFacts(tx: Transaction, facts: AgentFacts): Promise<F
       facts.region,
     ],
   )
+  // Also of facts that are not the newest: a version may have been in force for a moment only. Sent behind the other.
+  const noted = facts.version === null ? null : noteVersion(tx, { ...facts, version: facts.version })
+  const [{ rows }] = await Promise.all([upserted, noted])
   const [change] = rows
   if (!change) return null
   const { moved, handedOver, isOther, ...told } = change
@@ -245,6 +249,8 @@ export async function replacePartners(
 export type CertificationFact = {
   id: string
   agentId: string
+  /** That was looked at; null before, and where it is not told. */
+  agentVersion: string | null
   organizationId: string
   level: CertificationLevel
   inForce: boolean
@@ -254,12 +260,14 @@ export type CertificationFact = {
 /** Whether a published listing's level became another. */
 export async function upsertCertification(tx: Transaction, fact: CertificationFact): Promise<boolean> {
   await tx.query(
-    `insert into certification as c (id, agent_id, organization_id, level, in_force, version)
-     values ($1, $2, $3, $4, $5, $6)
-     on conflict (id) do update set in_force = excluded.in_force, version = excluded.version
+    `insert into certification as c (id, agent_id, organization_id, level, in_force, version, agent_version)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (id) do update set in_force = excluded.in_force, version = excluded.version,
+       agent_version = coalesce(excluded.agent_version, c.agent_version)
      where c.version < excluded.version`,
-    [fact.id, fact.agentId, fact.organizationId, fact.level, fact.inForce, fact.version],
+    [fact.id, fact.agentId, fact.organizationId, fact.level, fact.inForce, fact.version, fact.agentVersion],
   )
+  if (fact.agentVersion !== null) await noteLevel(tx, fact.agentId, fact.agentVersion)
   const { rows } = await tx.query<{ published: boolean }>(
     `update listing as l set certification_level = now_in_force.level,
        version = l.version + (l.published_at is not null)::int,

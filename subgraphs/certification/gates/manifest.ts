@@ -1,7 +1,7 @@
 import semver from 'semver'
 import { z } from 'zod'
 import { SchemaError } from '../../kit/json-schema.ts'
-import { honestyOf } from '../../kit/version-honesty.ts'
+import { asCallersRead, honestyOf } from '../../kit/version-honesty.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { check, type Finding, type Gate, judged } from './gate.ts'
@@ -62,9 +62,6 @@ function examine(agent: ExaminedAgent): Finding {
   ])
 }
 
-// A caller reads what it knows and passes over the rest.
-const honesty = { initialDevelopment: 'minor-may-break', undeclared: 'ignored' } as const
-
 /** What callers of the version before rely on breaks with a new major version only. */
 function versionCheck({ version, versions }: ExaminedAgent, { spec }: Manifest): Check {
   const title = 'the version owns up to what changed'
@@ -77,7 +74,7 @@ function versionCheck({ version, versions }: ExaminedAgent, { spec }: Manifest):
     const told = honestyOf(
       { version: before.version, capabilities: read.data.spec.capabilities },
       { version, capabilities: spec.capabilities },
-      honesty,
+      asCallersRead,
     )
     const [gravest] = told.changes
     const changed = gravest ? `${gravest.capability}: ${gravest.change}` : 'nothing breaks'
