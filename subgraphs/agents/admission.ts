@@ -32,7 +32,7 @@ export type Policy = {
 }
 
 /** Told how a call ended, null where nobody knows. Never rejects. */
-export type Settle = (invocation: Invocation | null) => Promise<void>
+type Settle = (invocation: Invocation | null) => Promise<void>
 
 /** The call was refused; the message may be told. */
 export class NotAdmitted extends Error {}

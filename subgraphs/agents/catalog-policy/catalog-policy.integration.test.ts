@@ -197,7 +197,7 @@ async function call(organization: string, agentId = 'acme/tool', said = 'hello')
   )
   const [error] = errors ?? []
   if (!error) return data?.invokeAgent.outcome ?? 'nothing'
-  return `${error.extensions?.code}: ${error.message}`
+  return `${String(error.extensions?.code)}: ${error.message}`
 }
 
 type Use = {
