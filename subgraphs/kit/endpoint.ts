@@ -8,8 +8,13 @@ const lookupTimeoutMs = 5_000
 /**
  * Why an agent's endpoint is refused, or null. Addresses that are not public (loopback, private, link-local with the
  * clouds' metadata services, unique local, …) need a range of `allow`, the operator's list in CIDR notation.
+ * `encrypted`: what is not https needs one too.
  */
-export async function checkEndpoint(endpoint: string, allow: readonly string[]): Promise<string | null> {
+export async function checkEndpoint(
+  endpoint: string,
+  allow: readonly string[],
+  { encrypted = false } = {},
+): Promise<string | null> {
   if (!URL.canParse(endpoint)) return `${endpoint} is not a URL`
   // The parser turns decimal, octal, hexadecimal and shortened IPv4 hosts into dotted ones.
   const url = new URL(endpoint)
@@ -18,7 +23,10 @@ export async function checkEndpoint(endpoint: string, allow: readonly string[]):
   if (url.username !== '' || url.password !== '') return 'credentials do not belong in an endpoint'
   const addresses = await addressesOf(url.hostname)
   if (addresses.length === 0) return `${url.hostname} has no address`
-  return addressRefusal(addresses, hostOf(url.hostname), allow)
+  const refusal = addressRefusal(addresses, hostOf(url.hostname), allow)
+  if (refusal !== null || !encrypted || url.protocol === 'https:') return refusal
+  const allowed = addresses.every((address) => isAllowed(address, allow))
+  return allowed ? null : 'http:// is for addresses in a range that the operator allows'
 }
 
 /** Why one of the addresses of a host may not be connected to, or null. */
@@ -27,11 +35,9 @@ export function addressRefusal(
   host: string,
   allow: readonly string[],
 ): string | null {
-  const ranges = allow.map((range) => ipaddr.parseCIDR(range))
-  const refused = addresses
-    .map((address) => ipaddr.process(address))
-    .find((address) => !isPublic(address) && !ranges.some((range) => isWithin(address, range)))
-  if (!refused) return null
+  const found = addresses.find((each) => !isPublic(ipaddr.process(each)) && !isAllowed(each, allow))
+  if (found === undefined) return null
+  const refused = ipaddr.process(found)
   const where = refused.toString() === host ? '' : ` of ${host}`
   return `${refused.toString()}${where} is not a public address (${refused.range()}) and in no range that the operator allows`
 }
@@ -59,6 +65,11 @@ function isPublic(address: Address): boolean {
   if (address.range() !== 'unicast') return false
   if (address instanceof ipaddr.IPv4) return address.toString() !== '168.63.129.16'
   return address.match(ipaddr.IPv6.parse('2000::'), 3)
+}
+
+function isAllowed(text: string, allow: readonly string[]): boolean {
+  const address = ipaddr.process(text)
+  return allow.some((range) => isWithin(address, ipaddr.parseCIDR(range)))
 }
 
 function isWithin(address: Address, [range, bits]: [Address, number]): boolean {
