@@ -24,7 +24,9 @@ test('what was changed, or sealed elsewhere, is not opened', async () => {
   const theirs = await openSeal(await keysFolder())
   const sealed = await ours.close('whsec_secret', 'acme')
   const parts = sealed.split('.')
-  const tampered = [...parts.slice(0, 3), Buffer.from('whsec_forged').toString('base64url'), parts[4]].join('.')
+  const tampered = [...parts.slice(0, 3), Buffer.from('whsec_forged').toString('base64url'), parts[4]].join(
+    '.',
+  )
   await expect(ours.open(tampered, 'acme')).rejects.toThrow()
   await expect(theirs.open(sealed, 'acme')).rejects.toThrow('no longer there')
 })

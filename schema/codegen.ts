@@ -30,6 +30,9 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',
     AuditEntry: '../kit/audit-chain.ts#ChainEntry',
+    Webhook: './webhooks/store.ts#WebhookRow',
+    WebhookAttempt: './webhooks/deliveries.ts#AttemptRow',
+    WebhookDelivery: './webhooks/deliveries.ts#DeliveryRow',
     Certification: './store.ts#Reference',
   },
   certification: {

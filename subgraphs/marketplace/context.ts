@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader'
+import { checkEndpoint } from '../kit/endpoint.ts'
 import { connection, type Page } from '../kit/page.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { signHead } from './audit/head.ts'
@@ -14,6 +15,14 @@ import { type ListingPage, searchListings } from './search/search.ts'
 import { categoryCounts, type ListingRow, listingsById, publisherCounts, type Slice } from './store.ts'
 import { type StepRow, type SubmissionRow, stepsOf, submissionsById } from './submissions/store.ts'
 import type { InTurn } from './turns.ts'
+import {
+  type AttemptRow,
+  attemptsOf,
+  type DeliveryFilter,
+  type DeliveryRow,
+  deliverySlices,
+} from './webhooks/deliveries.ts'
+import { type WebhookRow, webhooksById } from './webhooks/store.ts'
 
 type PageKey<P> = { id: string; page: P }
 type PageLoader<Value, P = Page> = DataLoader<PageKey<P>, Value, string>
@@ -28,6 +37,13 @@ export type Context = RequestContext & {
   publisherCounts: DataLoader<string, number>
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
+  webhooks: DataLoader<string, WebhookRow | null>
+  webhookDeliveries: PageLoader<Slice<DeliveryRow>, Page & DeliveryFilter>
+  webhookAttempts: DataLoader<string, AttemptRow[]>
+  /** As a webhook's secret is kept. */
+  sealSecret: (secret: string, organizationId: string) => Promise<string>
+  /** Why nobody may be told at this URL, or null. */
+  refusalOfTarget: (url: string) => Promise<string | null>
   /** Whether the caller speaks for this installation. */
   isHome: boolean
   /** How an organization's audit log ends, signed. */
@@ -54,6 +70,11 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
+    webhooks: new DataLoader((ids) => webhooksById(db, ids)),
+    webhookDeliveries: pageLoader((ids, page) => deliverySlices(db, ids, page)),
+    webhookAttempts: new DataLoader((ids) => attemptsOf(db, ids)),
+    sealSecret: (secret, organizationId) => floor.seal.close(secret, organizationId),
+    refusalOfTarget: (url) => checkEndpoint(url, floor.config.agentEndpointAllow, { encrypted: true }),
     isHome: principal.organization === floor.config.homeOrganization,
     signAuditHead: (organizationId, head) =>
       signHead(floor.keys.certificate, floor.config.jwtIssuer, organizationId, head),

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { openSeal, type Seal } from '@community/infra/seal.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor } from '../kit/subgraph.ts'
 import { keepNeeds, type Needs } from './needs/needs.ts'
@@ -12,11 +14,18 @@ export type MarketplaceFloor = Floor & {
   orders: Orders
   needs: Needs
   inTurn: InTurn
+  /** What webhooks' secrets are kept with. */
+  seal: Seal
 }
 
 const mostInTurn = 100
 
-export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): MarketplaceFloor {
+export async function prepareFloor(
+  floor: Floor,
+  undo: (step: () => Promise<void>) => void,
+): Promise<MarketplaceFloor> {
+  const { keysDir, dataDir } = floor.config
+  const seal = await openSeal(keysDir ?? join(dataDir, 'keys'))
   const trends = keepTrends(floor)
   undo(() => trends.stop())
   const needs = keepNeeds(floor)
@@ -27,5 +36,5 @@ export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => 
   const onFault = (error: unknown) =>
     log.warn({ err: error }, 'the order of the catalogue could not be renewed')
   const orders = openOrders({ pool, onFault }, catalogue.index.generation)
-  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn) }
+  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn), seal }
 }

@@ -4,6 +4,7 @@ import { handlers, inboxTopics, topic } from './events.ts'
 import { type MarketplaceFloor, prepareFloor } from './floor.ts'
 import { resolvers } from './resolvers.ts'
 import { startCertifying } from './submissions/certify.ts'
+import { startWebhooks } from './webhooks/deliver.ts'
 
 export const subgraph: Subgraph<MarketplaceFloor> = {
   name: 'marketplace',
@@ -13,6 +14,11 @@ export const subgraph: Subgraph<MarketplaceFloor> = {
   topics: [topic],
   inbox: { topics: inboxTopics, handlers },
   async start(floor) {
-    return startCertifying(floor)
+    const beside = [startCertifying(floor), startWebhooks(floor)]
+    return {
+      async stop() {
+        await Promise.all(beside.map((each) => each.stop()))
+      },
+    }
   },
 }

@@ -18,6 +18,7 @@ import type { Resolvers } from './schema.generated.ts'
 import { readSearch } from './search/read.ts'
 import { categories, type ListingRow, listingsById, publish, publisherPage, upsertFacts } from './store.ts'
 import { resolvers as submissions } from './submissions/resolvers.ts'
+import { resolvers as webhooks } from './webhooks/resolvers.ts'
 
 export const resolvers: Resolvers = {
   Query: {
@@ -26,6 +27,7 @@ export const resolvers: Resolvers = {
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     ...submissions.Query,
     ...audit.Query,
+    ...webhooks.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -72,10 +74,14 @@ export const resolvers: Resolvers = {
       return await listingNow(agentId, listings)
     },
     ...ratings.Mutation,
+    ...webhooks.Mutation,
   },
 
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,
+
+  Webhook: webhooks.Webhook!,
+  WebhookDelivery: webhooks.WebhookDelivery!,
 
   Listing: {
     __resolveReference: async ({ id }, { listings }) => await listings.load(id),
