@@ -74,7 +74,11 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     webhookDeliveries: pageLoader((ids, page) => deliverySlices(db, ids, page)),
     webhookAttempts: new DataLoader((ids) => attemptsOf(db, ids)),
     sealSecret: (secret, organizationId) => floor.seal.close(secret, organizationId),
-    refusalOfTarget: (url) => checkEndpoint(url, floor.config.agentEndpointAllow, { encrypted: true }),
+    refusalOfTarget: (url) =>
+      checkEndpoint(url, floor.config.agentEndpointAllow, {
+        encrypted: true,
+        addressesOf: floor.addressesOf,
+      }),
     isHome: principal.organization === floor.config.homeOrganization,
     signAuditHead: (organizationId, head) =>
       signHead(floor.keys.certificate, floor.config.jwtIssuer, organizationId, head),

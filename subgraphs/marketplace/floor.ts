@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { openSeal, type Seal } from '@community/infra/seal.ts'
+import { type AddressesOf, addressesByDns } from '../kit/addresses.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor } from '../kit/subgraph.ts'
 import { keepNeeds, type Needs } from './needs/needs.ts'
@@ -16,6 +17,8 @@ export type MarketplaceFloor = Floor & {
   inTurn: InTurn
   /** What webhooks' secrets are kept with. */
   seal: Seal
+  /** Of the hosts at which organizations are told. */
+  addressesOf: AddressesOf
 }
 
 const mostInTurn = 100
@@ -36,5 +39,13 @@ export async function prepareFloor(
   const onFault = (error: unknown) =>
     log.warn({ err: error }, 'the order of the catalogue could not be renewed')
   const orders = openOrders({ pool, onFault }, catalogue.index.generation)
-  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn), seal }
+  return {
+    ...floor,
+    catalogue,
+    orders,
+    needs,
+    inTurn: openTurns(mostInTurn),
+    seal,
+    addressesOf: addressesByDns(),
+  }
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBell } from '@community/infra/bell.ts'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
 import type { Dispatcher } from 'undici'
-import { checkEndpoint } from '../../kit/endpoint.ts'
 import { openOutbound } from '../../kit/outbound.ts'
 import { administratorScope } from '../../kit/principal.ts'
 import { internalSettings, settingsOf } from '../../kit/subgraph.ts'
@@ -69,17 +68,22 @@ export const usualPace: Pace = {
 const drainMs = 3_000
 const gone = 410
 
-type Floor = Pick<MarketplaceFloor, 'pool' | 'config' | 'seal' | 'log'>
+type Floor = Pick<MarketplaceFloor, 'pool' | 'config' | 'seal' | 'addressesOf' | 'log'>
 
 /** Sends what webhooks are to be told. Any number of processes share the work. */
 export function startWebhooks(floor: Floor, pace: Pace = usualPace): { stop(): Promise<void> } {
-  const { pool, config, log } = floor
+  const { pool, config, addressesOf, log } = floor
   const { slots, room } = pace
   const stopping = new AbortController()
   const givingUp = new AbortController()
   const bell = createBell()
-  // The operator's own agents are no place for webhooks: nobody is trusted by its origin.
-  const outbound = openOutbound({ allow: config.agentEndpointAllow, trusted: [] })
+  const outbound = openOutbound({
+    allow: config.agentEndpointAllow,
+    // The operator's own agents are no place for webhooks.
+    trusted: [],
+    encrypted: true,
+    addressesOf,
+  })
   const underWay = new Set<Promise<void>>()
   let failingUnderWay = 0
   let tidiedAt = Number.NEGATIVE_INFINITY
@@ -153,7 +157,7 @@ type Means = {
   internally: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
 }
 
-function sender({ pool, config, seal, log }: Floor, pace: Pace, { outbound, signal, internally }: Means) {
+function sender({ pool, seal, log }: Floor, pace: Pace, { outbound, signal, internally }: Means) {
   /** As a member of the organization sees it, or an administrator where they want that. */
   const mayTell = async (due: Due): Promise<boolean> => {
     const viewer = {
@@ -177,8 +181,6 @@ function sender({ pool, config, seal, log }: Floor, pace: Pace, { outbound, sign
 
   const tell = async (due: Due, secrets: readonly string[]): Promise<Reply> => {
     const { url, eventId, kind, at, data } = due
-    const refusal = await checkEndpoint(url, config.agentEndpointAllow, { encrypted: true })
-    if (refusal !== null) return { statusCode: null, error: refusal, durationMs: 0, retryAfterMs: 0 }
     const body = JSON.stringify({ type: typeOf(kind), timestamp: at.toISOString(), data })
     const headers = signedHeaders({ id: eventId, body, at: new Date() }, secrets)
     return await post({ url, outbound, timeoutMs: pace.timeoutMs, signal }, body, headers)

@@ -30,6 +30,9 @@ const quick: Pace = {
   room: { ...usualPace.room, leaseMs: 30_000 },
 }
 
+// The operator's own, which agents are called at.
+const pool = 'http://10.9.9.9:4101/'
+
 // What sends is started by each test itself.
 const silent: Subgraph<MarketplaceFloor> = {
   ...subgraph,
@@ -40,7 +43,9 @@ const silent: Subgraph<MarketplaceFloor> = {
 }
 
 beforeAll(async () => {
-  graph = stack.use(await testSubgraph(silent, inboxTopics))
+  graph = stack.use(
+    await testSubgraph(silent, inboxTopics, { AGENT_POOLS: JSON.stringify({ analytics: pool }) }),
+  )
   admin = new Client(graph.databaseUrl)
   await admin.connect()
   stack.defer(() => admin.end())
@@ -403,7 +408,8 @@ test.each([
 
 test.each([
   ['https://10.0.0.1/', '10.0.0.1 is not a public address'],
-  ['http://8.8.8.8/', 'http:// is for addresses in a range that the operator allows'],
+  [pool, '10.9.9.9 is not a public address'],
+  ['http://8.8.8.8/', '8.8.8.8 is called by https only'],
 ])('what the operator does not allow by the time of sending is not called: %s', async (url, refusal) => {
   await using there = await receiver()
   await using _ = sending({ waitsMs: [] })
