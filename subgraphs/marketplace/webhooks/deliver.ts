@@ -1,72 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBell } from '@community/infra/bell.ts'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
-import type { Dispatcher } from 'undici'
 import { openOutbound } from '../../kit/outbound.ts'
-import { administratorScope } from '../../kit/principal.ts'
-import { internalSettings, settingsOf } from '../../kit/subgraph.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
 import type { MarketplaceFloor } from '../floor.ts'
-import { post, type Reply } from './post.ts'
-import {
-  type Due,
-  disable,
-  dropDelivery,
-  giveBack,
-  hasFailedFor,
-  isSeen,
-  noteAttempt,
-  type Outcome,
-  type Room,
-  takeDue,
-} from './queue.ts'
-import { signedHeaders } from './sign.ts'
-import { type Keep, tidy } from './tidy.ts'
-
-const second = 1_000
-const minute = 60 * second
-const hour = 60 * minute
-const day = 24 * hour
-
-export type Pace = {
-  /** Under way at once in this process; webhooks that fail have half of them. */
-  slots: number
-  room: Pick<Room, 'perWebhook' | 'perOrganization' | 'leaseMs'>
-  timeoutMs: number
-  /** After each attempt that failed, plus up to a fifth; after the last one none follows. */
-  waitsMs: readonly number[]
-  /** A webhook to which nothing could be delivered for so long is disabled. */
-  failingMs: number
-  pollMs: number
-  tidyMs: number
-  keep: Keep
-}
-
-/** The schedule that Standard Webhooks suggests: ten attempts in three days. */
-const waitsMs = [
-  5 * second,
-  5 * minute,
-  30 * minute,
-  2 * hour,
-  5 * hour,
-  10 * hour,
-  14 * hour,
-  20 * hour,
-  24 * hour,
-]
-
-export const usualPace: Pace = {
-  slots: 32,
-  room: { perWebhook: 4, perOrganization: 8, leaseMs: minute },
-  timeoutMs: 15 * second,
-  waitsMs,
-  failingMs: 5 * day,
-  pollMs: second,
-  tidyMs: 5 * second,
-  keep: { mostPending: 1_000, keptMs: 14 * day },
-}
+import { type Pace, usualPace } from './pace.ts'
+import { type Due, takeDue } from './queue.ts'
+import { sender } from './send.ts'
+import { tidy } from './tidy.ts'
 
 const drainMs = 3_000
-const gone = 410
 
 type Floor = Pick<MarketplaceFloor, 'pool' | 'config' | 'seal' | 'addressesOf' | 'log'>
 
@@ -150,85 +93,3 @@ export function startWebhooks(floor: Floor, pace: Pace = usualPace): { stop(): P
     },
   }
 }
-
-type Means = {
-  outbound: Dispatcher
-  signal: AbortSignal
-  internally: <T>(fn: (tx: Transaction) => Promise<T>) => Promise<T>
-}
-
-function sender({ pool, seal, log }: Floor, pace: Pace, { outbound, signal, internally }: Means) {
-  /** As a member of the organization sees it, or an administrator where they want that. */
-  const mayTell = async (due: Due): Promise<boolean> => {
-    const viewer = {
-      organization: due.organizationId,
-      subject: `webhook:${due.webhookId}`,
-      scopes: due.includePrivate ? [administratorScope] : [],
-    }
-    return await inTransaction(pool, settingsOf(viewer), (tx) => isSeen(tx, due))
-  }
-
-  /** Null where they can not be read any more. */
-  const secretsOf = async ({ id, organizationId, secret, previousSecret }: Due): Promise<string[] | null> => {
-    const sealed = previousSecret === null ? [secret] : [secret, previousSecret]
-    try {
-      return await Promise.all(sealed.map((each) => seal.open(each, organizationId)))
-    } catch (error) {
-      log.error({ err: error, delivery: id }, "a webhook's secret could not be read")
-      return null
-    }
-  }
-
-  const tell = async (due: Due, secrets: readonly string[]): Promise<Reply> => {
-    const { url, eventId, kind, at, data } = due
-    const body = JSON.stringify({ type: typeOf(kind), timestamp: at.toISOString(), data })
-    const headers = signedHeaders({ id: eventId, body, at: new Date() }, secrets)
-    return await post({ url, outbound, timeoutMs: pace.timeoutMs, signal }, body, headers)
-  }
-
-  return async (due: Due): Promise<void> => {
-    if (!(await mayTell(due))) return await internally((tx) => dropDelivery(tx, due))
-    const secrets = await secretsOf(due)
-    if (!secrets)
-      return await internally(async (tx) => {
-        await giveBack(tx, due)
-        await disable(tx, due, 'its secret can not be read any more: rotate it, without an overlap')
-      })
-    let reply: Reply
-    try {
-      reply = await tell(due, secrets)
-    } catch (error) {
-      if (!signal.aborted) throw error
-      return await internally((tx) => giveBack(tx, due))
-    }
-    await internally(async (tx) => {
-      const noted = await noteAttempt(tx, due, reply, outcomeOf(reply, due.tries, pace.waitsMs))
-      if (!noted || reply.error === null) return
-      if (reply.statusCode === gone) return await disable(tx, due, 'it answered 410 Gone')
-      if (await hasFailedFor(tx, due.webhookId, pace.failingMs))
-        await disable(
-          tx,
-          due,
-          `nothing could be delivered for ${spanOf(pace.failingMs)}; at last: ${reply.error}`,
-        )
-    })
-  }
-}
-
-function outcomeOf(
-  { error, statusCode, retryAfterMs }: Reply,
-  triesBefore: number,
-  waits: readonly number[],
-): Outcome {
-  if (error === null) return { state: 'DELIVERED' }
-  if (statusCode === gone) return { state: 'DEAD', reason: error }
-  const wait = waits[triesBefore]
-  if (wait === undefined)
-    return { state: 'DEAD', reason: `${triesBefore + 1} attempts failed; the last: ${error}` }
-  return { state: 'PENDING', waitMs: Math.max(retryAfterMs, wait * (1 + Math.random() / 5)) }
-}
-
-const spanOf = (ms: number): string => `${Math.round(ms / day)} days`
-
-/** As `listing.published`. */
-const typeOf = (kind: string): string => kind.toLowerCase().replace('_', '.')

@@ -11,7 +11,8 @@ import { internalSettings, type Subgraph } from '../../kit/subgraph.ts'
 import { inboxTopics, topic } from '../events.ts'
 import type { MarketplaceFloor } from '../floor.ts'
 import { subgraph } from '../index.ts'
-import { type Pace, startWebhooks, usualPace } from './deliver.ts'
+import { startWebhooks } from './deliver.ts'
+import { type Pace, usualPace } from './pace.ts'
 import { noteAttempt, takeDue } from './queue.ts'
 
 const stack = new AsyncDisposableStack()
