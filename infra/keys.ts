@@ -32,12 +32,7 @@ export type Keys = {
  * adding a file rotates and deleting an old one ends its validity. Made on first use, as `<purpose>-0-first.jwk`.
  */
 export async function openKeys(dir: string, purpose: KeyPurpose): Promise<Keys> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  let jwks = await readKeys(dir, purpose)
-  if (jwks.length === 0) {
-    await createFirstKey(dir, purpose)
-    jwks = await readKeys(dir, purpose)
-  }
+  const jwks = await keysIn(dir, purpose, newSigningKey)
   const newest = jwks.at(-1)
   if (!newest?.kid) throw new Error(`no usable ${purpose} key in ${dir}`)
   const kid = newest.kid
@@ -70,7 +65,24 @@ export async function openKeys(dir: string, purpose: KeyPurpose): Promise<Keys> 
   }
 }
 
-async function readKeys(dir: string, purpose: KeyPurpose): Promise<JWK[]> {
+async function newSigningKey(): Promise<KeptKey> {
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const jwk = await exportJWK(privateKey)
+  return { ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'EdDSA', use: 'sig' }
+}
+
+export type KeptKey = JWK & { kid: string }
+
+/** The keys of one purpose, the oldest first; where there is none, the one made. */
+export async function keysIn(dir: string, purpose: string, make: () => Promise<KeptKey>): Promise<JWK[]> {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const jwks = await readKeys(dir, purpose)
+  if (jwks.length > 0) return jwks
+  await keepFirstKey(dir, purpose, await make())
+  return await readKeys(dir, purpose)
+}
+
+async function readKeys(dir: string, purpose: string): Promise<JWK[]> {
   const names = (await readdir(dir)).filter((name) => name.startsWith(`${purpose}-`) && name.endsWith('.jwk'))
   return await Promise.all(
     names.toSorted().map(async (name) => JSON.parse(await readFile(join(dir, name), 'utf8')) as JWK),
@@ -79,12 +91,9 @@ async function readKeys(dir: string, purpose: KeyPurpose): Promise<JWK[]> {
 
 // Several processes start at once on a new data folder: of all links of this name the first one holds, and it is there
 // whole or not at all, whoever is killed meanwhile.
-async function createFirstKey(dir: string, purpose: KeyPurpose): Promise<void> {
-  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
-  const jwk = await exportJWK(privateKey)
-  const kid = await calculateJwkThumbprint(jwk)
-  const half = join(dir, `${kid}.new`)
-  await writeFile(half, JSON.stringify({ ...jwk, kid, alg: 'EdDSA', use: 'sig' }), { mode: 0o600 })
+async function keepFirstKey(dir: string, purpose: string, jwk: KeptKey): Promise<void> {
+  const half = join(dir, `${jwk.kid}.new`)
+  await writeFile(half, JSON.stringify(jwk), { mode: 0o600 })
   try {
     await link(half, join(dir, `${purpose}-0-first.jwk`))
   } catch (error) {

@@ -40,6 +40,9 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     Installation: './installs/store.ts#InstallationRow',
     InstallationStep: './installs/store.ts#InstallationStepRow',
     AuditEntry: '../kit/audit-chain.ts#ChainEntry',
+    Webhook: './webhooks/store.ts#WebhookRow',
+    WebhookAttempt: './webhooks/deliveries.ts#AttemptRow',
+    WebhookDelivery: './webhooks/deliveries.ts#DeliveryRow',
     Certification: './store.ts#Reference',
   },
   certification: {

@@ -53,3 +53,12 @@ test('the operator may allow ranges, and what is outside them stays refused', as
   expect(await checkEndpoint('http://[fd00:2::7]/', allow)).toContain('uniqueLocal')
   expect(await checkEndpoint('http://10.0.0.1/', allow)).toContain('private')
 })
+
+test('where it has to be encrypted, only what the operator allows is called without', async () => {
+  const check = (url: string, allow: string[] = []) => checkEndpoint(url, allow, { encrypted: true })
+  expect(await check('https://8.8.8.8/')).toBeNull()
+  expect(await check('http://8.8.8.8/')).toContain('https only')
+  expect(await check('http://8.8.8.8/', ['127.0.0.0/8'])).toContain('https only')
+  expect(await check('http://127.0.0.1/', ['127.0.0.0/8'])).toBeNull()
+  expect(await check('https://127.0.0.1/')).toContain('loopback')
+})

@@ -65,10 +65,10 @@ const seen = async (): Promise<string[]> =>
 
 test('each record is applied once, with internal rights, also by several inboxes', async () => {
   const settings = new Set<string>()
-  const apply: Handler = async (tx, value) => {
+  const apply: Handler = async (tx, value, id) => {
     const { rows } = await tx.query<{ on: string }>(`select current_setting('app.internal') as "on"`)
     settings.add(rows[0]?.on ?? '')
-    await applyText(tx, value)
+    await applyText(tx, value, id)
   }
   await send('a', 'one', 'id-1')
   start(apply)
@@ -91,9 +91,9 @@ test('of what is read together all is applied but what fails, in its order', asy
     })),
   )
   const transactions = new Set<string>()
-  start(async (tx, value) => {
+  start(async (tx, value, id) => {
     const { rows } = await tx.query<{ id: string }>('select pg_current_xact_id()::text as id')
-    await applyText(tx, value)
+    await applyText(tx, value, id)
     transactions.add(rows[0]?.id ?? '')
   })
   await expect.poll(seen, { timeout: 20_000 }).toEqual(['one', 'two', 'three', 'four'])
@@ -138,9 +138,9 @@ test('an inbox that stopped goes on where it was', async () => {
 
 test('a record that fails three times goes to the dead letters, and the next one is applied', async () => {
   let tries = 0
-  start(async (tx, value) => {
+  start(async (tx, value, id) => {
     if ((value as { text: string }).text === 'poison') tries++
-    await applyText(tx, value)
+    await applyText(tx, value, id)
   })
   await send('a', 'poison', 'id-poison')
   await expect.poll(() => tries, { timeout: 20_000 }).toBe(3)

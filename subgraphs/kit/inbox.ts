@@ -15,10 +15,10 @@ import { internalSettings } from './subgraph.ts'
 export const deadLetterTopic = 'ossa.dead-letter.v1'
 
 /**
- * By the event's type, as `ossa.agents.AgentStatusChange`, with its value parsed: in the transaction that notes the record
- * as seen, with `app.internal` on. Throwing thrice sends the record to the dead letters.
+ * By the event's type, as `ossa.agents.AgentStatusChange`, with its value parsed and its id: in the transaction that notes the
+ * record as seen, with `app.internal` on. Throwing thrice sends the record to the dead letters.
  */
-export type Handlers = Record<string, (tx: Transaction, value: unknown) => Promise<void>>
+export type Handlers = Record<string, (tx: Transaction, value: unknown, id: string) => Promise<void>>
 
 export type InboxOptions = {
   pool: Pool
@@ -95,8 +95,10 @@ async function applyIn(
 ): Promise<void> {
   const unseen = await unseenIds(tx, records)
   // A relay that was killed sends some twice.
-  for (const record of records)
-    if (unseen.delete(idOf(record))) await handlers[typeOf(record)]?.(tx, JSON.parse(record.value))
+  for (const record of records) {
+    const id = idOf(record)
+    if (unseen.delete(id)) await handlers[typeOf(record)]?.(tx, JSON.parse(record.value), id)
+  }
 }
 
 async function applyRecord(options: InboxOptions, record: LogRecord, signal: AbortSignal): Promise<void> {

@@ -53,3 +53,19 @@ test("the operator's own origin is connected to, another port of its host is not
 test('a name without an address says so', async () => {
   expect(await askFor('http://name.invalid/')).toMatch(/name\.invalid/)
 })
+
+test('where it has to be encrypted, no connection is made without to what the operator does not allow', async () => {
+  expect(await askFor('http://8.8.8.8/', { encrypted: true })).toContain('by https only')
+  const addressesOf = async () => ['8.8.8.8']
+  expect(await askFor('http://name.example/', { encrypted: true, addressesOf })).toContain('by https only')
+  const allow = ['127.0.0.0/8']
+  expect(await askFor(`http://127.0.0.1:${port}/`, { encrypted: true, allow })).toBe('here')
+})
+
+test('addresses come from whom it is told to ask, and are held to the same rule', async () => {
+  const inside = async () => ['127.0.0.1']
+  const url = `http://name.example:${port}/`
+  expect(await askFor(url, { addressesOf: inside })).toContain('is not a public address')
+  expect(await askFor(url, { addressesOf: inside, allow: ['127.0.0.0/8'] })).toBe('here')
+  expect(await askFor(url, { addressesOf: async () => [] })).toContain('has no address')
+})

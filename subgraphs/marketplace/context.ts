@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader'
+import { checkEndpoint } from '../kit/endpoint.ts'
 import { connection, type Page } from '../kit/page.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { signHead } from './audit/head.ts'
@@ -30,6 +31,14 @@ import { type ListingPage, searchListings } from './search/search.ts'
 import { categoryCounts, type ListingRow, listingsById, publisherCounts, type Slice } from './store.ts'
 import { type StepRow, type SubmissionRow, stepsOf, submissionsById } from './submissions/store.ts'
 import type { InTurn } from './turns.ts'
+import {
+  type AttemptRow,
+  attemptsOf,
+  type DeliveryFilter,
+  type DeliveryRow,
+  deliverySlices,
+} from './webhooks/deliveries.ts'
+import { type WebhookRow, webhooksById } from './webhooks/store.ts'
 
 type PageKey<P> = { id: string; page: P }
 type PageLoader<Value, P = Page> = DataLoader<PageKey<P>, Value, string>
@@ -64,6 +73,13 @@ export type Context = RequestContext & {
   installationSteps: PageLoader<Slice<InstallationStepRow>>
   /** Of listings of the caller's organization. */
   ownerReports: DataLoader<string, Report>
+  webhooks: DataLoader<string, WebhookRow | null>
+  webhookDeliveries: PageLoader<Slice<DeliveryRow>, Page & DeliveryFilter>
+  webhookAttempts: DataLoader<string, AttemptRow[]>
+  /** As a webhook's secret is kept. */
+  sealSecret: (secret: string, organizationId: string) => Promise<string>
+  /** Why nobody may be told at this URL, or null. */
+  refusalOfTarget: (url: string) => Promise<string | null>
   /** Whether the caller speaks for this installation. */
   isHome: boolean
   /** How an organization's audit log ends, signed. */
@@ -108,6 +124,15 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     latestVersions: pageLoader((ids, channel) => latestVersions(db, ids, channelsFrom(channel))),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
+    webhooks: new DataLoader((ids) => webhooksById(db, ids)),
+    webhookDeliveries: pageLoader((ids, page) => deliverySlices(db, ids, page)),
+    webhookAttempts: new DataLoader((ids) => attemptsOf(db, ids)),
+    sealSecret: (secret, organizationId) => floor.seal.close(secret, organizationId),
+    refusalOfTarget: (url) =>
+      checkEndpoint(url, floor.config.agentEndpointAllow, {
+        encrypted: true,
+        addressesOf: floor.addressesOf,
+      }),
     installations: new DataLoader((ids) => installationsById(db, ids)),
     installationSteps: pageLoader((ids, page) => stepPages(db, ids, page)),
     ownerReports: new DataLoader((ids) => reportsOf(db, ids)),

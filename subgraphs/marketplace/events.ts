@@ -10,12 +10,14 @@ import type { ListingChangeKind } from './schema.generated.ts'
 import { listingsById, replacePartners, upsertCertification, upsertFacts, withdraw } from './store.ts'
 import { advance, toldOfCertification } from './submissions/advance.ts'
 import { countUse, usageBatch } from './use.ts'
+import { handlers as webhooks } from './webhooks/note.ts'
 
 export const topic = 'ossa.marketplace.events.v1'
 export const inboxTopics = [
   'ossa.agents.events.v1',
   'ossa.certification.events.v1',
   'ossa.federation.events.v1',
+  topic,
   usageTopic,
 ] as const
 
@@ -30,6 +32,7 @@ export const handlers: Handlers = {
   async 'ossa.telemetry.UsageBatch'(tx, value) {
     await announceRated(tx, await verifyRatings(tx, await countUse(tx, usageBatch.parse(value))))
   },
+  ...webhooks,
 }
 
 const agentStatusChange = z.object({

@@ -1,3 +1,6 @@
+import { join } from 'node:path'
+import { openSeal, type Seal } from '@community/infra/seal.ts'
+import { type AddressesOf, addressesByDns } from '../kit/addresses.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor } from '../kit/subgraph.ts'
 import { recordDue } from './audit/later.ts'
@@ -15,11 +18,20 @@ export type MarketplaceFloor = Floor & {
   needs: Needs
   inTurn: InTurn
   prove: Prove
+  /** What webhooks' secrets are kept with. */
+  seal: Seal
+  /** Of the hosts at which organizations are told. */
+  addressesOf: AddressesOf
 }
 
 const mostInTurn = 100
 
-export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => void): MarketplaceFloor {
+export async function prepareFloor(
+  floor: Floor,
+  undo: (step: () => Promise<void>) => void,
+): Promise<MarketplaceFloor> {
+  const { keysDir, dataDir } = floor.config
+  const seal = await openSeal(keysDir ?? join(dataDir, 'keys'))
   const trends = keepTrends(floor)
   undo(() => trends.stop())
   const due = recordDue(floor)
@@ -33,5 +45,14 @@ export function prepareFloor(floor: Floor, undo: (step: () => Promise<void>) => 
     log.warn({ err: error }, 'the order of the catalogue could not be renewed')
   const orders = openOrders({ pool, onFault }, catalogue.index.generation)
   const prove = openProofs({ outbound, dnsServers: config.dnsServers })
-  return { ...floor, catalogue, orders, needs, inTurn: openTurns(mostInTurn), prove }
+  return {
+    ...floor,
+    catalogue,
+    orders,
+    needs,
+    inTurn: openTurns(mostInTurn),
+    prove,
+    seal,
+    addressesOf: addressesByDns(),
+  }
 }

@@ -6,6 +6,7 @@ import { startFollowing } from './installs/follow.ts'
 import { keepVerified } from './publishers/recheck.ts'
 import { resolvers } from './resolvers.ts'
 import { startCertifying } from './submissions/certify.ts'
+import { startWebhooks } from './webhooks/deliver.ts'
 
 export const subgraph: Subgraph<MarketplaceFloor> = {
   name: 'marketplace',
@@ -15,7 +16,7 @@ export const subgraph: Subgraph<MarketplaceFloor> = {
   topics: [topic],
   inbox: { topics: inboxTopics, handlers },
   async start(floor) {
-    const running = [startCertifying(floor), startFollowing(floor), keepVerified(floor)]
+    const running = [startCertifying(floor), startFollowing(floor), keepVerified(floor), startWebhooks(floor)]
     return { stop: async () => void (await Promise.all(running.map((each) => each.stop()))) }
   },
 }

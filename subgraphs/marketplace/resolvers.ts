@@ -23,6 +23,7 @@ import type { Resolvers } from './schema.generated.ts'
 import { readSearch } from './search/read.ts'
 import { categories, type ListingRow, listingsById, publish, publisherPage, upsertFacts } from './store.ts'
 import { resolvers as submissions } from './submissions/resolvers.ts'
+import { resolvers as webhooks } from './webhooks/resolvers.ts'
 
 export const resolvers: Resolvers = {
   Query: {
@@ -35,6 +36,7 @@ export const resolvers: Resolvers = {
     ...installs.Query,
     ...publishers.Query,
     ...claims.Query,
+    ...webhooks.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -86,6 +88,7 @@ export const resolvers: Resolvers = {
       return await listingNow(agentId, listings)
     },
     ...ratings.Mutation,
+    ...webhooks.Mutation,
   },
 
   Submission: submissions.Submission!,
@@ -98,6 +101,9 @@ export const resolvers: Resolvers = {
   PublisherDomainChange: publishers.PublisherDomainChange!,
 
   ListingVersion: pages.ListingVersion!,
+
+  Webhook: webhooks.Webhook!,
+  WebhookDelivery: webhooks.WebhookDelivery!,
 
   Listing: {
     ...pages.Listing,

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
-import { addressRefusal, hostOf } from '../../kit/endpoint.ts'
+import { hostOf } from '../../kit/addresses.ts'
+import { addressRefusal } from '../../kit/endpoint.ts'
 import { badInput } from '../../kit/errors.ts'
 
 const longest = 2_000

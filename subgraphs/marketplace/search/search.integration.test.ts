@@ -24,8 +24,8 @@ let endpoint: TestEmbeddings
 
 beforeAll(async () => {
   endpoint = stack.use(await serveEmbeddings({ credentials: 'password', tune: 'melody' }))
-  const prepare: typeof prepareFloor = (floor, undo) => {
-    const prepared = prepareFloor(floor, undo)
+  const prepare: typeof prepareFloor = async (floor, undo) => {
+    const prepared = await prepareFloor(floor, undo)
     return { ...prepared, orders: { ...prepared.orders, isFor: () => inMemory } }
   }
   graph = stack.use(await testSubgraph({ ...subgraph, prepare }, inboxTopics, endpoint.env))

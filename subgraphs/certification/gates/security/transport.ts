@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
-import { addressRefusal, checkEndpoint, hostOf } from '../../../kit/endpoint.ts'
+import { hostOf } from '../../../kit/addresses.ts'
+import { addressRefusal, checkEndpoint } from '../../../kit/endpoint.ts'
 import type { Weakness } from '../weakness.ts'
 import { weakness } from './rules.ts'
 
