@@ -18,6 +18,8 @@ export type AgentRow = {
   visibility: Visibility
   /** Grows by one with every change. */
   revision: number
+  /** The revision with which it came to be visible to more. */
+  seenSince: number
   registeredAt: Date
   updatedAt: Date
   /** The version that runs; null where nothing runs. */
@@ -35,7 +37,7 @@ const staleAfter = `case when deployment.pool is null then interval '30 seconds'
 
 const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
   agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
-  agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
+  agent.revision::int, agent.seen_since::int as "seenSince", agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
   deployment.version as "deployedVersion", deployment.pool as "deployedPool",
   deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case
