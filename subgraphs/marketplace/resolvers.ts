@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import { connection, pageArgs } from '../kit/page.ts'
-import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
+import { mayBeToldOf, type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
 import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
@@ -102,9 +102,11 @@ export const resolvers: Resolvers = {
   ListingRating: ratings.ListingRating,
 
   ListingChange: {
-    async __resolveReference({ listingId }, { listings }) {
+    async __resolveReference(reference, { listings, principal }) {
+      const { listingId } = reference
       const listing = await listings.load(listingId)
-      if (!listing) return null
+      if (!listing || ('version' in reference && !mayBeToldOf(principal, listing, reference.version)))
+        return null
       return { listingId, listing, kind: null, version: listing.version, at: listing.updatedAt }
     },
   },

@@ -29,6 +29,8 @@ export type ListingRow = {
   deprecationReason: string | null
   successorId: string | null
   version: number
+  /** The version with which it came to be visible to more. */
+  seenSince: number
   publishedAt: Date
   updatedAt: Date
 }
@@ -55,7 +57,8 @@ export const listingColumns = `
   l.tags, l.certification_level as "certificationLevel", l.stars, l.verified_stars as "verifiedStars",
   l.rating_count as "ratingCount", l.rating_weight as "ratingWeight",
   ${average} as "ratingAverage", l.deprecated_at as "deprecatedAt", l.deprecation_reason as "deprecationReason",
-  l.successor_id as "successorId", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
+  l.successor_id as "successorId", l.version, l.seen_since as "seenSince",
+  l.published_at as "publishedAt", l.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function listingsById(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {
