@@ -27,6 +27,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     ListingConnection: './search/search.ts#ListingPage',
     ListingRating: './ratings/store.ts#RatingRow',
     RatingAct: './ratings/acts.ts#ActRow',
+    Catalog: './catalogs/store.ts#CatalogRow',
+    CatalogEntry: './catalogs/store.ts#EntryRow',
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',
     AuditEntry: '../kit/audit-chain.ts#ChainEntry',

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader'
 import { connection, type Page } from '../kit/page.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { signHead } from './audit/head.ts'
+import { type CatalogRow, catalogsById, type EntryRow, entrySlices } from './catalogs/store.ts'
 import { partiesFromGraph } from './compatibility/agents.ts'
 import type { Party } from './compatibility/party.ts'
 import { type AgentFacts, factsFromGraph } from './facts.ts'
@@ -26,6 +27,8 @@ export type Context = RequestContext & {
   inTurn: InTurn
   categoryCounts: DataLoader<string, number>
   publisherCounts: DataLoader<string, number>
+  catalogs: DataLoader<string, CatalogRow | null>
+  catalogEntries: PageLoader<Slice<EntryRow>>
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
   /** Whether the caller speaks for this installation. */
@@ -52,6 +55,8 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     inTurn: floor.inTurn,
     categoryCounts: new DataLoader((names) => categoryCounts(db, names)),
     publisherCounts: new DataLoader((ids) => publisherCounts(db, ids)),
+    catalogs: new DataLoader((ids) => catalogsById(db, ids)),
+    catalogEntries: pageLoader((ids, page) => entrySlices(db, ids, page)),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     isHome: principal.organization === floor.config.homeOrganization,

@@ -6,6 +6,7 @@ import { internally } from '../kit/subgraph.ts'
 import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
+import { resolvers as catalogs } from './catalogs/resolvers.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
@@ -26,6 +27,7 @@ export const resolvers: Resolvers = {
     searchListings: async (_, args, { search }) => await search(readSearch(args)),
     ...submissions.Query,
     ...audit.Query,
+    ...catalogs.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -50,6 +52,7 @@ export const resolvers: Resolvers = {
   Mutation: {
     ...submissions.Mutation,
     ...deprecation.Mutation,
+    ...catalogs.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -73,6 +76,9 @@ export const resolvers: Resolvers = {
     },
     ...ratings.Mutation,
   },
+
+  Catalog: catalogs.Catalog!,
+  CatalogEntry: catalogs.CatalogEntry!,
 
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,

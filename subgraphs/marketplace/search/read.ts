@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { badInput } from '../../kit/errors.ts'
 import { type Page, pageArgs } from '../../kit/page.ts'
 import { text } from '../arguments.ts'
@@ -49,7 +50,7 @@ export function readSearch(args: SearchArgs): Search {
   const conditions = ['l.published_at is not null']
   const bind = (value: unknown) => `$${params.push(value)}`
   const filter = args.filter ?? {}
-  const { category, type, publisher, pool, tag, certificationLevel, minimumRating } = filter
+  const { category, type, publisher, pool, tag, certificationLevel, minimumRating, catalog } = filter
   if (category != null) conditions.push(`l.category = ${bind(text(category, 'filter.category', 200))}`)
   if (type != null) conditions.push(`l.type = ${bind(oneOf(types, type, 'filter.type'))}`)
   if (publisher != null)
@@ -64,6 +65,11 @@ export function readSearch(args: SearchArgs): Search {
     if (minimumRating < 1 || minimumRating > 5)
       throw badInput(`minimumRating is ${minimumRating}`, 'filter.minimumRating', '1 to 5')
     conditions.push(`${average} >= ${bind(minimumRating)}`)
+  }
+
+  if (catalog != null) {
+    const id = bind(uuid(text(catalog, 'filter.catalog', 200), 'filter.catalog'))
+    conditions.push(`l.agent_id in (select e.listing_id from catalog_entry as e where e.catalog_id = ${id})`)
   }
 
   const words = args.query?.trim() ? text(args.query.trim(), 'query', maxQueryLength) : null
@@ -83,6 +89,11 @@ export const placeOf = ({ after }: Page): number => Number(after?.[1] ?? 0)
 
 const isPlace = (value: unknown) =>
   Number.isSafeInteger(value) && Number(value) > 0 && Number(value) < 2 ** 31
+
+function uuid(value: string, argument: string): string {
+  if (z.guid().safeParse(value).success) return value
+  throw badInput(`${argument} is ${value}`, argument, "a catalogue's id")
+}
 
 function oneOf(values: readonly string[], value: string, argument: string): string {
   if (values.includes(value)) return value
