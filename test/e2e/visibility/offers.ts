@@ -119,7 +119,7 @@ type Change = { word: string; spoken: string; version: string; visibility: Visib
 
 /** Another version of an agent, which says something else. */
 export async function change(ask: Ask, { word, spoken, version, visibility }: Change): Promise<void> {
-  const source = manifestOf(word, spoken, version, visibility, sharedCategory)
+  const source = manifestOf(word, spoken, version, visibility, `worker.${spoken}`)
   await acting(ask).administrator('registerAgent', { source })
 }
 
