@@ -149,7 +149,7 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
       each('catalogue', (id) => ({ filter: { catalog: id } })),
     ],
     catalog: each('catalogue', (id) => ({ id }), 'catalogue'),
-    catalogs: all({}, ['catalogue', 'agent'], {
+    catalogs: all({}, ['catalogue'], {
       counted: ({ edges }: { edges: { node: { entries: { totalCount: number } } }[] }) =>
         edges.map(({ node }) => node.entries.totalCount),
       expected: ({ listed, principal }) =>
