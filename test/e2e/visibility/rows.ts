@@ -145,7 +145,8 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
       all({ filter: offered, first: 200 }, shelf, facetCounts),
       all({ query: 'kestrel', filter: offered, first: 200 }, shelf, facetCounts),
       all({ query: 'kestrel', filter: offered, sort: 'USE', first: 200 }, shelf, facetCounts),
-      all({ query: 'zqprivateagent' }),
+      // With a filter: else what is asked in vain here would be a need that all may read.
+      all({ query: 'zqprivateagent', filter: offered }),
       each('catalogue', (id) => ({ filter: { catalog: id } })),
     ],
     catalog: each('catalogue', (id) => ({ id }), 'catalogue'),
