@@ -34,6 +34,8 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     ListingConnection: './search/search.ts#ListingPage',
     ListingRating: './ratings/store.ts#RatingRow',
     RatingAct: './ratings/acts.ts#ActRow',
+    Catalog: './catalogs/store.ts#CatalogRow',
+    CatalogEntry: './catalogs/store.ts#EntryRow',
     Submission: './submissions/store.ts#SubmissionRow',
     SubmissionStep: './submissions/store.ts#StepRow',
     CatalogPolicy: './policies/store.ts#PolicyRow',

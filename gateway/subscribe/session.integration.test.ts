@@ -24,6 +24,8 @@ let planCount = 0
 
 /** What happens while a snapshot is read. */
 let beforeSnapshot: (planId: string) => Promise<void> = () => Promise.resolve()
+/** Versions before it are not for those who follow. */
+const keptBefore = new Map<string, number>()
 let beforeName: () => Promise<void> = () => Promise.resolve()
 
 const plansSubgraph: TestSubgraph = {
@@ -34,7 +36,7 @@ const plansSubgraph: TestSubgraph = {
       moves(transitions: [String!], after: String): Move
         @event(topic: "${topic}", where: ["transition: {args.transitions}"])
     }
-    type Move @key(fields: "planId") { planId: ID! plan: Plan! step: Step transition: String version: Int! }
+    type Move @key(fields: "planId") @key(fields: "planId version") { planId: ID! plan: Plan! step: Step transition: String version: Int! }
     type Plan @key(fields: "id") { id: ID! name(loud: Boolean): String! status: String! progress: Progress! secret: String }
     type Progress { done: Int! total: Int! }
     type Step { id: ID! agent: Agent note: String! }
@@ -42,7 +44,8 @@ const plansSubgraph: TestSubgraph = {
   resolvers: {
     Query: { plan: (_: unknown, { id }: { id: string }) => plans.get(id) },
     Move: {
-      async __resolveReference({ planId }: { planId: string }) {
+      async __resolveReference({ planId, version = Infinity }: { planId: string; version?: number }) {
+        if (version < (keptBefore.get(planId) ?? 0)) return null
         await beforeSnapshot(planId)
         const plan = plans.get(planId)
         return plan && { planId, plan, version: plan.version }
@@ -430,6 +433,23 @@ function subscriptionTests(begin: () => Promise<Opened>): void {
         .poll(() => told(again.received), { timeout: 10_000 })
         .toEqual(told(first.received.slice(at + 1)))
     }
+  })
+
+  test('a feed tells nothing of a version that its subgraph keeps to itself, though the entity may be seen', async () => {
+    const [kept, open] = [newPlan(), newPlan()]
+    keptBefore.set(kept, 3)
+    await using feed = watch<{ moves: { planId: string; version: number } | null }>(
+      graph.wsUrl,
+      'subscription { moves { planId version plan { name } } }',
+    )
+    await feed.until(() => true, 5_000)
+    await advance(kept, 3)
+    await advance(open)
+    const told = () =>
+      feed.received.flatMap(({ data }) => (data?.moves ? [`${data.moves.planId} ${data.moves.version}`] : []))
+    await expect
+      .poll(() => told().toSorted(), { timeout: 10_000 })
+      .toEqual([`${kept} 3`, `${open} 1`].toSorted())
   })
 
   test('there is nothing to follow: one result says so, then the stream ends', async () => {

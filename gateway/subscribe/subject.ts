@@ -224,7 +224,7 @@ function keyedReference(
   return { __typename: type, ...pick(fieldNames(key), given) }
 }
 
-/** The entity that an event tells of; null where it does not. */
+/** The entity that an event tells of, by the key that says most of it, as its version; null where it does not. */
 function referenceIn(
   supergraph: Supergraph,
   subgraph: string,
@@ -232,7 +232,10 @@ function referenceIn(
   value: JsonObject,
 ): JsonObject | null {
   const names = new Set(Object.keys(value))
-  const key = supergraph.keysOf(subgraph, type).find((each) => isMadeOf(each, names))
+  const [key] = supergraph
+    .keysOf(subgraph, type)
+    .filter((each) => isMadeOf(each, names))
+    .toSorted((a, b) => b.selections.length - a.selections.length)
   return key ? { __typename: type, ...pick(fieldNames(key), value) } : null
 }
 

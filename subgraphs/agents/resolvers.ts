@@ -1,6 +1,6 @@
 import { notFound } from '../kit/errors.ts'
 import { connection, type Page, pageArgs } from '../kit/page.ts'
-import { requireOrganization, requireScope } from '../kit/principal.ts'
+import { mayBeToldOf, requireOrganization, requireScope } from '../kit/principal.ts'
 import { pageByNumber, pageByText, requireFilter, requireText } from './arguments.ts'
 import { resolvers as catalogPolicy } from './catalog-policy/resolvers.ts'
 import { changesResolvers } from './changes/resolvers.ts'
@@ -158,9 +158,10 @@ export const resolvers: Resolvers = {
   Invocation: { agent: async ({ agentId }, _, { agents }) => await agents.load(agentId) },
 
   AgentStatusChange: {
-    async __resolveReference({ agentId }, { agents }) {
+    async __resolveReference(reference, { agents, principal }) {
+      const { agentId } = reference
       const agent = await agents.load(agentId)
-      if (!agent) return null
+      if (!agent || ('version' in reference && !mayBeToldOf(principal, agent, reference.version))) return null
       const { status, revision: version, updatedAt: at } = agent
       return { agentId, agent, previous: null, status, version, at }
     },

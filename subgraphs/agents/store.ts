@@ -22,6 +22,8 @@ export type AgentRow = {
   region: string | null
   /** Grows by one with every change. */
   revision: number
+  /** The revision with which it came to be visible to more. */
+  seenSince: number
   registeredAt: Date
   updatedAt: Date
   /** The version that runs; null where nothing runs. */
@@ -39,7 +41,8 @@ const staleAfter = `case when deployment.pool is null then interval '30 seconds'
 
 const columns = `agent.id, agent.organization_id as "organizationId", agent.name, agent.description, agent.type,
   agent.subtype, agent.version, agent.pool, agent.remote_endpoint as "remoteEndpoint", agent.status, agent.visibility,
-  agent.license, agent.region, agent.revision::int, agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
+  agent.license, agent.region, agent.revision::int, agent.seen_since::int as "seenSince",
+  agent.registered_at as "registeredAt", agent.updated_at as "updatedAt",
   deployment.version as "deployedVersion", deployment.pool as "deployedPool",
   deployment.endpoint as "deployedEndpoint", heartbeat.at as "lastHeartbeatAt",
   case

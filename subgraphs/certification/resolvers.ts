@@ -171,16 +171,18 @@ async function own(
 }
 
 async function answerReview(
-  { principal, mutate, traceparent }: Context,
+  { principal, certifications, mutate, traceparent }: Context,
   certificationId: string,
   given: Answer,
 ): Promise<CertificationRow> {
   requireScope(principal, 'certification:review')
   const by = { organizationId: requireOrganization(principal), subject: principal.subject }
-  if (!isUuid(certificationId)) throw notFound('certification', certificationId)
+  const notAsked = notFound('open review request for', certificationId)
+  // Who was drawn may not see the agent any more: then there is nothing to be said of it, nor to be learnt.
+  if (!isUuid(certificationId) || !(await certifications.load(certificationId))) throw notAsked
   return await mutate(async (tx) => {
     const row = await internally(tx, () => takeAnswer(tx, certificationId, by, given))
-    if (row === 'NOT_ASKED') throw notFound('open review request for', certificationId)
+    if (row === 'NOT_ASKED') throw notAsked
     if (row === 'OVER') throw conflict(`the review of ${certificationId} is over`)
     await announceProgress(tx, row, null, traceparent)
     return row

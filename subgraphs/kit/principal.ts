@@ -43,6 +43,17 @@ export const administratorScope = 'org:admin'
 export const isAdministrator = ({ organization, scopes }: Principal): boolean =>
   organization !== null && scopes.includes(administratorScope)
 
+/**
+ * Whether it may be told of a version of what it sees: one from before that came to be visible to more, at `seenSince`, is for
+ * its owner's administrators alone.
+ */
+export const mayBeToldOf = (
+  principal: Principal,
+  { organizationId, seenSince }: { organizationId: string; seenSince: number },
+  version: number,
+): boolean =>
+  version >= seenSince || (isAdministrator(principal) && principal.organization === organizationId)
+
 /** The caller's organization. */
 export function requireOrganization(principal: Principal): string {
   if (principal.organization === null) throw forbidden('this needs a token of an organization')

@@ -3,6 +3,7 @@ import { checkEndpoint } from '../kit/endpoint.ts'
 import { connection, type Page } from '../kit/page.ts'
 import type { RequestContext } from '../kit/subgraph.ts'
 import { signHead } from './audit/head.ts'
+import { type CatalogRow, catalogsById, type EntryRow, entrySlices } from './catalogs/store.ts'
 import { type Origin, originsFromGraph } from './claims/origins.ts'
 import { type ClaimRow, claimsById, type Reader } from './claims/store.ts'
 import { partiesFromGraph } from './compatibility/agents.ts'
@@ -17,11 +18,11 @@ import {
   stepPages,
 } from './installs/store.ts'
 import { hasVersion } from './installs/versions.ts'
-import type { Prove } from './publishers/proof.ts'
-import { type DomainRow, domainsOf, type VerificationRow, verificationsById } from './publishers/store.ts'
 import type { Rendered } from './pages/markdown.ts'
 import { type PageRow, pagesById, readmesById } from './pages/store.ts'
 import { channelsFrom, latestVersions, type VersionRow, versionSlices } from './pages/versions.ts'
+import type { Prove } from './publishers/proof.ts'
+import { type DomainRow, domainsOf, type VerificationRow, verificationsById } from './publishers/store.ts'
 import { type ActRow, actSlices } from './ratings/acts.ts'
 import { type RatingPage, type RatingRow, ratingSlices } from './ratings/store.ts'
 import type { VersionChannel } from './schema.generated.ts'
@@ -67,6 +68,8 @@ export type Context = RequestContext & {
   readmes: DataLoader<string, Rendered | null>
   versions: PageLoader<Slice<VersionRow>>
   latestVersions: PageLoader<VersionRow | null, VersionChannel>
+  catalogs: DataLoader<string, CatalogRow | null>
+  catalogEntries: PageLoader<Slice<EntryRow>>
   submissions: DataLoader<string, SubmissionRow | null>
   submissionSteps: DataLoader<string, StepRow[]>
   installations: DataLoader<string, InstallationRow | null>
@@ -122,6 +125,8 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor): Co
     readmes: new DataLoader((ids) => readmesById(db, ids)),
     versions: pageLoader((ids, page) => versionSlices(db, ids, page)),
     latestVersions: pageLoader((ids, channel) => latestVersions(db, ids, channelsFrom(channel))),
+    catalogs: new DataLoader((ids) => catalogsById(db, ids)),
+    catalogEntries: pageLoader((ids, page) => entrySlices(db, ids, page)),
     submissions: new DataLoader((ids) => submissionsById(db, ids)),
     submissionSteps: new DataLoader((ids) => stepsOf(db, ids)),
     webhooks: new DataLoader((ids) => webhooksById(db, ids)),

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import { connection, pageArgs } from '../kit/page.ts'
-import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
+import { mayBeToldOf, type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
 import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
+import { resolvers as catalogs } from './catalogs/resolvers.ts'
 import { resolvers as claims } from './claims/resolvers.ts'
 import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
@@ -14,9 +15,9 @@ import { resolvers as deprecation } from './deprecation.ts'
 import { resolvers as installs } from './installs/resolvers.ts'
 import { announceListing } from './listing-change.ts'
 import { needs } from './needs/resolvers.ts'
+import { resolvers as pages } from './pages/resolvers.ts'
 import { resolvers as policies } from './policies/resolvers.ts'
 import { resolvers as publishers } from './publishers/resolvers.ts'
-import { resolvers as pages } from './pages/resolvers.ts'
 import { resolvers as ratings } from './ratings/resolvers.ts'
 import { shownRating } from './ratings/score.ts'
 import type { Resolvers } from './schema.generated.ts'
@@ -37,6 +38,7 @@ export const resolvers: Resolvers = {
     ...publishers.Query,
     ...claims.Query,
     ...webhooks.Query,
+    ...catalogs.Query,
     categories: async (_, __, { db }) => await categories(db),
     async compatibility(_, args, { parties }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
@@ -66,6 +68,7 @@ export const resolvers: Resolvers = {
     ...publishers.Mutation,
     ...claims.Mutation,
     ...pages.Mutation,
+    ...catalogs.Mutation,
     async publishListing(_, args, { principal, facts, mutate, listings, traceparent }) {
       requireScope(principal, 'marketplace:write')
       const organization = requireOrganization(principal)
@@ -90,6 +93,9 @@ export const resolvers: Resolvers = {
     ...ratings.Mutation,
     ...webhooks.Mutation,
   },
+
+  Catalog: catalogs.Catalog!,
+  CatalogEntry: catalogs.CatalogEntry!,
 
   Submission: submissions.Submission!,
   SubmissionChange: submissions.SubmissionChange!,
@@ -132,9 +138,11 @@ export const resolvers: Resolvers = {
   ListingRating: ratings.ListingRating,
 
   ListingChange: {
-    async __resolveReference({ listingId }, { listings }) {
+    async __resolveReference(reference, { listings, principal }) {
+      const { listingId } = reference
       const listing = await listings.load(listingId)
-      if (!listing) return null
+      if (!listing || ('version' in reference && !mayBeToldOf(principal, listing, reference.version)))
+        return null
       return { listingId, listing, kind: null, version: listing.version, at: listing.updatedAt }
     },
   },

@@ -35,6 +35,8 @@ export type ListingRow = {
   /** Organizations other than the owner. */
   installCount: number
   version: number
+  /** The version with which it came to be visible to more. */
+  seenSince: number
   publishedAt: Date
   updatedAt: Date
 }
@@ -61,7 +63,8 @@ export const listingColumns = `
   l.tags, l.certification_level as "certificationLevel", l.stars, l.verified_stars as "verifiedStars",
   l.rating_count as "ratingCount", l.rating_weight as "ratingWeight",
   ${average} as "ratingAverage", l.deprecated_at as "deprecatedAt", l.deprecation_reason as "deprecationReason",
-  l.successor_id as "successorId", l.install_count as "installCount", l.version, l.published_at as "publishedAt", l.updated_at as "updatedAt"`
+  l.successor_id as "successorId", l.install_count as "installCount", l.version, l.seen_since as "seenSince",
+  l.published_at as "publishedAt", l.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function listingsById(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {

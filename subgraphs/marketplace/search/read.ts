@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { badInput } from '../../kit/errors.ts'
 import { type Page, pageArgs } from '../../kit/page.ts'
 import { text } from '../arguments.ts'
@@ -50,8 +51,17 @@ export function readSearch(args: SearchArgs): Search {
   const conditions = ['l.published_at is not null']
   const bind = (value: unknown) => `$${params.push(value)}`
   const filter = args.filter ?? {}
-  const { category, type, publisher, pool, tag, certificationLevel, minimumRating, verifiedPublisher } =
-    filter
+  const {
+    category,
+    type,
+    publisher,
+    pool,
+    tag,
+    certificationLevel,
+    minimumRating,
+    verifiedPublisher,
+    catalog,
+  } = filter
   if (category != null) conditions.push(`l.category = ${bind(text(category, 'filter.category', 200))}`)
   if (type != null) conditions.push(`l.type = ${bind(oneOf(types, type, 'filter.type'))}`)
   if (publisher != null)
@@ -70,6 +80,11 @@ export function readSearch(args: SearchArgs): Search {
   if (verifiedPublisher != null)
     conditions.push(verifiedPublisher ? byVerifiedPublisher : `not ${byVerifiedPublisher}`)
 
+  if (catalog != null) {
+    const id = bind(uuid(text(catalog, 'filter.catalog', 200), 'filter.catalog'))
+    conditions.push(`l.agent_id in (select e.listing_id from catalog_entry as e where e.catalog_id = ${id})`)
+  }
+
   const words = args.query?.trim() ? text(args.query.trim(), 'query', maxQueryLength) : null
   const sort = args.sort ?? 'RELEVANCE'
   const digest = createHash('sha256')
@@ -87,6 +102,11 @@ export const placeOf = ({ after }: Page): number => Number(after?.[1] ?? 0)
 
 const isPlace = (value: unknown) =>
   Number.isSafeInteger(value) && Number(value) > 0 && Number(value) < 2 ** 31
+
+function uuid(value: string, argument: string): string {
+  if (z.guid().safeParse(value).success) return value
+  throw badInput(`${argument} is ${value}`, argument, "a catalogue's id")
+}
 
 function oneOf(values: readonly string[], value: string, argument: string): string {
   if (values.includes(value)) return value

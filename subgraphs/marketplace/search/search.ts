@@ -3,6 +3,7 @@ import type { Catalogue } from '../../kit/search/catalogue.ts'
 import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlighter } from '../../kit/search/highlight.ts'
 import type { SearchResult } from '../../kit/search/search-index.ts'
+import { contentsOf } from '../catalogs/store.ts'
 import { verifiedPublishers } from '../publishers/store.ts'
 import type { ListingFilter, ListingHighlightField, ListingSort } from '../schema.generated.ts'
 import { type ListingRow, listingsById } from '../store.ts'
@@ -62,7 +63,7 @@ async function pageInMemory(
   if (indexed.includes(search.sort) || !catalogue.isLoaded() || !orders.isFor(catalogue.index.size()))
     return null
   if (!(await catchUp(db, catalogue))) return null
-  const { ids } = await findAll(db, catalogue, askedOf(db, search))
+  const { ids } = await findAll(db, catalogue, await askedOf(db, search))
   return await pageOf(db, orders, search, ids())
 }
 
@@ -82,7 +83,7 @@ async function ranked(
 ): Promise<Answer> {
   const { page } = search
   const { found, totalCount, facets, stems, cover } = await find(db, catalogue, question, {
-    ...askedOf(db, search),
+    ...(await askedOf(db, search)),
     first: page.first + 1,
     skip: placeOf(page),
   })
@@ -113,7 +114,7 @@ async function sorted(
   question: Question,
   search: Search,
 ): Promise<Answer> {
-  const matches = await findMatches(db, catalogue, question, askedOf(db, search))
+  const matches = await findMatches(db, catalogue, question, await askedOf(db, search))
   const { totalCount, facets, explain, stems, cover } = matches
   const { edges, pageInfo } = await pageOf(db, orders, search, matches.ids())
   const highlightOf = highlighter(stems)
@@ -128,11 +129,23 @@ async function sorted(
   }
 }
 
-const askedOf = (db: Db, { filter }: Search) => ({
-  filter: isAny(filter) ? filter : null,
-  fitsOf: () => fitsFilter(db, filter),
-  isTyping: true,
-})
+async function askedOf(db: Db, { filter }: Search) {
+  const { catalog, verifiedPublisher } = filter
+  const contents = catalog == null ? null : await contentsOf(db, catalog)
+  const verified = verifiedPublisher == null ? null : await verifiedPublishers(db)
+  // These change and the index does not: answers are kept by them, and those of who does not see a catalogue apart.
+  const told = {
+    ...filter,
+    ...(catalog != null && { catalog: [catalog, contents?.version ?? null] }),
+    ...(verified !== null && { verifiedPublisher: [verifiedPublisher, ...[...verified].sort()] }),
+  }
+  const picked = catalog == null ? null : (contents?.listingIds ?? new Set<string>())
+  return {
+    filter: isAny(filter) ? told : null,
+    fitsOf: () => fitsFilter(db, filter, { picked, verified }),
+    isTyping: true,
+  }
+}
 
 /** Who has just changed a listing finds it so. False where there is more of it than can be read at once. */
 async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
@@ -145,17 +158,20 @@ async function catchUp(db: Db, catalogue: Catalogue<Facts>): Promise<boolean> {
 /** In memory, which takes a hundredth of what Postgres takes for 100,000 listings; as long as it is not behind. */
 async function countsOf(db: Db, catalogue: Catalogue<Facts>, search: Search): Promise<Counts> {
   if (!catalogue.isLoaded() || !(await catchUp(db, catalogue))) return await countsOfListings(db, search)
-  const { totalCount, facets } = await findAll(db, catalogue, askedOf(db, search))
+  const { totalCount, facets } = await findAll(db, catalogue, await askedOf(db, search))
   return { total: totalCount, facets: facets() }
 }
 
 /** The same as the SQL of `readSearch`; what only Postgres knows is asked of it as a set of ids. */
-async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts) => boolean) | null> {
+async function fitsFilter(
+  db: Db,
+  filter: ListingFilter,
+  { picked, verified }: Record<'picked' | 'verified', ReadonlySet<string> | null>,
+): Promise<((facts: Facts) => boolean) | null> {
   if (!isAny(filter)) return null
   const { category, type, publisher, pool, tag, certificationLevel, minimumRating, verifiedPublisher } =
     filter
   const wellRated = minimumRating == null ? null : await ratedAtLeast(db, minimumRating)
-  const verified = verifiedPublisher == null ? null : await verifiedPublishers(db)
   const good = certificationLevel == null ? null : levels.slice(levels.indexOf(certificationLevel))
   return (facts) =>
     (category == null || facts.category === category) &&
@@ -165,7 +181,8 @@ async function fitsFilter(db: Db, filter: ListingFilter): Promise<((facts: Facts
     (tag == null || facts.tags.includes(tag)) &&
     (good === null || (facts.certificationLevel !== null && good.includes(facts.certificationLevel))) &&
     (wellRated === null || wellRated.has(facts.id)) &&
-    (verified === null || verified.has(facts.organizationId) === verifiedPublisher)
+    (verified === null || verified.has(facts.organizationId) === verifiedPublisher) &&
+    (picked === null || picked.has(facts.id))
 }
 
 const isAny = (filter: ListingFilter) => Object.values(filter).some((each) => each != null)
