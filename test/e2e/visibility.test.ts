@@ -346,6 +346,12 @@ const absentIds: Record<Thing['kind'], string> = {
   run: 'absent',
   step: 'absent/only/consent',
   catalogue: '019a0000-0000-7000-8000-000000000000',
+  installation: '019a0000-0000-7000-8000-000000000000',
+  webhook: '019a0000-0000-7000-8000-000000000000',
+  delivery: '019a0000-0000-7000-8000-000000000000',
+  verification: '019a0000-0000-7000-8000-000000000000',
+  offer: '019a0000-0000-7000-8000-000000000000',
+  claim: '019a0000-0000-7000-8000-000000000000',
 }
 
 const cursorOf = (result: Answer | undefined) =>

@@ -40,6 +40,10 @@ type SecretKind =
   | 'member'
   | 'run'
   | 'catalogue'
+  | 'webhook'
+  | 'domain'
+  | 'offer'
+  | 'claim'
 
 /** Something that has an id; `of` is the word of its offer. */
 export type Thing = { kind: ThingKind; id: string; of: string; mayRead: (principal: Principal) => boolean }
@@ -54,6 +58,12 @@ export type ThingKind =
   | 'run'
   | 'step'
   | 'catalogue'
+  | 'installation'
+  | 'webhook'
+  | 'delivery'
+  | 'verification'
+  | 'offer'
+  | 'claim'
 
 export type Community = { offers: Offer[]; secrets: Secret[]; things: Thing[] }
 
@@ -86,6 +96,8 @@ export async function makeCommunity(world: World, ask: Ask): Promise<Community> 
   community.secrets.push({ kind: 'member', of: 'zqmember', word: 'zqmember', mayRead: isOwn })
   await makeRun(act, community)
   await makeCatalogs(act, community)
+  await makeShared(world, act, community)
+  await makeWebhook(act, community)
   return community
 }
 
@@ -144,6 +156,7 @@ const argumentTypes: Record<string, string> = {
   agentId: 'ID!',
   organizationId: 'ID!',
   listingId: 'ID!',
+  id: 'ID!',
 }
 
 function acting(ask: Ask): Acting {
@@ -167,6 +180,7 @@ const of = (organization: string, ...scopes: string[]): Principal => ({
 })
 
 const isOwn = ({ organization }: Principal) => organization === owner
+const isAdministrator = ({ scopes }: Principal) => scopes.includes('org:admin')
 const isModerator = ({ scopes }: Principal) => scopes.includes('marketplace:moderate')
 
 async function admit(act: Acting): Promise<void> {
@@ -325,6 +339,63 @@ async function makeCatalogs(act: Acting, { offers, secrets, things }: Community)
     secrets.push({ kind: 'catalogue', of: word, word, mayRead: may })
     things.push({ kind: 'catalogue', id, of: word, mayRead: may })
   }
+}
+
+/** What is between the owner and one other: an agent that is offered to the partner, and claimed by it. */
+async function makeShared({ adminUrl }: World, act: Acting, { secrets, things }: Community): Promise<void> {
+  const agentId = `${owner}/zwpublic`
+  const { id } = await act.administrator<{ id: string }>(
+    'installAgent',
+    { input: { listingId: agentId } },
+    'id',
+  )
+  things.push({ kind: 'installation', id, of: 'zwpublic', mayRead: isOwn })
+
+  const isEither = (principal: Principal) =>
+    (principal.organization === owner || principal.organization === partner) && isAdministrator(principal)
+  const offer = await act.administrator<{ id: string }>(
+    'offerAgent',
+    { input: { agentId, toOrganization: partner, reason: 'zqoffer' } },
+    'id',
+  )
+  secrets.push({ kind: 'offer', of: 'zqoffer', word: 'zqoffer', mayRead: isEither })
+  things.push({ kind: 'offer', id: offer.id, of: 'zqoffer', mayRead: isEither })
+
+  const mayReadClaim = (principal: Principal) =>
+    isEither(principal) || (principal.organization === 'ossa' && isModerator(principal))
+  const claim = await inRole(adminUrl, 'marketplace', async (tx) => {
+    const { rows } = await tx.query<{ id: string }>(
+      `insert into agent_claim (agent_id, organization_id, owner_id, reason, evidence)
+       values ($1, $2, $3, 'zqclaim', '[]') returning id`,
+      [agentId, partner, owner],
+    )
+    return rows[0]!.id
+  })
+  secrets.push({ kind: 'claim', of: 'zqclaim', word: 'zqclaim', mayRead: mayReadClaim })
+  things.push({ kind: 'claim', id: claim, of: 'zqclaim', mayRead: mayReadClaim })
+}
+
+/** What an organization's administrators keep to themselves. */
+async function makeWebhook(act: Acting, { secrets, things }: Community): Promise<void> {
+  const may = (principal: Principal) => isOwn(principal) && isAdministrator(principal)
+  const url = 'http://127.0.0.1:1/zqwebhook'
+  const { id } = await act.administrator<{ id: string }>(
+    'createWebhook',
+    { input: { url, kinds: ['LISTING_DEPRECATED'] } },
+    'id',
+  )
+  secrets.push({ kind: 'webhook', of: 'zqwebhook', word: 'zqwebhook', mayRead: may })
+  things.push({ kind: 'webhook', id, of: 'zqwebhook', mayRead: may })
+  const delivery = await act.administrator<{ id: string }>('testWebhook', { id }, 'id')
+  things.push({ kind: 'delivery', id: delivery.id, of: 'zqwebhook', mayRead: may })
+
+  const proof = await act.administrator<{ id: string }>(
+    'startPublisherVerification',
+    { input: { domain: 'zqdomain.com', method: 'DNS' } },
+    'id',
+  )
+  secrets.push({ kind: 'domain', of: 'zqdomain', word: 'zqdomain', mayRead: may })
+  things.push({ kind: 'verification', id: proof.id, of: 'zqdomain', mayRead: may })
 }
 
 async function inRole<T>(url: string, role: string, fn: (tx: Transaction) => Promise<T>): Promise<T> {

@@ -47,6 +47,8 @@ type Named = { name: string; listingCount?: number; agentCount?: number }
 type Facets = { name: string; values: { value: string; count: number }[] }[]
 type Edges = { edges: { node: { organizationId?: string; id?: string; listingCount?: number } }[] }
 
+const isHomeModerator = ({ organization, scopes }: Principal) =>
+  organization === 'ossa' && scopes.includes('marketplace:moderate')
 const isOwn = ({ organization }: Principal) => organization === owner
 const ofOwner = ({ edges }: Edges) => edges.filter(({ node }) => node.organizationId === owner).length
 const countOf = (named: Named[], name: string) => {
@@ -188,6 +190,23 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
         edges.filter(({ node }) => node.listing?.id.startsWith(`${owner}/`)).length,
       expected: ({ rich }) => rich.length,
     }),
+    catalogPolicy: all(),
+    organizationUse: all(),
+    installation: each('installation', (id) => ({ id })),
+    installations: all(
+      {},
+      [],
+      inAll(({ principal }) => (isOwn(principal) ? 1 : 0)),
+    ),
+    versionChanges: each('agent', (id) => ({ agentId: id, from: '1.0.0', to: '2.0.0' })),
+    agentOffer: each('offer', (id) => ({ id }), 'offer'),
+    agentOffers: all({}, ['offer']),
+    agentClaim: each('claim', (id) => ({ id }), 'claim'),
+    agentClaims: all({}, ['claim']),
+    publisherVerification: each('verification', (id) => ({ id }), 'domain'),
+    publisherVerifications: all({}, ['domain']),
+    webhook: each('webhook', (id) => ({ id }), 'webhook'),
+    webhooks: all({}, ['webhook']),
     usage: [
       all({ first: 500 }, [], {
         counted: ({ edges }: { edges: { node: { key: string } }[] }) =>
@@ -253,8 +272,47 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
       of: 'submission',
       args: (id) => ({ input: { id, verdict: 'REJECTED', reason: 'no' } }),
       shows: [],
-      acts: ({ organization, scopes }) => organization === 'ossa' && scopes.includes('marketplace:moderate'),
+      acts: isHomeModerator,
     },
+    setCatalogPolicy: own('the own organization'),
+    installAgent: each('listing', (id) => ({ input: { listingId: id } })),
+    updateInstallation: each('installation', (id) => ({ input: { id, updatePolicy: 'LATEST' } })),
+    uninstallAgent: each('installation', (id) => ({ input: { id, reason: 'enough' } })),
+    decideInstallation: each('installation', (id) => ({ input: { id, verdict: 'APPROVE', reason: 'good' } })),
+    offerAgent: each('agent', (id) => ({ input: { agentId: id, toOrganization: 'ossa', reason: 'yours' } })),
+    acceptAgent: each('offer', (id) => ({ id })),
+    declineAgent: each('offer', (id) => ({ input: { id, reason: 'no' } })),
+    withdrawAgentOffer: each('offer', (id) => ({ input: { id, reason: 'no' } })),
+    claimAgent: each('agent', (id) => ({ input: { agentId: id, reason: 'ours' } })),
+    acceptClaim: each('claim', (id) => ({ input: { id, reason: 'yes' } })),
+    refuseClaim: each('claim', (id) => ({ input: { id, reason: 'no' } })),
+    withdrawClaim: each('claim', (id) => ({ input: { id, reason: 'no' } })),
+    startPublisherVerification: own(
+      'that a domain exists is no secret, and each organization has its own proof',
+    ),
+    checkPublisherVerification: each('verification', (id) => ({ id })),
+    revokePublisherVerification: {
+      ask: 'each',
+      of: 'verification',
+      args: (id) => ({ input: { id, reason: 'no' } }),
+      shows: [],
+      acts: isHomeModerator,
+    },
+    createWebhook: own('whether it is told of a listing is decided with each event'),
+    updateWebhook: each('webhook', (id) => ({ input: { id, enabled: false } })),
+    deleteWebhook: each('webhook', (id) => ({ id })),
+    rotateWebhookSecret: each('webhook', (id) => ({ input: { id } })),
+    testWebhook: each('webhook', (id) => ({ id })),
+    redeliver: each('delivery', (id) => ({ deliveryId: id })),
+    updateListingPage: each('listing', (id) => ({
+      input: { listingId: id, homepage: 'https://kestrel.com' },
+    })),
+    setVersionChannel: each('listing', (id) => ({
+      input: { listingId: id, version: '1.0.0', channel: 'BETA' },
+    })),
+    setReleaseNotes: each('listing', (id) => ({
+      input: { listingId: id, version: '1.0.0', notes: 'Moults.' },
+    })),
     rateListing: each('listing', (id) => ({ input: { listingId: id, stars: 3 } })),
     replyToRating: each('rating', (id) => ({ input: { ratingId: id, text: 'thanks' } })),
     voteRatingHelpful: each('rating', (id) => ({ input: { ratingId: id, helpful: true } })),
@@ -267,6 +325,7 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
     certificationProgress: each('certification', (id) => ({ id })),
     deploymentStatus: each('run', (id) => ({ planId: id })),
     incidentFeed: all(),
+    installationProgress: each('installation', (id) => ({ id })),
     marketplaceActivity: all(),
     submissionProgress: each('submission', (id) => ({ id })),
   },
