@@ -91,6 +91,23 @@ test('of several documents each is imported apart, kept as it came, and says why
   expect(again.data).toEqual(data)
 })
 
+test('who imports says who may see what is imported, and no more than it may make', async () => {
+  const importFor = (name: string, visibility: string, caller = owner) =>
+    graph.ask<{ importAgents: { error: string | null; agent: { visibility: string } | null }[] }>(
+      `mutation ($source: String!, $visibility: Visibility!) {
+        importAgents(source: $source, visibility: $visibility) { error agent { visibility } } }`,
+      { source: foreign(name), visibility },
+      caller,
+    )
+  expect((await importFor('shown', 'PUBLIC')).data?.importAgents).toEqual([
+    { error: null, agent: { visibility: 'PUBLIC' } },
+  ])
+  const member = { ...owner, scopes: ['agents:write'] }
+  expect((await importFor('hidden', 'PRIVATE', member)).data?.importAgents).toEqual([
+    { error: expect.stringContaining('org:admin'), agent: null },
+  ])
+})
+
 test('an endpoint whose host is known only where it comes from is none here', async () => {
   const { data } = await importing(foreign('far', 'endpoint: http://nowhere.invalid/a2a'))
   expect(data?.importAgents).toMatchObject([

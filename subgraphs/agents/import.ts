@@ -3,6 +3,7 @@ import type { Context } from './context.ts'
 import { fetchDocument } from './formats/fetch.ts'
 import type { ReadDocuments } from './formats/read.ts'
 import { register } from './register.ts'
+import type { Visibility } from './schema.generated.ts'
 import type { AgentRow } from './store.ts'
 
 export type AgentImport = { index: number; agent: AgentRow | null; error: string | null }
@@ -11,7 +12,7 @@ export type AgentImport = { index: number; agent: AgentRow | null; error: string
 export async function importAgents(
   context: Context,
   { all }: ReadDocuments,
-  source: string,
+  { source, visibility }: { source: string; visibility: Visibility },
 ): Promise<AgentImport[]> {
   const isAddress = /^\s*https?:\/\/\S+\s*$/.test(source)
   const text = isAddress
@@ -20,7 +21,9 @@ export async function importAgents(
   const imported: AgentImport[] = []
   for (const [index, read] of all(text).entries())
     try {
-      const id = await register(context, read())
+      const manifest = read()
+      const isOurs = manifest.reading.profile === null
+      const id = await register(context, isOurs ? manifest : { ...manifest, visibility })
       imported.push({ index, agent: await context.agents.clear(id).load(id), error: null })
     } catch (error) {
       if (!(error instanceof ClientError)) throw error

@@ -67,10 +67,10 @@ export const resolvers: Resolvers = {
       const id = await register(context, readDocuments.one(source))
       return await requiredAgent(context.agents, id)
     },
-    async importAgents(_, { source }, context) {
+    async importAgents(_, { source, visibility }, context) {
       requireScope(context.principal, 'agents:write')
       requireOrganization(context.principal)
-      return await importAgents(context, readDocuments, source)
+      return await importAgents(context, readDocuments, { source, visibility })
     },
     async deployAgent(_, { agentId }, context) {
       await deployAgent(context, requireText(agentId, 'agentId'))
