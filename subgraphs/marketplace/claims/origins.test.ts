@@ -35,6 +35,21 @@ test('an agent card and a manifest of ours come from where they are spoken to', 
   ])
 })
 
+test('an API comes from its servers and from who is to be asked about it', () => {
+  const openapi = {
+    openapi: '3.1.0',
+    info: { title: 'Pets', contact: { url: 'https://example.com/help' } },
+    servers: [{ url: 'https://api.example.com/v1' }, { url: '/v2' }],
+  }
+  expect(originsOf('openapi/3.1', openapi, null)).toEqual([
+    { source: 'ENDPOINT', host: 'api.example.com' },
+    { source: 'WEBSITE', host: 'example.com' },
+  ])
+  expect(originsOf('openapi/2.0', { swagger: '2.0', host: 'api.example.com:8443' }, null)).toEqual([
+    { source: 'ENDPOINT', host: 'api.example.com' },
+  ])
+})
+
 test('what is no document, no address or no web address tells of nothing', () => {
   for (const hostile of [null, 'text', 7, [], { url: 7, remotes: 'x', provider: [], spec: 'x', name: {} }])
     expect(originsOf('mcp/server.json', hostile, null)).toEqual([])

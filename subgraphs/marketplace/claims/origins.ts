@@ -21,6 +21,9 @@ const document = z
     supportedInterfaces: withUrls,
     additionalInterfaces: withUrls,
     remotes: withUrls,
+    servers: withUrls,
+    host: url,
+    info: z.object({ contact: withUrl }).catch({ contact: null }),
     provider: withUrl,
     websiteUrl: url,
     website_url: url,
@@ -67,8 +70,11 @@ export function originsOf(format: string, manifest: unknown, endpoint: string | 
     ...urlsIn(said.supportedInterfaces),
     ...urlsIn(said.additionalInterfaces),
     ...urlsIn(said.remotes),
+    ...urlsIn(said.servers),
+    // Of Swagger 2, without a scheme.
+    said.host && `https://${said.host}`,
   ]
-  const websites = [said.provider?.url, said.websiteUrl, said.website_url]
+  const websites = [said.provider?.url, said.websiteUrl, said.website_url, said.info?.contact?.url]
   const found: Origin[] = [
     ...endpoints.flatMap(hostIn).map((host) => ({ source: 'ENDPOINT' as const, host })),
     ...(format === 'mcp/server.json' ? namespaceOf(said.name) : []),
