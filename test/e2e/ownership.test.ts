@@ -49,7 +49,8 @@ async function manifestOf(name: string, version: string): Promise<string> {
   return stringify({ ...rest, metadata: { ...metadata, name, version, namespace: 'vega', labels }, spec })
 }
 
-const register = 'mutation ($source: String!) { registerAgent(source: $source) { id version organizationId } }'
+const register =
+  'mutation ($source: String!) { registerAgent(source: $source) { id version organizationId } }'
 const owned = `query ($id: ID!, $organization: ID!) {
   agent(id: $id) { organizationId status }
   listing(id: $id) { publisher { id } }
@@ -167,7 +168,8 @@ test('what a mass import has listed goes to who has proven its domain, when a mo
   )
   await client.end()
 
-  const claim = 'mutation ($input: ClaimAgentInput!) { claimAgent(input: $input) { id evidence { host source } } }'
+  const claim =
+    'mutation ($input: ClaimAgentInput!) { claimAgent(input: $input) { id evidence { host source } } }'
   const { claimAgent } = await act<{ claimAgent: { id: string; evidence: object[] } }>(vendor, claim, {
     input: { agentId, reason: 'It is ours.' },
   })

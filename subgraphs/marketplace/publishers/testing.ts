@@ -19,12 +19,12 @@ export async function serveDns(zone: Zone) {
       else
         for (const data of found)
           response.answers.push(dns2.Packet.createResourceFromQuestion(question, { ttl: 0, data }))
-      send(response)
+      void send(response)
     },
   })
   await server.listen({ udp: { port: 0, address: '127.0.0.1' } })
   const { port } = server.addresses().udp as AddressInfo
-  return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: async () => void (await server.close()) }
+  return { address: `127.0.0.1:${port}`, [Symbol.asyncDispose]: () => server.close() }
 }
 
 /** A web server that has the files of all domains, each under its name. */
