@@ -149,6 +149,7 @@ test('what a mass import has listed goes to who has proven its domain, when a mo
     name: 'com.altair-search/search',
     description: 'Searches what Altair has.',
     version: '1.0.0',
+    remotes: [{ type: 'streamable-http', url: 'https://mcp.altair-search.com/mcp' }],
   }
   const imported = await act<{ importAgents: { agent: { id: string } | null; error: string | null }[] }>(
     world.token,
@@ -173,7 +174,10 @@ test('what a mass import has listed goes to who has proven its domain, when a mo
   const { claimAgent } = await act<{ claimAgent: { id: string; evidence: object[] } }>(vendor, claim, {
     input: { agentId, reason: 'It is ours.' },
   })
-  expect(claimAgent.evidence).toEqual([{ host: 'altair-search.com', source: 'NAMESPACE' }])
+  expect(claimAgent.evidence).toEqual([
+    { host: 'mcp.altair-search.com', source: 'ENDPOINT' },
+    { host: 'altair-search.com', source: 'NAMESPACE' },
+  ])
   const accept = 'mutation ($input: DecideClaimInput!) { acceptClaim(input: $input) { status } }'
   await act(world.token, accept, { input: { id: claimAgent.id, reason: 'By its namespace.' } })
   await eventually(
