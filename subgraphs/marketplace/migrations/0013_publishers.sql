@@ -83,7 +83,7 @@ create index agent_claim_from on agent_claim (owner_id, id desc);
 alter table agent_claim enable row level security;
 alter table agent_claim force row level security;
 
--- Both sides’ administrators, and moderators: whether these are the home organization’s is not known here, but to who asks.
+-- Both sides' administrators, and moderators: those of which organization is for the statements that read to say.
 create policy claimant on agent_claim using (
   organization_id = (select current_setting('app.organization', true))
   and (select current_setting('app.administrator', true)) = 'on'

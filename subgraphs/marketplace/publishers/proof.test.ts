@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loopback } from '../../../test/outbound.ts'
 import { openOutbound } from '../../kit/outbound.ts'
 import { challengeOf, openProofs, type Prove } from './proof.ts'
 import { serveDns, serveFiles, type Zone } from './testing.ts'
@@ -20,12 +21,10 @@ beforeAll(async () => {
       files.get(url)?.(response)
     }),
   )
-  const here = openOutbound({ allow: ['127.0.0.0/8'], trusted: [] })
   const outside = openOutbound({ allow: [], trusted: [] })
-  stack.defer(() => here.destroy())
   stack.defer(() => outside.destroy())
   const options = { dnsServers: [dns.address], originOf: web.originOf, withinMs: 400 }
-  prove = openProofs({ ...options, outbound: here })
+  prove = openProofs({ ...options, outbound: loopback })
   guarded = openProofs({ ...options, outbound: outside })
 })
 afterAll(() => stack.disposeAsync())
@@ -56,6 +55,10 @@ test('no record, other records, a server that fails and one that is silent are t
   expect(await inDns('empty.com')).toBe('there is no TXT record _ossa-challenge.empty.com')
   expect(await inDns('broken.com')).toMatch(/^name servers did not tell of .* \(ESERVFAIL\)$/)
   expect(await inDns('silent.com')).toMatch(/^name servers did not tell of .* \((ETIMEOUT|ECANCELLED)\)$/)
+})
+
+test('a name server that is no address is told of before anything is looked up', () => {
+  expect(() => openProofs({ outbound: loopback, dnsServers: ['ns.example'] })).toThrow('ns.example')
 })
 
 test('a file that lists the token proves a domain', async () => {

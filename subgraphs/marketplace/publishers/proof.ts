@@ -28,6 +28,8 @@ export function openProofs({
   originOf = (domain) => `https://${domain}`,
   withinMs = 8_000,
 }: ProofOptions): Prove {
+  // Throws where one is no address: at the start, and not at every check.
+  resolverOf(dnsServers, withinMs)
   return async ({ domain, method, token }) =>
     method === 'DNS'
       ? await problemInDns(dnsServers, domain, token, withinMs)
@@ -52,8 +54,7 @@ async function problemInDns(
   token: string,
   withinMs: number,
 ): Promise<string | null> {
-  const resolver = new Resolver({ timeout: withinMs / 4, tries: 2 })
-  if (servers.length > 0) resolver.setServers(servers)
+  const resolver = resolverOf(servers, withinMs)
   const deadline = setTimeout(() => resolver.cancel(), withinMs)
   try {
     const records = await resolver.resolveTxt(recordName(domain))
@@ -67,6 +68,12 @@ async function problemInDns(
   } finally {
     clearTimeout(deadline)
   }
+}
+
+function resolverOf(servers: readonly string[], withinMs: number): Resolver {
+  const resolver = new Resolver({ timeout: withinMs / 4, tries: 2 })
+  if (servers.length > 0) resolver.setServers(servers)
+  return resolver
 }
 
 const file = z.object({ tokens: z.array(z.string()).max(100) })
