@@ -72,8 +72,9 @@ async function moveTo(
   }
   await inTransaction(floor.pool, internalSettings, async (tx) => {
     const agent = await lockAgent(tx, agentId)
-    // Somebody has deployed or retired it meanwhile: theirs counts, and what is hosted twice is let go.
+    // Somebody has deployed, retired or taken it over meanwhile: theirs counts, and what is hosted twice is let go.
     if (agent?.deployedVersion !== version || agent.deployedPool !== placed.pool) return
+    if (agent.organizationId !== placed.organizationId) return
     await upsertDeployment(tx, { agentId, deploymentId, version, pool: target, endpoint: null })
     await noteChange(tx, agentId, agent.status)
   })

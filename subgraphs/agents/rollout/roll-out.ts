@@ -67,6 +67,8 @@ export async function rollOut(
     // Somebody else was faster, or the agent has changed since: theirs counts.
     if (current.status === 'RETIRED' || current.version !== agent.version)
       throw conflict(`${id} has changed meanwhile`)
+    // It is hosted in the name of the owner before: what the row says puts that right.
+    if (current.organizationId !== agent.organizationId) throw conflict(`${id} has another owner meanwhile`)
     if (current.deployedVersion === version) return
     if (current.deployedVersion !== agent.deployedVersion) throw conflict(`${id} has changed meanwhile`)
     const { pool, endpoint } = target
