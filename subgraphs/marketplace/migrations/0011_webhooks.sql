@@ -19,6 +19,8 @@ create table webhook (
   disabled_because text,
   -- Since when all that was tried has failed.
   failing_since timestamptz(3),
+  -- When something to it was last taken to be sent: the others have their turn first.
+  taken_at timestamptz,
   created_at timestamptz(3) not null default now(),
   updated_at timestamptz(3) not null default now(),
   check ((previous_secret is null) = (previous_until is null))
@@ -61,7 +63,8 @@ create table webhook_delivery (
 );
 
 create index webhook_delivery_newest on webhook_delivery (webhook_id, id desc);
-create index webhook_delivery_due on webhook_delivery (webhook_id, due_at, id) where state = 'PENDING';
+create index webhook_delivery_due on webhook_delivery (due_at) where state = 'PENDING';
+create index webhook_delivery_next on webhook_delivery (webhook_id, due_at, id) where state = 'PENDING';
 create index webhook_delivery_under_way on webhook_delivery (webhook_id) where lease is not null;
 create index webhook_delivery_event on webhook_delivery (event_id);
 

@@ -10,6 +10,7 @@ import { sender } from './send.ts'
 import { tidy } from './tidy.ts'
 
 const drainMs = 3_000
+const breathMs = 20
 
 type Floor = Pick<MarketplaceFloor, 'pool' | 'config' | 'seal' | 'addressesOf' | 'log'>
 
@@ -53,8 +54,12 @@ export function startWebhooks(floor: Floor, pace: Pace = usualPace): { stop(): P
   const takeSome = async (): Promise<number> => {
     const free = slots - underWay.size
     if (free <= 0) return 0
-    const freeForFailing = Math.max(0, Math.floor(slots / 2) - failingUnderWay)
-    const taken = await internally((tx) => takeDue(tx, { ...room, free, freeForFailing }))
+    const freeForFailing = Math.min(free, Math.ceil(slots / 2) - failingUnderWay)
+    const taken = await internally(async (tx) => {
+      const failing = await takeDue(tx, { ...room, failing: true, perWebhook: 1, free: freeForFailing })
+      const others = await takeDue(tx, { ...room, failing: false, free: free - failing.length })
+      return [...failing, ...others]
+    })
     for (const due of taken) begin(due)
     return taken.length
   }
@@ -78,6 +83,8 @@ export function startWebhooks(floor: Floor, pace: Pace = usualPace): { stop(): P
         complained = true
       }
       if (taken === 0) await bell.wait(pace.pollMs, stopping.signal)
+      // Places that come free within a moment are filled together.
+      await sleep(breathMs, undefined, { signal: stopping.signal }).catch(() => undefined)
     }
   }
 

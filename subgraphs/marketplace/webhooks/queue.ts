@@ -25,63 +25,69 @@ export type Due = {
 }
 
 export type Room = {
-  /** How many may be taken; of them to webhooks that fail. */
+  /** To webhooks that fail, or to others. */
+  failing: boolean
+  /** How many may be taken. */
   free: number
-  freeForFailing: number
-  /** Under way at once, in all processes, to one webhook that does not fail. */
+  /** Of these under way at once, in all processes, to one webhook. */
   perWebhook: number
-  /** Under way at once, in all processes, of one organization: to webhooks that fail, and to others. */
+  /** Of these under way at once, in all processes, of one organization. */
   perOrganization: number
   leaseMs: number
 }
 
 /**
- * Takes what is due for so long that whoever takes it can send it or is dead: then it is due again. Organizations take turns,
- * a webhook that fails is tried with one at a time. Two who take at once share the webhooks; with luck one gets more under way
- * than it should, none of them twice.
+ * Takes what is due for so long that whoever takes it can send it or is dead: then it is due again. Webhooks and organizations take
+ * turns. Two who take at once share the webhooks; with luck one gets more under way than it should, none of them twice.
  */
 export async function takeDue(
   tx: Transaction,
-  { free, freeForFailing, perWebhook, perOrganization, leaseMs }: Room,
+  { failing, free, perWebhook, perOrganization, leaseMs }: Room,
 ): Promise<Due[]> {
+  if (free <= 0) return []
   const { rows } = await tx.query<Due>(
-    `with ready as (
-       select w.id, w.organization_id, w.failing_since is not null as failing from webhook as w
-       where w.disabled_because is null and exists (
-         select from webhook_delivery as d where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()
-       )
-       for no key update of w skip locked
-     ), under_way as (
-       select w.id, w.organization_id, w.failing_since is not null as failing, count(*) as sends
+    `with own as (
+       select w.id, w.organization_id, count(*) as sends
        from webhook_delivery as d join webhook as w on w.id = d.webhook_id
-       where d.lease is not null and d.due_at > now() group by w.id
+       where d.lease is not null and d.due_at > now() and (w.failing_since is not null) = $1 group by w.id
+     ), share as (
+       select organization_id, sum(sends) as sends from own group by organization_id
+     ), ready as (
+       -- More than are taken, so that organizations can take turns; not all, since each is locked.
+       select w.id, w.organization_id, coalesce(own.sends, 0) as sends, coalesce(share.sends, 0) as organization_sends
+       from webhook as w left join own on own.id = w.id left join share on share.organization_id = w.organization_id
+       where w.disabled_because is null and (w.failing_since is not null) = $1
+         and coalesce(own.sends, 0) < $3 and coalesce(share.sends, 0) < $4 and exists (
+           select from webhook_delivery as d where d.webhook_id = w.id and d.state = 'PENDING' and d.due_at <= now()
+         )
+       order by w.taken_at nulls first, w.id limit 4 * $2
+       for no key update of w skip locked
      ), fitting as (
-       select d.id, d.due_at, ready.failing,
-         row_number() over (partition by ready.organization_id, ready.failing order by d.due_at, d.id)
-           + coalesce((select sum(sends) from under_way as u
-               where u.organization_id = ready.organization_id and u.failing = ready.failing), 0) as turn
-       from ready left join under_way as own using (id) cross join lateral (
+       select d.id, d.due_at, ready.organization_sends
+         + row_number() over (partition by ready.organization_id order by d.due_at, d.id) as turn
+       from ready cross join lateral (
          select d.id, d.due_at from webhook_delivery as d
          where d.webhook_id = ready.id and d.state = 'PENDING' and d.due_at <= now()
-         order by d.due_at, d.id
-         limit greatest(0, case when ready.failing then 1 else $3 end - coalesce(own.sends, 0))
+         order by d.due_at, d.id limit $3 - ready.sends
        ) as d
-     ), in_turn as (
-       select id, due_at, failing, turn, row_number() over (partition by failing order by turn, due_at, id) as place
-       from fitting where turn <= $4
      ), chosen as (
-       select id from in_turn where not failing or place <= $2 order by turn, due_at, id limit $1
-     )
-     update webhook_delivery as d set lease = gen_random_uuid(), due_at = now() + $5 * interval '1 ms'
-     from chosen, webhook as w, webhook_event as e
-     where d.id = chosen.id and w.id = d.webhook_id and e.id = d.event_id
+       select id from fitting where turn <= $4 order by turn, due_at, id limit $2
+     ), taken as (
+       update webhook_delivery as d set lease = gen_random_uuid(), due_at = now() + $5 * interval '1 ms'
+       from chosen
        -- Once more, of the row as it is by now: another may have taken it since this statement began.
-       and d.state = 'PENDING' and d.due_at <= now()
-     returning d.id, d.lease, d.tries, d.kind, d.listing_id as "listingId", d.submission_id as "submissionId",
+       where d.id = chosen.id and d.state = 'PENDING' and d.due_at <= now()
+       returning d.*
+     ), served as (
+       update webhook as w set taken_at = now() from (select distinct webhook_id from taken) as of
+       where w.id = of.webhook_id
+     )
+     select d.id, d.lease, d.tries, d.kind, d.listing_id as "listingId", d.submission_id as "submissionId",
        d.event_id as "eventId", e.at, e.data, w.id as "webhookId", w.organization_id as "organizationId", w.url,
        w.include_private as "includePrivate", w.failing_since is not null as failing, w.secret,
-       case when w.previous_until > now() then w.previous_secret end as "previousSecret"`,
-    [free, freeForFailing, perWebhook, perOrganization, leaseMs],
+       case when w.previous_until > now() then w.previous_secret end as "previousSecret"
+     from taken as d join webhook as w on w.id = d.webhook_id join webhook_event as e on e.id = d.event_id`,
+    [failing, free, perWebhook, perOrganization, leaseMs],
   )
   return rows
 }

@@ -284,14 +284,16 @@ test('who never answers keeps nobody else waiting', async () => {
   let atOnce = 0
   await using silence = await receiver(() => void atOnce++)
   await using there = await receiver()
-  await using _ = sending({ slots: 8, timeoutMs: 60_000 })
-  const hanging = await create(silence.url)
+  const theirs = administrator(`${organization}-hanging`)
+  const hanging = await create(silence.url, {}, theirs)
   const good = await create(there.url)
   for (let n = 0; n < 6; n++) await publish()
+  await reachedAll(12, 'PENDING')
+  await using _ = sending({ slots: 10, timeoutMs: 60_000 })
   await reached(good.id, ...Array<string>(6).fill('DELIVERED'))
   expect(new Set(there.told.map((each) => each.id)).size).toBe(6)
   expect(atOnce).toBe(usualPace.room.perWebhook)
-  const waiting = await deliveries(hanging.id)
+  const waiting = await deliveries(hanging.id, {}, theirs)
   expect(waiting.map(({ state, attempts }) => `${state} ${attempts.length}`)).toEqual(
     Array<string>(6).fill('PENDING 0'),
   )
@@ -571,7 +573,7 @@ test('what somebody took who was killed goes out when the lease is over, and the
   const { id } = await create(there.url)
   await publish()
   await reached(id, 'PENDING')
-  const room = { free: 1, freeForFailing: 1, perWebhook: 1, perOrganization: 1, leaseMs: 200 }
+  const room = { failing: false, free: 1, perWebhook: 1, perOrganization: 1, leaseMs: 200 }
   const internally = <T>(fn: Parameters<typeof inTransaction<T>>[2]) =>
     inTransaction(floor.pool, internalSettings, fn)
   const [taken] = await internally((tx) => takeDue(tx, room))
