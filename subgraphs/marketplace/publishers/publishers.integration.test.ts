@@ -42,7 +42,10 @@ beforeAll(async () => {
   })
   const proving = {
     ...subgraph,
-    prepare: async (...given: Parameters<typeof prepareFloor>) => ({ ...(await prepareFloor(...given)), prove }),
+    prepare: async (...given: Parameters<typeof prepareFloor>) => ({
+      ...(await prepareFloor(...given)),
+      prove,
+    }),
   }
   graph = stack.use(await testSubgraph(proving, inboxTopics))
   pool = createPool({ url: graph.databaseUrl, role: 'marketplace', applicationName: 'test' })
