@@ -104,7 +104,7 @@ test('each change is an event that whoever enforces it can read, and on record; 
     organizationId: administrator.organization,
   })
   expect(catalogPolicy.parse(told[0]?.value.policy)).toEqual({
-    allow: [{ types: ['WORKER', 'CRITIC'] }],
+    allow: [{ __typename: 'CatalogPolicyRule', types: ['WORKER', 'CRITIC'] }],
     deny: [],
     minimumLevel: null,
     installedOnly: false,
