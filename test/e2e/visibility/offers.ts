@@ -30,6 +30,7 @@ type SecretKind =
   | 'agent'
   | 'unlisted'
   | 'old version'
+  | 'change'
   | 'comment'
   | 'reply'
   | 'held rating'
@@ -102,7 +103,14 @@ export async function makeCommunity(world: World, ask: Ask): Promise<Community> 
 }
 
 /** The manifest of an agent that says its words wherever it can. */
-function manifestOf(word: string, spoken: string, version: string, visibility: Visibility, subtype: string) {
+function manifestOf(
+  word: string,
+  spoken: string,
+  version: string,
+  visibility: Visibility,
+  subtype: string,
+  role = spoken,
+) {
   const schema = { type: 'object' }
   const example = (n: number) => ({ description: `Where does the kestrel hover, number ${n}?`, input: { n } })
   return JSON.stringify({
@@ -112,7 +120,7 @@ function manifestOf(word: string, spoken: string, version: string, visibility: V
     spec: {
       type: 'worker',
       subtype,
-      role: `You watch ${spoken}.`,
+      role: `You watch ${role}.`,
       visibility,
       capabilities: [
         {
@@ -214,9 +222,11 @@ async function makeRich(
   offers.push({ id, word, visibility, category, isListed: true })
   thing('agent', id, isSeen)
   thing('listing', id, isSeen)
-  const old = secret('old version', 'old', isSeenByOwn)
+  // The version was for all: what it could do is compared with the next for whoever sees the agent, its manifest is not shown.
+  const old = secret('change', 'old', isSeen)
+  const role = secret('old version', 'role', isSeenByOwn)
   await act.administrator('registerAgent', {
-    source: manifestOf(word, old, '1.0.0', 'PUBLIC', 'worker.kestrel-old'),
+    source: manifestOf(word, old, '1.0.0', 'PUBLIC', 'worker.kestrel-old', role),
   })
   await act.administrator('publishListing', { agentId: id })
 

@@ -198,7 +198,7 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
       [],
       inAll(({ principal }) => (isOwn(principal) ? 1 : 0)),
     ),
-    versionChanges: each('agent', (id) => ({ agentId: id, from: '1.0.0', to: '2.0.0' })),
+    versionChanges: each('agent', (id) => ({ agentId: id, from: '1.0.0', to: '2.0.0' }), 'change'),
     agentOffer: each('offer', (id) => ({ id }), 'offer'),
     agentOffers: all({}, ['offer']),
     agentClaim: each('claim', (id) => ({ id }), 'claim'),
