@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
-import { orderOf } from './orders.ts'
+import type { Pool } from '@community/infra/postgres.ts'
+import { expect, test, vi } from 'vitest'
+import { openOrders, orderOf } from './orders.ts'
 
 const order = orderOf(['d', 'a', 'c', 'b', 'f', 'e'])
 
@@ -14,4 +15,11 @@ test('what the order does not know yet comes last, once, and in the same order f
   expect(order.window(ids, 0, 9)).toEqual(['d', 'a', 'x', 'y', 'z'])
   const pages = [0, 2, 4].flatMap((skip) => order.window(ids, skip, 2))
   expect(pages).toEqual(['d', 'a', 'x', 'y', 'z'])
+})
+
+test('nobody waits for an order: those who ask may have all the connections', () => {
+  const connect = vi.fn(() => new Promise(() => undefined))
+  const orders = openOrders({ pool: { connect } as unknown as Pool, onFault: () => undefined }, () => 1)
+  expect([orders.by('RATING'), orders.by('RATING'), orders.by('TITLE')]).toEqual([null, null, null])
+  expect(connect).toHaveBeenCalledTimes(2)
 })

@@ -13,7 +13,8 @@ export type Order = {
 export type Orders = {
   /** Whether so many are too many to be sorted for each who asks. */
   isFor(count: number): boolean
-  by(sort: ListingSort): Promise<Order>
+  /** Null as long as it is not known. Nobody waits for it: who asks may have a connection that reading it needs. */
+  by(sort: ListingSort): Order | null
 }
 
 type Kept = { order: Order; readAt: number; generation: number }
@@ -31,33 +32,29 @@ export function openOrders(
   generation: () => number,
 ): Orders {
   const kept = new Map<ListingSort, Kept>()
-  const reading = new Map<ListingSort, Promise<Order>>()
+  const reading = new Set<ListingSort>()
 
-  async function read(sort: ListingSort): Promise<Order> {
+  async function read(sort: ListingSort): Promise<void> {
     const [readAt, of] = [performance.now(), generation()]
     const ids = await inTransaction(pool, internalSettings, (tx: Db) => idsInOrder(tx, sort))
-    const order = orderOf(ids)
-    kept.set(sort, { order, readAt, generation: of })
-    return order
+    kept.set(sort, { order: orderOf(ids), readAt, generation: of })
   }
 
-  /** Those who come meanwhile wait for the same. */
-  function readOnce(sort: ListingSort): Promise<Order> {
-    const under = reading.get(sort)
-    if (under) return under
-    const made = read(sort).finally(() => reading.delete(sort))
-    reading.set(sort, made)
-    return made
+  function renew(sort: ListingSort): void {
+    if (reading.has(sort)) return
+    reading.add(sort)
+    read(sort)
+      .catch(onFault)
+      .finally(() => reading.delete(sort))
   }
 
   return {
     isFor: (count) => count > most,
-    async by(sort) {
+    by(sort) {
       const found = kept.get(sort)
       const age = performance.now() - (found?.readAt ?? Number.NEGATIVE_INFINITY)
-      if (!found || age > longestMs) return await readOnce(sort)
-      if (age > (found.generation === generation() ? unchangedMs : changedMs)) readOnce(sort).catch(onFault)
-      return found.order
+      if (!found || age > (found.generation === generation() ? unchangedMs : changedMs)) renew(sort)
+      return found && age <= longestMs ? found.order : null
     },
   }
 }

@@ -70,8 +70,8 @@ async function pageInMemory(
 /** A page of `ids`, sorted as the search wants it. */
 async function pageOf(db: Db, orders: Orders, search: Search, ids: readonly string[]): Promise<ListingEdges> {
   const { sort, page } = search
-  if (!orders.isFor(ids.length)) return await pageOfListings(db, search, ids)
-  const order = await orders.by(sort)
+  const order = orders.isFor(ids.length) ? orders.by(sort) : null
+  if (order === null) return await pageOfListings(db, search, ids)
   return edgesOf(search, await listingsById(db, order.window(ids, placeOf(page), page.first + 1)))
 }
 
