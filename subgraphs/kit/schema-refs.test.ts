@@ -57,3 +57,9 @@ test('values are no schemas', () => {
   }
   expect(inlined(schema)).toMatchObject({ const: { $ref: '#/$defs/a' }, examples: [{ $ref: '#/$defs/a' }] })
 })
+
+test('what is nested without end stays as it is', () => {
+  let schema: Record<string, unknown> = { type: 'string' }
+  for (let level = 0; level < 4_000; level++) schema = { items: schema }
+  expect(inlined(schema)).toBe(schema)
+})
