@@ -1,8 +1,8 @@
-import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
 import { connection, pageArgs } from '../kit/page.ts'
 import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
+import { isUuid } from '../kit/uuid.ts'
 import type { Context } from './context.ts'
 import { announceProgress } from './events.ts'
 import { renew } from './renew.ts'
@@ -188,8 +188,6 @@ async function answerReview(
     return row
   })
 }
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success
 
 /** Refuses what is empty, too long, or what Postgres can't store. */
 function text(value: string, argument: string, longest = maxIdLength): string {

@@ -1,8 +1,8 @@
-import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import { administratorScope, type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { requireText } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
@@ -159,5 +159,3 @@ async function decided(
   offers.clear(id)
   return row
 }
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success

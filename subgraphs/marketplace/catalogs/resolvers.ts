@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import { isAdministrator, type Principal, requireOrganization } from '../../kit/principal.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { readPlace, text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
@@ -129,7 +130,6 @@ export const resolvers: Pick<Resolvers, 'Catalog' | 'CatalogEntry'> & {
 }
 
 const entryPlace = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)])
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success
 const named = (name: string) => conflict(`there is a catalogue ${name} already: take another name`)
 
 function administered(principal: Principal): string {

@@ -1,5 +1,4 @@
 import type { Transaction } from '@community/infra/postgres.ts'
-import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import {
@@ -9,6 +8,7 @@ import {
   requireScope,
 } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { text } from '../arguments.ts'
 import { recordLater } from '../audit/later.ts'
 import { record } from '../audit/store.ts'
@@ -190,5 +190,3 @@ const acted = ({ id, agentId, organizationId, why }: ClaimRow, actor: string, ac
   subject: id,
   details: { agentId, claimant: organizationId, ...(why === null ? {} : { why }) },
 })
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success

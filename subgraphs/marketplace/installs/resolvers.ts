@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import { administratorScope, requireOrganization, requireScope } from '../../kit/principal.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { readPlace, text } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
@@ -151,8 +152,6 @@ async function own(
   if (!row || row.organizationId !== organization) throw notFound('installation', id)
   return row
 }
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success
 
 const idPlace = z.tuple([z.guid()])
 const stepPlace = z.tuple([z.int32().min(0)])

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { z } from 'zod'
 import { badInput, ClientError, conflict, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import { administratorScope, type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
@@ -133,5 +133,3 @@ async function own({ principal, verifications }: Context, id: string): Promise<V
   if (!row) throw notFound('verification', id)
   return row
 }
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success

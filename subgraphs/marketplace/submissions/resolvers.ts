@@ -1,8 +1,8 @@
-import { z } from 'zod'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import { type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
@@ -125,5 +125,3 @@ const acted = ({ subject: actor }: Principal, { id, agentId, organizationId }: S
   subject: id,
   details: { agentId },
 })
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success

@@ -3,6 +3,7 @@ import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs } from '../../kit/page.ts'
 import { isAdministrator, type Principal, requireOrganization } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { readPlace } from '../arguments.ts'
 import { type Act, record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
@@ -174,7 +175,5 @@ const acted = (
   subject: id,
   details: { host: new URL(url).host },
 })
-
-const isUuid = (value: unknown): value is string => z.guid().safeParse(value).success
 
 const place = z.tuple([z.guid()])
