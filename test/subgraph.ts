@@ -14,6 +14,7 @@ import { serveSubgraph } from '@community/subgraphs/kit/serve.ts'
 import type { Subgraph } from '@community/subgraphs/kit/subgraph.ts'
 import type { Answer } from './client.ts'
 import { testDatabase } from './database.ts'
+import { eventually } from './eventually.ts'
 
 /** Who asks; no organization: anonymous. */
 export type Caller = { subject?: string; organization: string | null; scopes?: readonly string[] }
@@ -146,6 +147,7 @@ export async function testSubgraph(
         await eventually(
           async () => records,
           (seen) => seen.length >= count,
+          soon,
         )
       ).map((record) => ({
         type: record.headers.ce_type ?? '',
@@ -153,20 +155,12 @@ export async function testSubgraph(
         version: Number(record.headers.ce_aggregateversion),
         value: JSON.parse(record.value) as Record<string, unknown>,
       })),
-    eventually,
+    eventually: (look, fits) => eventually(look, fits, soon),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
 
-async function eventually<T>(ask: () => Promise<T>, fits: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 10_000
-  for (;;) {
-    const value = await ask()
-    if (fits(value)) return value
-    if (Date.now() > deadline) throw new Error(`within 10 s it did not come to fit: ${JSON.stringify(value)}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
+const soon = { withinMs: 10_000, everyMs: 20 }
 
 async function serveGraph(agents: ReadonlyMap<string, GraphAgent>, issuer: Keys) {
   const answer = async (request: IncomingMessage) => {

@@ -3,7 +3,8 @@ import type { Keys } from '@community/infra/keys.ts'
 import DataLoader from 'dataloader'
 import type { Dispatcher } from 'undici'
 import type { Usage } from '../kit/invoke.ts'
-import type { Page } from '../kit/page.ts'
+import type { Page, Slice } from '../kit/page.ts'
+import { type PageLoader, pageLoader } from '../kit/page-loader.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import { type KeptAnswers, keepAnswers } from '../kit/search/kept-answers.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
@@ -52,10 +53,6 @@ import {
 } from './store.ts'
 import { type VersionRow, versionPages } from './versions.ts'
 
-type Slice<Row> = { rows: Row[]; totalCount: number }
-type PageKey<Filter> = { id: string; filter: Filter; page: Page }
-type PageLoader<Filter, Row> = DataLoader<PageKey<Filter>, Slice<Row>, string>
-
 export type AgentsFloor = Floor & {
   catalogue: Catalogue<Facts>
   /** What was compared last: what versions say never changes. */
@@ -100,12 +97,12 @@ export type Context = RequestContext & {
   readings: DataLoader<string, ReadingRow | null>
   capabilities: DataLoader<string, Capability[]>
   pools: DataLoader<string, PoolRow | null>
-  agentsOfPools: PageLoader<AgentFilter, AgentRow>
-  scalingsOfPools: PageLoader<null, ScalingRow>
+  agentsOfPools: PageLoader<Slice<AgentRow>, Page & { filter: AgentFilter }>
+  scalingsOfPools: PageLoader<Slice<ScalingRow>>
   /** Null of a pool that does not answer. */
   poolStates: DataLoader<string, PoolState | null>
-  rolloutsOfAgents: PageLoader<null, RolloutRow>
-  versionsOfAgents: PageLoader<null, VersionRow>
+  rolloutsOfAgents: PageLoader<Slice<RolloutRow>>
+  versionsOfAgents: PageLoader<Slice<VersionRow>>
   /** Null where the caller may not see one of the versions. */
   pairs: DataLoader<Comparison, Pair | null, string>
   comparisons: KeptAnswers<VersionChanges | null>
@@ -115,7 +112,7 @@ export type Context = RequestContext & {
   runs: DataLoader<string, RunRow | null>
   phases: DataLoader<string, PhaseRow[]>
   grants: DataLoader<string, GrantRow[]>
-  steps: PageLoader<StepFilter, StepRow>
+  steps: PageLoader<Slice<StepRow>, Page & { filter: StepFilter }>
   stepsById: DataLoader<string, StepRow | null>
   outputs: DataLoader<string, unknown>
   incidents: DataLoader<string, IncidentRow | null>
@@ -150,11 +147,11 @@ export function createContext(
     readings: new DataLoader((ids) => readingsOf(db, ids)),
     capabilities: new DataLoader((ids) => capabilitiesOf(db, ids)),
     pools: new DataLoader((names) => poolsByName(db, names)),
-    agentsOfPools: pageLoader((ids, filter, page) => agentPagesOfPools(db, ids, filter, page)),
-    scalingsOfPools: pageLoader((ids, _filter, page) => scalingPages(db, ids, page)),
+    agentsOfPools: pageLoader((ids, { filter, ...page }) => agentPagesOfPools(db, ids, filter, page)),
+    scalingsOfPools: pageLoader((ids, page) => scalingPages(db, ids, page)),
     poolStates: new DataLoader((names) => Promise.all(names.map((name) => poolState(runtime, name)))),
-    rolloutsOfAgents: pageLoader((ids, _filter, page) => rolloutPages(db, ids, page)),
-    versionsOfAgents: pageLoader((ids, _filter, page) => versionPages(db, ids, page)),
+    rolloutsOfAgents: pageLoader((ids, page) => rolloutPages(db, ids, page)),
+    versionsOfAgents: pageLoader((ids, page) => versionPages(db, ids, page)),
     comparisons,
     pairs: new DataLoader((compared) => pairsOf(db, compared), {
       cacheKeyFn: ({ agentId, from, to }) => JSON.stringify([agentId, from, to]),
@@ -164,7 +161,7 @@ export function createContext(
     runs: new DataLoader((ids) => runsById(db, ids)),
     phases: new DataLoader((ids) => phasesOf(db, ids)),
     grants: new DataLoader((ids) => grantsOf(db, ids)),
-    steps: pageLoader((ids, filter, page) => stepPages(db, ids, filter, page)),
+    steps: pageLoader((ids, { filter, ...page }) => stepPages(db, ids, filter, page)),
     stepsById: new DataLoader((ids) => stepsById(db, ids)),
     incidents: new DataLoader((ids) => incidentsById(db, ids)),
     timelines: new DataLoader((ids) => timelinesOf(db, ids)),
@@ -189,25 +186,3 @@ async function poolState(runtime: Runtime, name: string): Promise<PoolState | nu
     throw error
   })
 }
-
-/** One call for all that are asked for the same page with the same filter: one in practice. */
-const pageLoader = <Filter, Row>(
-  slicesOf: (ids: string[], filter: Filter, page: Page) => Promise<Slice<Row>[]>,
-): PageLoader<Filter, Row> =>
-  new DataLoader(
-    async (keys) => {
-      const found = new Map<PageKey<Filter>, Slice<Row>>()
-      for (const group of Map.groupBy(keys, ({ filter, page }) => JSON.stringify([filter, page])).values()) {
-        const [{ filter, page }] = group as [PageKey<Filter>, ...PageKey<Filter>[]]
-        const slices = await slicesOf(
-          group.map(({ id }) => id),
-          filter,
-          page,
-        )
-        for (const [index, key] of group.entries())
-          found.set(key, slices[index] ?? { rows: [], totalCount: 0 })
-      }
-      return keys.map((key) => found.get(key) ?? { rows: [], totalCount: 0 })
-    },
-    { cacheKeyFn: (key) => JSON.stringify(key) },
-  )

@@ -1,7 +1,7 @@
+import { requireFilter, text } from '../kit/arguments.ts'
 import { notFound } from '../kit/errors.ts'
-import { connection, type Page, pageArgs } from '../kit/page.ts'
+import { connection, type Page, pageArgs, places } from '../kit/page.ts'
 import { mayBeToldOf, requireOrganization, requireScope } from '../kit/principal.ts'
-import { pageByNumber, pageByText, requireFilter, requireText } from './arguments.ts'
 import { resolvers as catalogPolicy } from './catalog-policy/resolvers.ts'
 import { changesResolvers } from './changes/resolvers.ts'
 import { discoverAgents } from './discovery/discover.ts'
@@ -16,7 +16,6 @@ import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placem
 import { register } from './register.ts'
 import type { Resolvers } from './schema.generated.ts'
 import { type AgentRow, agentPage, allPools, type TypeRow } from './store.ts'
-import { readVersionPlace } from './versions.ts'
 
 const readDocuments = documentReader()
 const changes = changesResolvers((document) => readDocuments.one(JSON.stringify(document)))
@@ -28,19 +27,19 @@ export const resolvers: Resolvers = {
     ...catalogPolicy.Query,
     ...offers.Query,
     ...changes.Query,
-    agent: async (_, { id }, { agents }) => await agents.load(requireText(id, 'id')),
+    agent: async (_, { id }, { agents }) => await agents.load(text(id, 'id')),
     async agents(_, { filter, ...args }, { db, agents }) {
-      const page = pageByText(args)
+      const page = pageArgs(args, { place: places.name })
       const { rows, totalCount } = await agentPage(db, requireFilter(filter), page)
       for (const row of rows) agents.prime(row.id, row)
       return agentConnection(rows, totalCount, page)
     },
     async discoverAgents(_, { query, filter, first }, { db, catalogue }) {
-      const page = pageArgs({ first }, { max: 100, default: 10 })
+      const page = pageArgs({ first }, { max: 100, default: 10, place: places.none })
       const { found, totalCount } = await discoverAgents(
         db,
         catalogue,
-        requireText(query, 'query', 1_000),
+        text(query, 'query', 1_000),
         requireFilter(filter),
         page.first,
       )
@@ -78,28 +77,28 @@ export const resolvers: Resolvers = {
       return await importAgents(context, readDocuments, { source, visibility })
     },
     async deployAgent(_, { agentId }, context) {
-      await deployAgent(context, requireText(agentId, 'agentId'))
+      await deployAgent(context, text(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
     async rollbackAgent(_, { agentId, from }, context) {
-      await rollbackAgent(context, requireText(agentId, 'agentId'), from ?? undefined)
+      await rollbackAgent(context, text(agentId, 'agentId'), from ?? undefined)
       return await requiredAgent(context.agents, agentId)
     },
     async activateAgent(_, { agentId }, context) {
-      await activateAgent(context, requireText(agentId, 'agentId'))
+      await activateAgent(context, text(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
     async invokeAgent(_, { agentId, capability, input, idempotencyKey }, context) {
       requireScope(context.principal, 'agents:invoke')
       return await invokeAgent(context, {
-        agentId: requireText(agentId, 'agentId'),
-        capability: requireText(capability, 'capability'),
+        agentId: text(agentId, 'agentId'),
+        capability: text(capability, 'capability'),
         input,
-        idempotencyKey: idempotencyKey ? requireText(idempotencyKey, 'idempotencyKey') : null,
+        idempotencyKey: idempotencyKey ? text(idempotencyKey, 'idempotencyKey') : null,
       })
     },
     async retireAgent(_, { agentId }, context) {
-      await retireAgent(context, context.hosting, requireText(agentId, 'agentId'))
+      await retireAgent(context, context.hosting, text(agentId, 'agentId'))
       return await requiredAgent(context.agents, agentId)
     },
   },
@@ -117,13 +116,13 @@ export const resolvers: Resolvers = {
       return { ...reading, isWhole: reading.notUnderstood.length === 0 }
     },
     async rollouts({ id }, args, { rolloutsOfAgents }) {
-      const page = pageByNumber(args, { default: 10 })
-      const { rows, totalCount } = await rolloutsOfAgents.load({ id, filter: null, page })
+      const page = pageArgs(args, { default: 10, place: places.bigint })
+      const { rows, totalCount } = await rolloutsOfAgents.load({ id, page })
       return connection(rows, totalCount, page, ({ id: rollout }) => [rollout])
     },
     async versions({ id }, args, { versionsOfAgents }) {
-      const page = readVersionPlace(pageArgs(args, { default: 10, size: 2 }))
-      const { rows, totalCount } = await versionsOfAgents.load({ id, filter: null, page })
+      const page = pageArgs(args, { default: 10, place: places.timeAndName })
+      const { rows, totalCount } = await versionsOfAgents.load({ id, page })
       return connection(rows, totalCount, page, (row) => [row.registeredAt.toISOString(), row.version])
     },
     notInvocable: async (agent, _, context) => await notInvocable(agent, context),
@@ -132,8 +131,11 @@ export const resolvers: Resolvers = {
   AgentPool: {
     __resolveReference: async ({ name }, { pools }) => await pools.load(name),
     async agents({ name }, { filter, ...args }, { agentsOfPools }) {
-      const page = pageByText(args)
-      const { rows, totalCount } = await agentsOfPools.load({ id: name, filter: requireFilter(filter), page })
+      const page = pageArgs(args, { place: places.name })
+      const { rows, totalCount } = await agentsOfPools.load({
+        id: name,
+        page: { ...page, filter: requireFilter(filter) },
+      })
       return agentConnection(rows, totalCount, page)
     },
     async replicas({ name }, _, { poolStates }) {
@@ -143,8 +145,8 @@ export const resolvers: Resolvers = {
     desiredReplicas: async ({ name }, _, { poolStates }) => (await poolStates.load(name))?.desired ?? null,
     queueDepth: async ({ name }, _, { poolStates }) => (await poolStates.load(name))?.waiting ?? null,
     async scalings({ name }, args, { scalingsOfPools }) {
-      const page = pageByNumber(args, { default: 10 })
-      const { rows, totalCount } = await scalingsOfPools.load({ id: name, filter: null, page })
+      const page = pageArgs(args, { default: 10, place: places.bigint })
+      const { rows, totalCount } = await scalingsOfPools.load({ id: name, page })
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
   },

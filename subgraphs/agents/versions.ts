@@ -1,6 +1,4 @@
 import type { Db } from '@community/infra/postgres.ts'
-import { z } from 'zod'
-import { badInput } from '../kit/errors.ts'
 import type { Page } from '../kit/page.ts'
 
 export type VersionRow = { version: string; manifest: unknown; registeredAt: Date }
@@ -34,12 +32,4 @@ export async function versionPages(
   const counts = new Map(counted.rows.map(({ agentId, count }) => [agentId, count]))
   const byAgent = Map.groupBy(rows, ({ agentId }) => agentId)
   return agentIds.map((id) => ({ rows: byAgent.get(id) ?? [], totalCount: counts.get(id) ?? 0 }))
-}
-
-const place = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)]).nullable()
-
-/** The time and the version that a page begins after. */
-export function readVersionPlace(page: Page): Page {
-  if (place.safeParse(page.after).success) return page
-  throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
 }

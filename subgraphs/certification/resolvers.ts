@@ -1,5 +1,6 @@
+import { text } from '../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
-import { connection, pageArgs } from '../kit/page.ts'
+import { connection, pageArgs, places } from '../kit/page.ts'
 import { type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
 import { isUuid } from '../kit/uuid.ts'
@@ -13,7 +14,6 @@ import type { Resolvers } from './schema.generated.ts'
 import { type CertificationRow, certificationPage, requestCertification } from './store.ts'
 
 const maxCertificateLength = 16 * 1024
-const maxIdLength = 200
 const maxReasonLength = 2_000
 const maxCommentLength = 5_000
 
@@ -22,9 +22,7 @@ export const resolvers: Resolvers = {
     certification: async (_, { id }, { certifications }) =>
       isUuid(id) ? await certifications.load(id) : null,
     async certifications(_, args, { db }) {
-      const page = pageArgs(args, { default: 20, size: 1 })
-      if (page.after && !isUuid(page.after[0]))
-        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { agentId, ...filter } = args.filter ?? {}
       const { rows, totalCount } = await certificationPage(
         db,
@@ -37,9 +35,7 @@ export const resolvers: Resolvers = {
     certificateRevocations: async (_, __, { revocations }) => await revocations(),
     async reviewRequests(_, args, { db, principal }) {
       const organization = requireOrganization(principal)
-      const page = pageArgs(args, { default: 20, size: 1 })
-      if (page.after && !/^\d{1,18}$/.test(String(page.after[0])))
-        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const page = pageArgs(args, { default: 20, place: places.serial })
       const { rows, totalCount } = await reviewRequests(db, organization, args.open ?? true, page)
       return connection(rows, totalCount, page, ({ place }) => [place])
     },
@@ -190,7 +186,3 @@ async function answerReview(
 }
 
 /** Refuses what is empty, too long, or what Postgres can't store. */
-function text(value: string, argument: string, longest = maxIdLength): string {
-  if (value.length > 0 && value.length <= longest && !value.includes('\0')) return value
-  throw badInput(`${argument} does not fit`, argument, `1 to ${longest} characters, no NUL`)
-}

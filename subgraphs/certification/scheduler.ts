@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { repeat, together } from '../kit/repeat.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
 import { type Claim, claim, expire, LeaseLost, release, renew } from './claims.ts'
 import { type Evaluation, evaluate, reject } from './evaluate.ts'
@@ -102,29 +102,16 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     })
   }
 
-  const repeat = async (everyMs: number, act: () => Promise<void>) => {
-    let failing = false
-    while (!stopping.signal.aborted) {
-      try {
-        await act()
-        failing = false
-      } catch (error) {
-        if (!failing)
-          log.error({ err: error }, 'the certification scheduler could not go on, and tries again')
-        failing = true
-      }
-      await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined)
-    }
-  }
-  const loops = [
-    repeat(pollMs, takeUp),
-    repeat(renewEveryMs, renewLeases),
-    repeat(expireEveryMs, expireCertificates),
-  ]
+  const problem = 'the certification scheduler could not go on'
+  const loops = together([
+    repeat({ everyMs: pollMs, log, problem }, takeUp),
+    repeat({ everyMs: renewEveryMs, log, problem }, renewLeases),
+    repeat({ everyMs: expireEveryMs, log, problem }, expireCertificates),
+  ])
   return {
     async stop() {
       stopping.abort()
-      await Promise.all(loops)
+      await loops.stop()
       for (const { abort } of running.values()) abort.abort(new Error('the scheduler stops'))
       await Promise.all([...running.values()].map(({ done }) => done))
     },

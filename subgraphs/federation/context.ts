@@ -1,7 +1,8 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import DataLoader from 'dataloader'
-import type { Page } from '../kit/page.ts'
-import { administratorScope, isAdministrator, requireOrganization, requireScope } from '../kit/principal.ts'
+import type { Page, Slice } from '../kit/page.ts'
+import { type PageLoader, pageLoader } from '../kit/page-loader.ts'
+import { isAdministrator, requireAdministrator } from '../kit/principal.ts'
 import type { Floor, RequestContext } from '../kit/subgraph.ts'
 import { announceOrganization } from './events.ts'
 import {
@@ -13,19 +14,15 @@ import {
   type OwnedAgentRow,
   organizationsById,
   partnersOf,
-  type Slice,
   updateOrganization,
   upsertMember,
 } from './store.ts'
 
-type PageKey = { organizationId: string; page: Page }
-type PageLoader<Row> = DataLoader<PageKey, Slice<Row>, string>
-
 export type Context = RequestContext & {
   organizations: DataLoader<string, OrganizationRow | null>
   partners: DataLoader<string, string[]>
-  members: PageLoader<MemberRow>
-  agents: PageLoader<OwnedAgentRow>
+  members: PageLoader<Slice<MemberRow>>
+  agents: PageLoader<Slice<OwnedAgentRow>>
   /** Makes the caller's organization known, where its administrator uses it for the first time. */
   admit: () => Promise<void>
   /** Changes the caller's organization and tells of it where `change` says that something is different. */
@@ -49,8 +46,8 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     return await organizationsById(db, ids)
   })
   const partners = new DataLoader<string, string[]>((ids) => partnersOf(db, ids))
-  const members = pageLoader((ids, page) => memberSlices(db, ids, page))
-  const agents = pageLoader((ids, page) => agentSlices(db, ids, page))
+  const members = pageLoader((ids, page: Page) => memberSlices(db, ids, page))
+  const agents = pageLoader((ids, page: Page) => agentSlices(db, ids, page))
 
   return {
     ...base,
@@ -60,8 +57,7 @@ export function createContext(base: RequestContext, floor: Floor): Context {
     agents,
     admit,
     async change(change) {
-      requireScope(principal, administratorScope)
-      const id = requireOrganization(principal)
+      const id = requireAdministrator(principal)
       await mutate(async (tx) => {
         await createWithAdministrator(tx, id, principal.subject, traceparent)
         const changed = await change(tx, id)
@@ -95,23 +91,4 @@ async function createWithAdministrator(
   if (!created) return
   await upsertMember(tx, id, subject, 'ADMIN')
   await announceOrganization(tx, created, traceparent)
-}
-
-const pageLoader = <Row>(slicesOf: (ids: string[], page: Page) => Promise<Slice<Row>[]>): PageLoader<Row> =>
-  new DataLoader((keys) => perPage(keys, slicesOf), {
-    cacheKeyFn: ({ organizationId, page }) => JSON.stringify([organizationId, page]),
-  })
-
-/** One call for all organizations that are asked for the same page: one in practice. */
-async function perPage<Row>(
-  keys: readonly PageKey[],
-  slicesOf: (ids: string[], page: Page) => Promise<Slice<Row>[]>,
-): Promise<Slice<Row>[]> {
-  const found = new Map<PageKey, Slice<Row>>()
-  for (const group of Map.groupBy(keys, ({ page }) => JSON.stringify(page)).values()) {
-    const ids = group.map(({ organizationId }) => organizationId)
-    const slices = await slicesOf(ids, group[0]!.page)
-    for (const [index, key] of group.entries()) found.set(key, slices[index]!)
-  }
-  return keys.map((key) => found.get(key) ?? { rows: [], totalCount: 0 })
 }

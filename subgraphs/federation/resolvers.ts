@@ -1,6 +1,6 @@
-import { z } from 'zod'
+import { text } from '../kit/arguments.ts'
 import { badInput, notFound } from '../kit/errors.ts'
-import { connection, pageArgs } from '../kit/page.ts'
+import { connection, pageArgs, places } from '../kit/page.ts'
 import type { Resolvers } from './schema.generated.ts'
 import {
   deleteMember,
@@ -16,7 +16,7 @@ export const resolvers: Resolvers = {
   Query: {
     organization: async (_, { id }, { organizations }) => await organizations.load(text(id, 'id', 200)),
     async organizations(_, args, { db, admit }) {
-      const page = pageArgs(args, { size: 1 })
+      const page = pageArgs(args, { place: places.name })
       await admit()
       const rows = await organizationPage(db, page)
       return connection(rows, await organizationCount(db), page, ({ id }) => [id])
@@ -66,9 +66,9 @@ export const resolvers: Resolvers = {
   Organization: {
     __resolveReference: async ({ id }, { organizations }) => await organizations.load(id),
     async members({ id }, args, { members, principal }) {
-      const page = pageArgs(args, { size: 1 })
+      const page = pageArgs(args, { place: places.name })
       if (principal.organization !== id) return null
-      const { rows, totalCount } = await members.load({ organizationId: id, page })
+      const { rows, totalCount } = await members.load({ id, page })
       return connection(rows, totalCount, page, ({ subject }) => [subject])
     },
     async partners({ id }, _, { partners, organizations, principal }) {
@@ -77,8 +77,8 @@ export const resolvers: Resolvers = {
       return (await Promise.all(ids.map((each) => organizations.load(each)))).filter((row) => row !== null)
     },
     async agents({ id }, args, { agents }) {
-      const page = pageArgs(args, { size: 1 })
-      const { rows, totalCount } = await agents.load({ organizationId: id, page })
+      const page = pageArgs(args, { place: places.name })
+      const { rows, totalCount } = await agents.load({ id, page })
       const { edges, ...rest } = connection(rows, totalCount, page, ({ agentId }) => [agentId])
       return {
         ...rest,
@@ -105,15 +105,4 @@ export const resolvers: Resolvers = {
       return { organizationId, organization, partnerIds, version, at }
     },
   },
-}
-
-/** Refuses what is too short, too long, or what Postgres can't store. */
-function text(value: string, argument: string, longest: number, shortest = 1): string {
-  const fits = z
-    .string()
-    .min(shortest)
-    .max(longest)
-    .refine((given) => !given.includes('\0'))
-  if (fits.safeParse(value).success) return value
-  throw badInput(`${argument} does not fit`, argument, `${shortest} to ${longest} characters, no NUL`)
 }

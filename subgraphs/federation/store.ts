@@ -1,5 +1,5 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
-import type { Page } from '../kit/page.ts'
+import type { Page, Slice } from '../kit/page.ts'
 
 export type OrganizationRow = {
   id: string
@@ -143,9 +143,6 @@ export async function partnersOf(db: Db, ids: readonly string[]): Promise<string
   const byId = Map.groupBy(rows, (row) => row.organizationId)
   return ids.map((id) => (byId.get(id) ?? []).map((row) => row.partnerId))
 }
-
-/** Some of what an organization has, and how many there are in all. */
-export type Slice<Row> = { rows: Row[]; totalCount: number }
 
 export type MemberRow = { subject: string; role: MemberRole; since: string }
 

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { ClientError } from './errors.ts'
-import { type Cursor, connection, pageArgs } from './page.ts'
+import { type Cursor, connection, pageArgs, places } from './page.ts'
 
 const numbers = Array.from({ length: 7 }, (_, index) => index)
 const cursorOf = (n: number): Cursor => ['n', n]
 
 // As a store does it: one row more than asked for.
 function pageOf(args: { first?: number; after?: string | null }) {
-  const page = pageArgs(args)
+  const page = pageArgs(args, { place: z.tuple([z.string(), z.int()]) })
   const from = page.after === null ? 0 : Number(page.after[1]) + 1
   return connection(numbers.slice(from, from + page.first + 1), numbers.length, page, cursorOf)
 }
@@ -45,10 +46,12 @@ test.each([
   [{ after: Buffer.from('{"a":1}').toString('base64url') }, noCursor],
   [{ after: Buffer.from('[1]').toString('base64url') }, noCursor],
   [{ after: Buffer.from('[1,{"$":2}]').toString('base64url') }, noCursor],
+  [{ after: Buffer.from('["yesterday","name"]').toString('base64url') }, noCursor],
+  [{ after: Buffer.from('["2026-11-24T00:00:00.000Z","a\\u0000b"]').toString('base64url') }, noCursor],
 ])('%o is refused', (args, refusal) => {
   const refused = (() => {
     try {
-      return pageArgs(args, { size: 2 })
+      return pageArgs(args, { place: places.timeAndName })
     } catch (error) {
       return error
     }

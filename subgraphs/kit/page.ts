@@ -12,20 +12,41 @@ export type Page = {
 
 const cursorValues = z.array(z.union([z.string(), z.number(), z.null()])).min(1)
 
-/** `first` and `after` of a Relay connection; refuses what is out of bounds or no cursor of `size` values. */
+const name = z.string().regex(/^[^\0]*$/)
+const serial = z.string().regex(/^\d{1,18}$/)
+
+/** What a cursor may hold, by what a connection is ordered by; anything else would be Postgres's to refuse. */
+export const places = {
+  /** There is one page. */
+  none: z.never(),
+  id: z.tuple([z.guid()]),
+  name: z.tuple([name]),
+  integer: z.tuple([z.int32().min(0)]),
+  bigint: z.tuple([z.int().min(0)]),
+  /** A bigint as text. */
+  serial: z.tuple([serial]),
+  timeAndName: z.tuple([z.iso.datetime(), name]),
+  timeAndSerial: z.tuple([z.iso.datetime(), serial]),
+}
+
+type Limits = { place: z.ZodType; max?: number; default?: number }
+
+/** `first` and `after` of a Relay connection; refuses what is out of bounds, and cursors that hold no such place. */
 export function pageArgs(
   args: { first?: number | null; after?: string | null },
-  limits: { max?: number; default?: number; size?: number } = {},
+  { place, max = 200, default: usual = 50 }: Limits,
 ): Page {
-  const max = limits.max ?? 200
-  const first = args.first ?? limits.default ?? 50
+  const first = args.first ?? usual
   if (first < 0 || first > max) throw badInput(`first is ${first}`, 'first', `0 to ${max}`)
   if (args.after === undefined || args.after === null) return { first, after: null }
   const after = cursorOfText(args.after)
-  if (after === null || (limits.size !== undefined && after.length !== limits.size))
+  if (after === null || !place.safeParse(after).success)
     throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
   return { first, after }
 }
+
+/** Rows of a page, up to one more than `first`, and how many there are in all. */
+export type Slice<Row> = { rows: Row[]; totalCount: number }
 
 export type Connection<Node> = {
   totalCount: number

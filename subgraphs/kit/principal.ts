@@ -60,4 +60,11 @@ export function requireOrganization(principal: Principal): string {
   return principal.organization
 }
 
+/** The organization that the caller is an administrator of. */
+export function requireAdministrator(principal: Principal): string {
+  const organization = requireOrganization(principal)
+  requireScope(principal, administratorScope)
+  return organization
+}
+
 const unauthenticated = (message: string) => new ClientError('UNAUTHENTICATED', message)

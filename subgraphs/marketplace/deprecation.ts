@@ -1,6 +1,6 @@
 import type { Transaction } from '@community/infra/postgres.ts'
+import { text } from '../kit/arguments.ts'
 import { badInput, notFound } from '../kit/errors.ts'
-import { text } from './arguments.ts'
 import { record } from './audit/store.ts'
 import type { Context } from './context.ts'
 import { announceListing } from './listing-change.ts'

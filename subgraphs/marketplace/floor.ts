@@ -3,13 +3,11 @@ import { openSeal, type Seal } from '@community/infra/seal.ts'
 import { type AddressesOf, addressesByDns } from '../kit/addresses.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor } from '../kit/subgraph.ts'
-import { recordDue } from './audit/later.ts'
 import { keepNeeds, type Needs } from './needs/needs.ts'
 import { openProofs, type Prove } from './publishers/proof.ts'
 import { listingSource } from './search/catalogue.ts'
 import type { Facts } from './search/entry.ts'
 import { type Orders, openOrders } from './search/orders.ts'
-import { keepTrends } from './trends.ts'
 import { type InTurn, openTurns } from './turns.ts'
 
 export type MarketplaceFloor = Floor & {
@@ -32,10 +30,6 @@ export async function prepareFloor(
 ): Promise<MarketplaceFloor> {
   const { keysDir, dataDir } = floor.config
   const seal = await openSeal(keysDir ?? join(dataDir, 'keys'))
-  const trends = keepTrends(floor)
-  undo(() => trends.stop())
-  const due = recordDue(floor)
-  undo(() => due.stop())
   const needs = keepNeeds(floor)
   undo(() => needs.stop())
   const catalogue = startCatalogue(floor, listingSource)

@@ -1,11 +1,14 @@
+import { together } from '../kit/repeat.ts'
 import type { Subgraph } from '../kit/subgraph.ts'
+import { recordDue } from './audit/later.ts'
 import { createContext } from './context.ts'
 import { handlers, inboxTopics, topic } from './events.ts'
 import { type MarketplaceFloor, prepareFloor } from './floor.ts'
-import { startFollowing } from './installs/follow.ts'
+import { keepFollowing } from './installs/follow.ts'
 import { keepVerified } from './publishers/recheck.ts'
 import { resolvers } from './resolvers.ts'
-import { startCertifying } from './submissions/certify.ts'
+import { keepCertifying } from './submissions/certify.ts'
+import { keepTrends } from './trends.ts'
 import { startWebhooks } from './webhooks/deliver.ts'
 
 export const subgraph: Subgraph<MarketplaceFloor> = {
@@ -16,7 +19,13 @@ export const subgraph: Subgraph<MarketplaceFloor> = {
   topics: [topic],
   inbox: { topics: inboxTopics, handlers },
   async start(floor) {
-    const running = [startCertifying(floor), startFollowing(floor), keepVerified(floor), startWebhooks(floor)]
-    return { stop: async () => void (await Promise.all(running.map((each) => each.stop()))) }
+    return together([
+      keepCertifying(floor),
+      keepFollowing(floor),
+      keepVerified(floor),
+      keepTrends(floor),
+      recordDue(floor),
+      startWebhooks(floor),
+    ])
   },
 }

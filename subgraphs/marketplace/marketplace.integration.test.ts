@@ -452,6 +452,15 @@ test('a listing follows its agent, and leaves the catalogue with it', async () =
     [3, 'UPDATED'],
     [4, 'WITHDRAWN'],
   ])
+  const { entities } = await graph.entities(
+    '... on ListingChange { version listing { title publishedAt } }',
+    [{ version: 4 }, {}].map((told) => ({ __typename: 'ListingChange', listingId: 'follower', ...told })),
+    anonymous,
+  )
+  expect(entities).toEqual([
+    { version: 4, listing: { title: 'follower', publishedAt: expect.stringMatching(/^20/) } },
+    null,
+  ])
 })
 
 test('an agent that is retired while it is being published does not come to stand in the catalogue', async () => {

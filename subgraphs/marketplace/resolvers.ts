@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { text } from '../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../kit/errors.ts'
-import { connection, pageArgs } from '../kit/page.ts'
+import { connection, pageArgs, places } from '../kit/page.ts'
 import { mayBeToldOf, type Principal, requireOrganization, requireScope } from '../kit/principal.ts'
 import { internally } from '../kit/subgraph.ts'
-import { readPlace, text } from './arguments.ts'
 import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
 import { resolvers as catalogs } from './catalogs/resolvers.ts'
@@ -53,7 +53,7 @@ export const resolvers: Resolvers = {
       return { from: agent(from), to: agent(to), ...compatibilityOf(from, to, only) }
     },
     async publishers(_, args, { db }) {
-      const page = pageArgs(args, { size: 1 })
+      const page = pageArgs(args, { place: places.name })
       const { rows, totalCount } = await publisherPage(db, page)
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
@@ -126,8 +126,7 @@ export const resolvers: Resolvers = {
     ...installs.Listing,
     rating: shownRating,
     async ratings({ id }, { sort, versionLine = null, ...args }, { ratings: ratingsOf }) {
-      const place = ratingPlace[sort]
-      const page = readPlace(pageArgs(args, { default: 20 }), place)
+      const page = pageArgs(args, { default: 20, place: ratingPlaces[sort] })
       const { rows, totalCount } = await ratingsOf.load({ id, page: { ...page, sort, versionLine } })
       return connection(rows, totalCount, page, (row) =>
         sort === 'NEWEST' ? [row.ratedAt, row.id] : [row.helpfulCount, row.ratedAt, row.id],
@@ -138,9 +137,10 @@ export const resolvers: Resolvers = {
   ListingRating: ratings.ListingRating,
 
   ListingChange: {
-    async __resolveReference(reference, { listings, principal }) {
+    async __resolveReference(reference, { listings, onceListed, principal }) {
       const { listingId } = reference
-      const listing = await listings.load(listingId)
+      // An event tells that a listing is gone, too; a state is of what there is.
+      const listing = await ('version' in reference ? onceListed : listings).load(listingId)
       if (!listing || ('version' in reference && !mayBeToldOf(principal, listing, reference.version)))
         return null
       return { listingId, listing, kind: null, version: listing.version, at: listing.updatedAt }
@@ -172,7 +172,7 @@ export const resolvers: Resolvers = {
   Organization: {
     __resolveReference: ({ id }) => ({ id }),
     async listings({ id }, args, { listingsOf }) {
-      return await listingsOf(id, readPlace(pageArgs(args, { default: 20 }), listingPlace))
+      return await listingsOf(id, pageArgs(args, { default: 20, place: places.timeAndName }))
     },
   },
 }
@@ -195,6 +195,7 @@ async function listingNow(id: string, listings: Context['listings']): Promise<Li
   return row
 }
 
-const listingPlace = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)])
-const newest = [z.iso.datetime(), z.string().regex(/^\d{1,18}$/)] as const
-const ratingPlace = { NEWEST: z.tuple(newest), HELPFUL: z.tuple([z.int32().min(0), ...newest]) }
+const ratingPlaces = {
+  NEWEST: places.timeAndSerial,
+  HELPFUL: z.tuple([z.int32().min(0), ...places.timeAndSerial.def.items]),
+}

@@ -1,5 +1,5 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
-import type { Page } from '../kit/page.ts'
+import type { Page, Slice } from '../kit/page.ts'
 import { endClaims } from './claims/end.ts'
 import type { AgentFacts } from './facts.ts'
 import { askForPartners, askForTurn } from './installs/turns.ts'
@@ -64,12 +64,25 @@ export const listingColumns = `
   l.rating_count as "ratingCount", l.rating_weight as "ratingWeight",
   ${average} as "ratingAverage", l.deprecated_at as "deprecatedAt", l.deprecation_reason as "deprecationReason",
   l.successor_id as "successorId", l.install_count as "installCount", l.version, l.seen_since as "seenSince",
-  l.published_at as "publishedAt", l.updated_at as "updatedAt"`
+  coalesce(l.published_at, l.withdrawn_published_at) as "publishedAt", l.updated_at as "updatedAt"`
 
 /** In the order of `ids`; null where there is none. */
 export async function listingsById(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {
+  return await listingsWhere(db, ids, 'l.published_at is not null')
+}
+
+/** Those too that are out of the catalogue by now, as they were last. */
+export async function onceListed(db: Db, ids: readonly string[]): Promise<(ListingRow | null)[]> {
+  return await listingsWhere(db, ids, 'coalesce(l.published_at, l.withdrawn_published_at) is not null')
+}
+
+async function listingsWhere(
+  db: Db,
+  ids: readonly string[],
+  condition: string,
+): Promise<(ListingRow | null)[]> {
   const { rows } = await db.query<ListingRow>(
-    `select ${listingColumns} from listing as l, ${prior} where l.agent_id = any($1) and l.published_at is not null`,
+    `select ${listingColumns} from listing as l, ${prior} where l.agent_id = any($1) and ${condition}`,
     [ids],
   )
   const byId = new Map(rows.map((row) => [row.id, row]))
@@ -169,7 +182,7 @@ export async function newVersion(tx: Transaction, ids: readonly string[]): Promi
 /** Takes it out of the catalogue. Null where it was not in it, else as it was last. */
 export async function withdraw(tx: Transaction, agentId: string): Promise<ListingRow | null> {
   const { rows } = await tx.query<ListingRow>(
-    `update listing as l set published_at = null, updated_at = now(), version = version + 1
+    `update listing as l set published_at = null, withdrawn_published_at = l.published_at, updated_at = now(), version = version + 1
      from ${prior} where l.agent_id = $1 and l.published_at is not null
      returning ${listingColumns}`,
     [agentId],
@@ -177,9 +190,6 @@ export async function withdraw(tx: Transaction, agentId: string): Promise<Listin
   await askForTurn(tx, agentId)
   return rows[0] ?? null
 }
-
-/** Some of a connection's rows, and how many there are in all. */
-export type Slice<Row> = { rows: Row[]; totalCount: number }
 
 export type NameCount = { name: string; count: number }
 

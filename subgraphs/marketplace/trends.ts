@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { type Repeated, repeat } from '../kit/repeat.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
 import { countUseByOthers } from './installs/report.ts'
 import { forgetUse } from './use.ts'
@@ -7,27 +7,10 @@ import { forgetUse } from './use.ts'
 const everyMs = 60_000
 
 /** Keeps with each listing how much it is used, and how that grows, to sort by. */
-export function keepTrends({ pool, log }: Pick<Floor, 'pool' | 'log'>): { stop(): Promise<void> } {
-  const stopping = new AbortController()
-  const { signal } = stopping
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      await inTransaction(pool, internalSettings, countTrends).catch((error: unknown) =>
-        log.warn({ err: error }, 'it could not be counted how much listings are used'),
-      )
-      await sleep(everyMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-
-  const running = run()
-  return {
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
-}
+export const keepTrends = ({ pool, log }: Pick<Floor, 'pool' | 'log'>): Repeated =>
+  repeat({ everyMs, log, problem: 'it could not be counted how much listings are used' }, () =>
+    inTransaction(pool, internalSettings, countTrends),
+  )
 
 // A week of so many calls counts as no growth; of one organization no more than so many a day.
 const smoothing = 20

@@ -1,13 +1,12 @@
-import { z } from 'zod'
 import { badInput } from '../kit/errors.ts'
-import { connection, type Page, pageArgs } from '../kit/page.ts'
+import { connection, pageArgs, places } from '../kit/page.ts'
 import type { Resolvers, Usage } from './schema.generated.ts'
 import { type BucketRow, type UsageRow, usageBuckets } from './store.ts'
 
 export const resolvers: Resolvers = {
   Query: {
     async usage(_root, { filter, groupBy, first, after }, { db }) {
-      const page = pageArgs({ first, ...(after && { after }) }, { max: 500, size: 2 })
+      const page = pageArgs({ first, ...(after && { after }) }, { max: 500, place: places.timeAndName })
       const { agentId = null, pool = null, from = null, to = null } = filter ?? {}
       if (from && to && from >= to)
         throw badInput('filter.from is not before filter.to', 'filter.from', 'an earlier time')
@@ -17,8 +16,7 @@ export const resolvers: Resolvers = {
         pool,
         from,
         to,
-        after: bucketAfter(page),
-        limit: page.first + 1,
+        page,
       })
       const { edges, pageInfo } = connection(rows, totalCount, page, (row) => [
         row.last_call_at.toISOString(),
@@ -37,17 +35,6 @@ export const resolvers: Resolvers = {
   AgentPool: {
     usage: async ({ name }, _args, { poolUsage }) => usageOf(await poolUsage.load(name!)),
   },
-}
-
-const bucketCursor = z.tuple([z.iso.datetime(), z.string()])
-
-function bucketAfter({ after }: Page) {
-  if (after === null) return null
-  const parsed = bucketCursor.safeParse(after)
-  if (!parsed.success)
-    throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
-  const [lastCallAt, key] = parsed.data
-  return { lastCallAt, key }
 }
 
 const bucketOf = (row: BucketRow, isAgent: boolean) => ({

@@ -1,4 +1,5 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
+import type { Page } from '../kit/page.ts'
 import type { Batch } from './batch.ts'
 
 export type UsageRow = {
@@ -56,9 +57,7 @@ export type BucketQuery = {
   pool: string | null
   from: Date | null
   to: Date | null
-  /** Of the last bucket seen. */
-  after: { lastCallAt: string; key: string } | null
-  limit: number
+  page: Page
 }
 
 const keyOf: Record<Group, string> = {
@@ -70,7 +69,7 @@ const keyOf: Record<Group, string> = {
 /** Buckets by their latest call, the latest first; agents outside of pools have no pool's bucket. */
 export async function usageBuckets(
   db: Db,
-  { groupBy, agentId, pool, from, to, after, limit }: BucketQuery,
+  { groupBy, agentId, pool, from, to, page: { first, after } }: BucketQuery,
 ): Promise<{ rows: BucketRow[]; totalCount: number }> {
   const { rows } = await db.query<(BucketRow | { key: null }) & { total: number }>(
     `with bucket as materialized (
@@ -94,7 +93,7 @@ export async function usageBuckets(
        limit $7
      ) as page on true
      order by page.last_call_at desc, page.key`,
-    [agentId, pool, from, to, after?.lastCallAt ?? null, after?.key ?? null, limit],
+    [agentId, pool, from, to, after?.[0] ?? null, after?.[1] ?? null, first + 1],
   )
   return {
     rows: rows.filter((row): row is BucketRow & { total: number } => row.key !== null),

@@ -1,43 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { openKeys } from '@community/infra/keys.ts'
 import { Client } from 'pg'
 import { expect, inject, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { ask } from '../client.ts'
+import { eventually } from '../eventually.ts'
+import { act, tokenOf } from './act.ts'
 
 const world = inject('world')
 const fleet = resolve(import.meta.dirname, '../../subgraphs/agents/fleet')
 const scopes = ['agents:write', 'agents:deploy', 'marketplace:write', 'org:admin']
 
-async function administrator(organization: string): Promise<string> {
-  const issuer = await openKeys(world.keysDir, 'issuer')
-  return await issuer.sign(
-    { org: organization, scope: scopes.join(' ') },
-    {
-      audience: 'community',
-      issuer: 'community',
-      subject: `someone of ${organization}`,
-      ttlSeconds: 900,
-    },
-  )
-}
-
-async function act<T>(token: string, query: string, variables: Record<string, unknown> = {}): Promise<T> {
-  const { data, errors } = await ask<T>(world.graphqlUrl, query, variables, token)
-  if (!data || errors) throw new Error(JSON.stringify(errors))
-  return data
-}
-
-async function eventually<T>(look: () => Promise<T>, fits: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    const value = await look()
-    if (fits(value)) return value
-    if (Date.now() > deadline) throw new Error(`within 30 s it did not come to fit: ${JSON.stringify(value)}`)
-    await new Promise((resolved) => setTimeout(resolved, 200))
-  }
-}
+const administrator = (organization: string) => tokenOf(organization, ...scopes)
 
 type Manifest = { metadata: Record<string, unknown>; spec: Record<string, unknown> }
 

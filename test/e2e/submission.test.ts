@@ -1,39 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { openKeys } from '@community/infra/keys.ts'
 import { expect, inject, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { ask, type Watch, watch } from '../client.ts'
+import { eventually } from '../eventually.ts'
+import { act, tokenOf } from './act.ts'
 
 const world = inject('world')
 const fleet = resolve(import.meta.dirname, '../../subgraphs/agents/fleet')
-
-async function tokenOf(organization: string, ...scopes: string[]): Promise<string> {
-  const issuer = await openKeys(world.keysDir, 'issuer')
-  const claims = { org: organization, scope: scopes.join(' ') }
-  return await issuer.sign(claims, {
-    audience: 'community',
-    issuer: 'community',
-    subject: `someone of ${organization}`,
-    ttlSeconds: 900,
-  })
-}
-
-async function act<T>(token: string, query: string, variables: Record<string, unknown>): Promise<T> {
-  const { data, errors } = await ask<T>(world.graphqlUrl, query, variables, token)
-  if (!data || errors) throw new Error(JSON.stringify(errors))
-  return data
-}
-
-async function eventually<T>(look: () => Promise<T>, fits: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    const value = await look()
-    if (fits(value)) return value
-    if (Date.now() > deadline) throw new Error(`within 30 s it did not come to fit: ${JSON.stringify(value)}`)
-    await new Promise((resolved) => setTimeout(resolved, 200))
-  }
-}
 
 type Manifest = { metadata: Record<string, unknown>; spec: Record<string, unknown> }
 
@@ -101,7 +75,7 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
 
   await using activity = watch<Activity>(
     world.wsUrl,
-    'subscription { marketplaceActivity(filter: { kind: [PUBLISHED, RATED] }) { listingId kind } }',
+    'subscription { marketplaceActivity(filter: { kind: [PUBLISHED, RATED, WITHDRAWN] }) { listingId kind } }',
   )
   const made = await act<{ createSubmission: { id: string } }>(
     owner,
@@ -247,4 +221,5 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
   })
   // Others count the agents that are active.
   await act(owner, 'mutation ($id: ID!) { retireAgent(agentId: $id) { id } }', { id: agentId })
+  await activity.until(isOfIt('WITHDRAWN'), 10_000)
 }, 180_000)

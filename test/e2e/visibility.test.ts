@@ -3,6 +3,7 @@ import { openKeys } from '@community/infra/keys.ts'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type Answer, ask as askGraph, type Watch, watch } from '../client.ts'
+import { eventually } from '../eventually.ts'
 import {
   type Community,
   change,
@@ -392,13 +393,3 @@ const missing = (principal: Principal, text: string, shows: readonly string[], t
       ? [word]
       : [],
   )
-
-async function eventually<T>(look: () => Promise<T>, fits: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    const value = await look()
-    if (fits(value)) return value
-    if (Date.now() > deadline) throw new Error(`within 30 s it did not come to fit: ${JSON.stringify(value)}`)
-    await new Promise((resolved) => setTimeout(resolved, 200))
-  }
-}

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@community/infra/embedded/ports.ts'
 import { expect, onTestFinished, test } from 'vitest'
-import { ask } from '../client.ts'
+import { type Answer, ask } from '../client.ts'
+import { eventually } from '../eventually.ts'
 import { descendantsOf, survivors } from '../processes.ts'
 
 const planId = 'phase3-150agent-deployment'
@@ -32,9 +32,9 @@ test('kill -9 of the supervisor, then of the whole tree: nothing is orphaned, th
   const third = await start(port, dataFolder)
   await progressReaches(url, 285)
   const { data } = await eventually(
-    () => ask<Outcome>(url, outcome, { planId }),
+    () => outcomeAt(url),
     (answer) => answer.data?.executionPlan?.status === 'CONVERGED',
-    60_000,
+    { withinMs: 60_000 },
   )
   expect(data).toMatchObject({
     executionPlan: { status: 'CONVERGED', progress: { done: 285, failed: 0, total: 285 } },
@@ -96,28 +96,15 @@ async function start(port: number, dataFolder: string): Promise<ChildProcess> {
   return child
 }
 
+/** Nothing as long as nobody answers. */
+const outcomeAt = (url: string) =>
+  ask<Outcome>(url, outcome, { planId }).catch((error: unknown): Answer<Outcome> => {
+    return { errors: [{ message: String(error) }] }
+  })
+
 const progressReaches = (url: string, done: number) =>
   eventually(
-    () => ask<Outcome>(url, outcome, { planId }),
+    () => outcomeAt(url),
     (answer) => (answer.data?.executionPlan?.progress.done ?? 0) >= done,
-    200_000,
+    { withinMs: 200_000 },
   )
-
-/** Asks until the answer fits; an endpoint that does not answer yet is asked again. */
-async function eventually<T>(
-  question: () => Promise<T>,
-  fits: (answer: T) => boolean,
-  withinMs: number,
-): Promise<T> {
-  const deadline = Date.now() + withinMs
-  for (;;) {
-    const answer = await question().catch((error: unknown) => {
-      if (Date.now() > deadline) throw error
-      return undefined
-    })
-    if (answer !== undefined && fits(answer)) return answer
-    if (Date.now() > deadline)
-      throw new Error(`not within ${withinMs} ms; the last answer: ${JSON.stringify(answer)}`)
-    await sleep(100)
-  }
-}

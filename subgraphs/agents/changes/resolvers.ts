@@ -1,4 +1,4 @@
-import { requireText } from '../arguments.ts'
+import { text } from '../../kit/arguments.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { changesBetween, type ReadForeign, type VersionChanges } from './compare.ts'
@@ -21,9 +21,9 @@ export function changesResolvers(readForeign: ReadForeign): Pick<Resolvers, 'Ver
       versionChanges: async (_, { agentId, from, to }, context) =>
         await changes(
           {
-            agentId: requireText(agentId, 'agentId'),
-            from: requireText(from, 'from'),
-            to: requireText(to, 'to'),
+            agentId: text(agentId, 'agentId'),
+            from: text(from, 'from'),
+            to: text(to, 'to'),
           },
           context,
         ),

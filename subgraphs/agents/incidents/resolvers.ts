@@ -1,8 +1,8 @@
+import { requireFilter, text } from '../../kit/arguments.ts'
 import { conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection } from '../../kit/page.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import { requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
-import { pageByNumber, requireFilter, requireText } from '../arguments.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { record } from './record.ts'
 import { release } from './release.ts'
@@ -10,9 +10,9 @@ import { incidentPage, incidentsById } from './store.ts'
 
 export const resolvers = {
   Query: {
-    incident: async (_, { id }, { incidents }) => await incidents.load(requireText(id, 'id')),
+    incident: async (_, { id }, { incidents }) => await incidents.load(text(id, 'id')),
     async incidents(_, { filter, ...args }, { db, incidents }) {
-      const page = pageByNumber(args, { default: 20 })
+      const page = pageArgs(args, { default: 20, place: places.bigint })
       const { rows, totalCount } = await incidentPage(db, requireFilter(filter), page)
       for (const row of rows) incidents.prime(row.id, row)
       return connection(rows, totalCount, page, ({ sequence }) => [sequence])
@@ -24,9 +24,9 @@ export const resolvers = {
       requireScope(principal, 'agents:deploy')
       requireOrganization(principal)
       if (principal.subject.startsWith('agent:')) throw forbidden('this is for a person to decide')
-      const incident = await incidents.load(requireText(id, 'id'))
+      const incident = await incidents.load(text(id, 'id'))
       if (!incident) throw notFound('incident', id)
-      const said = comment ? `: ${requireText(comment, 'comment', 1_000)}` : ''
+      const said = comment ? `: ${text(comment, 'comment', 1_000)}` : ''
       await mutate((tx) =>
         internally(tx, async () => {
           await tx.query('select from incident where id = $1 for update', [id])

@@ -1,9 +1,9 @@
+import { text } from '../../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
-import { administratorScope, type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
+import { requireAdministrator } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { requireText } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { lockAgent, organizationExists } from '../store.ts'
@@ -24,14 +24,11 @@ export const resolvers: Pick<Resolvers, 'AgentOffer' | 'AgentOfferChange'> & {
   Query: {
     agentOffer: async (_, { id }, { offers }) => (isUuid(id) ? await offers.load(id) : null),
     async agentOffers(_, args, { db }) {
-      const page = pageArgs(args, { default: 20, size: 1 })
-      if (page.after && !isUuid(page.after[0]))
-        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { agentId, fromOrganization, status } = args.filter ?? {}
       const filter = {
-        agentId: agentId == null ? null : requireText(agentId, 'filter.agentId'),
-        fromOrganization:
-          fromOrganization == null ? null : requireText(fromOrganization, 'filter.fromOrganization'),
+        agentId: agentId == null ? null : text(agentId, 'filter.agentId'),
+        fromOrganization: fromOrganization == null ? null : text(fromOrganization, 'filter.fromOrganization'),
         status: status ?? null,
       }
       const { rows, totalCount } = await offerPage(db, filter, page)
@@ -41,10 +38,10 @@ export const resolvers: Pick<Resolvers, 'AgentOffer' | 'AgentOfferChange'> & {
 
   Mutation: {
     async offerAgent(_, { input }, { principal, mutate, traceparent }) {
-      const fromOrganization = administered(principal)
-      const agentId = requireText(input.agentId, 'input.agentId')
-      const toOrganization = requireText(input.toOrganization, 'input.toOrganization')
-      const reason = requireText(input.reason, 'input.reason', longestReason)
+      const fromOrganization = requireAdministrator(principal)
+      const agentId = text(input.agentId, 'input.agentId')
+      const toOrganization = text(input.toOrganization, 'input.toOrganization')
+      const reason = text(input.reason, 'input.reason', longestReason)
       if (toOrganization === fromOrganization)
         throw badInput(`${agentId} is yours already`, 'input.toOrganization', 'another organization')
       return await mutate(async (tx) => {
@@ -92,14 +89,14 @@ export const resolvers: Pick<Resolvers, 'AgentOffer' | 'AgentOfferChange'> & {
 
     async declineAgent(_, { input }, context) {
       await offered(context, input.id, 'toOrganization')
-      const why = requireText(input.reason, 'input.reason', longestReason)
+      const why = text(input.reason, 'input.reason', longestReason)
       const decision = { status: 'DECLINED' as const, decidedBy: context.principal.subject, why }
       return await context.mutate((tx) => internally(tx, () => decided(tx, input.id, decision, context)))
     },
 
     async withdrawAgentOffer(_, { input }, context) {
       await offered(context, input.id, 'fromOrganization')
-      const why = requireText(input.reason, 'input.reason', longestReason)
+      const why = text(input.reason, 'input.reason', longestReason)
       const decision = { status: 'WITHDRAWN' as const, decidedBy: context.principal.subject, why }
       return await context.mutate((tx) => decided(tx, input.id, decision, context))
     },
@@ -126,20 +123,13 @@ const refusals: Record<NotTransferred, (id: string) => string> = {
   NAME_TAKEN: (id) => `your organization has an agent of the name that ${id} has`,
 }
 
-/** The caller's organization, for its administrators. */
-function administered(principal: Principal): string {
-  const organization = requireOrganization(principal)
-  requireScope(principal, administratorScope)
-  return organization
-}
-
 /** The offer, where the caller's organization is on that side of it. */
 async function offered(
   { principal, offers }: Context,
   id: string,
   side: 'fromOrganization' | 'toOrganization',
 ): Promise<OfferRow> {
-  const organization = administered(principal)
+  const organization = requireAdministrator(principal)
   const row = isUuid(id) ? await offers.load(id) : null
   if (!row) throw notFound('offer', id)
   if (row[side] !== organization)

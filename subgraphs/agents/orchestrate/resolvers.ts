@@ -1,7 +1,7 @@
+import { requireFilter, text } from '../../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection } from '../../kit/page.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import { type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
-import { pageByNumber, requireFilter, requireText } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { requireVisible } from '../register.ts'
 import type { Resolvers } from '../schema.generated.ts'
@@ -22,9 +22,9 @@ import { tokenBudget } from './transition.ts'
 
 export const resolvers = {
   Query: {
-    executionPlan: async (_, { id }, { runs }) => await runs.load(requireText(id, 'id')),
+    executionPlan: async (_, { id }, { runs }) => await runs.load(text(id, 'id')),
     async executionPlans(_, { filter, ...args }, { db }) {
-      const page = pageByNumber(args, { default: 20 })
+      const page = pageArgs(args, { default: 20, place: places.bigint })
       const { rows, totalCount } = await runPage(db, requireFilter(filter), page)
       return connection(rows, totalCount, page, ({ sequence }) => [sequence])
     },
@@ -87,10 +87,10 @@ export const resolvers = {
     },
     async approveStep(_, { stepId, approved, comment }, context) {
       const { principal, stepsById, mutate, wake } = context
-      const step = await requiredStep(stepsById, requireText(stepId, 'stepId', 500))
+      const step = await requiredStep(stepsById, text(stepId, 'stepId', 500))
       await ownRun(context, step.runId)
       requirePerson(principal)
-      const said = comment ? requireText(comment, 'comment', 1_000) : null
+      const said = comment ? text(comment, 'comment', 1_000) : null
       const decision = { approved, by: principal.subject, comment: said }
       const isHeard = await mutate((tx) => decideStep(tx, step, decision))
       wake()
@@ -105,7 +105,7 @@ export const resolvers = {
       const { principal, mutate, wake, runs, grants } = context
       requirePerson(principal)
       if (tokens < 1) throw badInput('tokens does not fit', 'tokens', 'at least 1')
-      const said = requireText(reason, 'reason', 1_000)
+      const said = text(reason, 'reason', 1_000)
       const isGranted = await mutate((tx) =>
         grantTokens(tx, planId, { tokens, reason: said, by: principal.subject }),
       )
@@ -132,7 +132,7 @@ export const resolvers = {
 
   WorkflowSubmission: {
     steps({ steps }: Submission, args) {
-      const page = pageByNumber(args, { max: 500, default: 100 })
+      const page = pageArgs(args, { max: 500, default: 100, place: places.integer })
       const from = page.after ? Number(page.after[0]) : 0
       const numbered = steps.map((step, index) => ({ ...step, number: index + 1 }))
       return connection(numbered.slice(from, from + page.first + 1), steps.length, page, ({ number }) => [
@@ -152,8 +152,8 @@ export const resolvers = {
     convergence: ({ criteria }) => ({ met: criteria.every(({ met }) => met), criteria }),
     progress: ({ done, failed, total }) => ({ done, failed, total }),
     async steps({ id }, { filter, ...args }, { steps }) {
-      const page = pageByNumber(args, { max: 500, default: 100 })
-      const { rows, totalCount } = await steps.load({ id, filter: requireFilter(filter), page })
+      const page = pageArgs(args, { max: 500, default: 100, place: places.integer })
+      const { rows, totalCount } = await steps.load({ id, page: { ...page, filter: requireFilter(filter) } })
       return connection(rows, totalCount, page, ({ ordinal }) => [ordinal])
     },
   },
@@ -174,7 +174,7 @@ export const resolvers = {
 
   DeploymentStatus: {
     async __resolveReference({ planId }, { runs }) {
-      const run = await runs.load(requireText(planId, 'planId'))
+      const run = await runs.load(text(planId, 'planId'))
       if (!run) return null
       const { version, updatedAt } = run
       return { planId, plan: run, step: null, phase: null, transition: null, version, at: updatedAt }
@@ -200,7 +200,7 @@ function requirePerson({ subject }: Principal): void {
 async function ownRun({ principal, runs }: Context, id: string): Promise<RunRow> {
   requireScope(principal, 'agents:deploy')
   const organizationId = requireOrganization(principal)
-  const run = await requiredRun(runs, requireText(id, 'id'))
+  const run = await requiredRun(runs, text(id, 'id'))
   if (run.organizationId !== organizationId) throw forbidden(`${id} was started by another organization`)
   return run
 }

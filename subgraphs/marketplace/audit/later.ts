@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { type Repeated, repeat } from '../../kit/repeat.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { type Act, record } from './store.ts'
 
-const pollMs = 1_000
+const everyMs = 1_000
 
 /**
  * What another subgraph's event tells, to be recorded in a moment. An inbox applies many events in one transaction, and
@@ -20,29 +20,13 @@ export async function recordLater(
 }
 
 /** Records what is due, each entry in a transaction of its own. */
-export function recordDue({ pool, log }: Pick<Floor, 'pool' | 'log'>): { stop(): Promise<void> } {
-  const stopping = new AbortController()
-  const { signal } = stopping
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        while (!signal.aborted && (await inTransaction(pool, internalSettings, recordNext)));
-      } catch (error) {
-        log.warn({ err: error }, 'what others told could not be recorded in the audit log')
-      }
-      await sleep(pollMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-
-  const running = run()
-  return {
-    async stop() {
-      stopping.abort()
-      await running
+export const recordDue = ({ pool, log }: Pick<Floor, 'pool' | 'log'>): Repeated =>
+  repeat(
+    { everyMs, log, problem: 'what others told could not be recorded in the audit log' },
+    async (signal) => {
+      while (!signal.aborted && (await inTransaction(pool, internalSettings, recordNext)));
     },
-  }
-}
+  )
 
 /** Whether there was one. */
 async function recordNext(tx: Transaction): Promise<boolean> {

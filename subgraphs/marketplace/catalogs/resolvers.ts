@@ -1,10 +1,9 @@
 import type { Transaction } from '@community/infra/postgres.ts'
-import { z } from 'zod'
-import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
-import { isAdministrator, type Principal, requireOrganization } from '../../kit/principal.ts'
+import { text } from '../../kit/arguments.ts'
+import { badInput, conflict, notFound } from '../../kit/errors.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
+import { type Principal, requireAdministrator } from '../../kit/principal.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { readPlace, text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
@@ -37,7 +36,7 @@ export const resolvers: Pick<Resolvers, 'Catalog' | 'CatalogEntry'> & {
   Query: {
     catalog: async (_, { id }, { catalogs }) => (isUuid(id) ? await catalogs.load(id) : null),
     async catalogs(_, args, { db }) {
-      const page = readPlace(pageArgs(args, { default: 20, size: 1 }), z.tuple([z.guid()]))
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { rows, totalCount } = await catalogPage(db, page)
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
@@ -45,7 +44,7 @@ export const resolvers: Pick<Resolvers, 'Catalog' | 'CatalogEntry'> & {
 
   Mutation: {
     async createCatalog(_, { input }, { principal, mutate }) {
-      const organizationId = administered(principal)
+      const organizationId = requireAdministrator(principal)
       const described = {
         name: text(input.name, 'input.name', longest.name),
         description: input.description
@@ -115,7 +114,7 @@ export const resolvers: Pick<Resolvers, 'Catalog' | 'CatalogEntry'> & {
     __resolveReference: async ({ id }, { catalogs }) => (isUuid(id) ? await catalogs.load(id) : null),
     organization: ({ organizationId }) => ({ __typename: 'Organization' as const, id: organizationId }),
     async entries({ id }, args, { catalogEntries }) {
-      const page = readPlace(pageArgs(args, { default: 20, size: 2 }), entryPlace)
+      const page = pageArgs(args, { default: 20, place: places.timeAndName })
       const { rows, totalCount } = await catalogEntries.load({ id, page })
       return connection<EntryRow>(rows, totalCount, page, ({ addedAt, listingId }) => [
         addedAt.toISOString(),
@@ -129,15 +128,7 @@ export const resolvers: Pick<Resolvers, 'Catalog' | 'CatalogEntry'> & {
   },
 }
 
-const entryPlace = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)])
 const named = (name: string) => conflict(`there is a catalogue ${name} already: take another name`)
-
-function administered(principal: Principal): string {
-  const organization = requireOrganization(principal)
-  if (!isAdministrator(principal))
-    throw forbidden('catalogues are made by administrators, with the scope org:admin')
-  return organization
-}
 
 /** A change of a catalogue of the caller's organization; of others there is none to be changed. */
 async function change(
@@ -146,7 +137,7 @@ async function change(
   argument: string,
   fn: (tx: Transaction, row: CatalogRow) => Promise<CatalogRow>,
 ): Promise<CatalogRow> {
-  const organizationId = administered(principal)
+  const organizationId = requireAdministrator(principal)
   const given = text(id, argument, 200)
   const row = await mutate(async (tx) => {
     const found = isUuid(given) ? await lockCatalog(tx, given) : null

@@ -1,15 +1,15 @@
 import type { Transaction } from '@community/infra/postgres.ts'
+import { text } from '../../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import {
   administratorScope,
   isAdministrator,
-  requireOrganization,
+  requireAdministrator,
   requireScope,
 } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { text } from '../arguments.ts'
 import { recordLater } from '../audit/later.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
@@ -41,9 +41,7 @@ export const resolvers: Pick<Resolvers, 'AgentClaim' | 'AgentClaimChange'> & {
   Query: {
     agentClaim: async (_, { id }, { claims }) => (isUuid(id) ? await claims.load(id) : null),
     async agentClaims(_, args, { db, claimReader }) {
-      const page = pageArgs(args, { default: 20, size: 1 })
-      if (page.after && !isUuid(page.after[0]))
-        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { agentId, status } = args.filter ?? {}
       const filter = {
         agentId: agentId == null ? null : text(agentId, 'filter.agentId', 200),
@@ -57,8 +55,7 @@ export const resolvers: Pick<Resolvers, 'AgentClaim' | 'AgentClaimChange'> & {
   Mutation: {
     async claimAgent(_, { input }, context) {
       const { principal, facts, origins, domains, mutate, traceparent } = context
-      const organizationId = requireOrganization(principal)
-      requireScope(principal, administratorScope)
+      const organizationId = requireAdministrator(principal)
       const agentId = text(input.agentId, 'input.agentId', 200)
       const reason = text(input.reason, 'input.reason', longestReason)
       const [found, from] = await Promise.all([facts(agentId), origins(agentId)])

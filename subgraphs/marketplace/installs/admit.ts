@@ -1,7 +1,7 @@
 import type { Transaction } from '@community/infra/postgres.ts'
+import { text } from '../../kit/arguments.ts'
 import { type CatalogPolicy, policyRefusal } from '../../kit/catalog-policy.ts'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { text } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import type { AgentFacts } from '../facts.ts'
 import { policyOf } from '../policies/store.ts'

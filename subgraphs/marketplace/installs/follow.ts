@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Pool, type Transaction } from '@community/infra/postgres.ts'
 import { type CatalogPolicy, policyRefusal } from '../../kit/catalog-policy.ts'
+import { type Repeated, repeat } from '../../kit/repeat.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { record } from '../audit/store.ts'
 import { policiesOf } from '../policies/store.ts'
@@ -11,38 +11,15 @@ import { type InstallationChanges, type InstallationRow, move } from './store.ts
 import { endTurn, nextAgent, type Turn, takeTurn } from './turns.ts'
 import { follows } from './update-policy.ts'
 
-const pollMs = 1_000
+const everyMs = 1_000
 const batch = 50
 const by = 'marketplace'
 
 /** Lets installations follow their agents: to other versions, and into retirement. */
-export function startFollowing({ pool, log, nudge }: Pick<Floor, 'pool' | 'log' | 'nudge'>): {
-  stop(): Promise<void>
-} {
-  const stopping = new AbortController()
-  const { signal } = stopping
-  const run = async (): Promise<void> => {
-    let failing = false
-    while (!signal.aborted) {
-      try {
-        while (!signal.aborted && (await followNext(pool))) nudge()
-        failing = false
-      } catch (error) {
-        if (!failing)
-          log.warn({ err: error }, 'installations can not follow their agents for now: trying again')
-        failing = true
-      }
-      await sleep(pollMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-  const running = run()
-  return {
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
-}
+export const keepFollowing = ({ pool, log, nudge }: Pick<Floor, 'pool' | 'log' | 'nudge'>): Repeated =>
+  repeat({ everyMs, log, problem: 'installations can not follow their agents for now' }, async (signal) => {
+    while (!signal.aborted && (await followNext(pool))) nudge()
+  })
 
 /** Whether there was anything to do. */
 async function followNext(pool: Pool): Promise<boolean> {

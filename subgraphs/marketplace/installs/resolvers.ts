@@ -1,9 +1,8 @@
-import { z } from 'zod'
+import { text } from '../../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import { administratorScope, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { readPlace, text } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { agentNow, chosenVersion, requireAllowed, requireCurrent } from './admit.ts'
@@ -18,13 +17,13 @@ export const resolvers = {
   Query: {
     installation: async (_, { id }, { installations }) => (isUuid(id) ? await installations.load(id) : null),
     async installations(_, args, { db }) {
-      const page = pageArgs(args, { default: 20, size: 1 })
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { agentId, state } = args.filter ?? {}
       const filter = {
         agentId: agentId == null ? null : text(agentId, 'filter.agentId', 200),
         state: state ?? null,
       }
-      const { rows, totalCount } = await installationPage(db, filter, readPlace(page, idPlace))
+      const { rows, totalCount } = await installationPage(db, filter, page)
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
   },
@@ -119,7 +118,7 @@ export const resolvers = {
     availableUpdate: ({ state, availability, pinnedVersion, agentVersion }) =>
       state === 'INSTALLED' && availability === 'AVAILABLE' ? updateOf(pinnedVersion, agentVersion) : null,
     async steps({ id }, args, { installationSteps }) {
-      const page = readPlace(pageArgs(args, { default: 50, size: 1 }), stepPlace)
+      const page = pageArgs(args, { default: 50, place: places.integer })
       const { rows, totalCount } = await installationSteps.load({ id, page })
       return connection(rows, totalCount, page, ({ version }) => [version])
     },
@@ -152,6 +151,3 @@ async function own(
   if (!row || row.organizationId !== organization) throw notFound('installation', id)
   return row
 }
-
-const idPlace = z.tuple([z.guid()])
-const stepPlace = z.tuple([z.int32().min(0)])

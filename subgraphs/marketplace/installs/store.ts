@@ -1,8 +1,7 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { PolicyFacts } from '../../kit/catalog-policy.ts'
-import type { Page } from '../../kit/page.ts'
+import type { Page, Slice } from '../../kit/page.ts'
 import type { InstallationAvailability, InstallationState, UpdatePolicy } from '../schema.generated.ts'
-import type { Slice } from '../store.ts'
 
 export type InstallationRow = {
   id: string

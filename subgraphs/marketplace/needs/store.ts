@@ -1,6 +1,5 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
-import type { Page } from '../../kit/page.ts'
-import type { Slice } from '../store.ts'
+import type { Page, Slice } from '../../kit/page.ts'
 
 /** What somebody asked; no organization: anonymously. */
 export type Asked = { question: string; organizationId: string }

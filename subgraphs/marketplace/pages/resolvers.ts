@@ -1,6 +1,4 @@
-import { z } from 'zod'
-import { connection, pageArgs } from '../../kit/page.ts'
-import { readPlace } from '../arguments.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { titleOf, typeOf } from './category.ts'
 import { setReleaseNotes, setVersionChannel } from './release.ts'
@@ -34,7 +32,7 @@ export const resolvers: Pick<Resolvers, 'ListingVersion'> & {
     documentation: async ({ id }, _, { pages }) => (await pages.load(id)).documentation,
     pageRevision: async ({ id }, _, { pages }) => (await pages.load(id)).revision,
     async versions({ id }, args, { versions }) {
-      const page = readPlace(pageArgs(args, { default: 10, max: 50 }), place)
+      const page = pageArgs(args, { default: 10, max: 50, place: places.timeAndName })
       const { rows, totalCount } = await versions.load({ id, page })
       return connection(rows, totalCount, page, (row) => [row.registeredAt.toISOString(), row.version])
     },
@@ -56,5 +54,3 @@ export const resolvers: Pick<Resolvers, 'ListingVersion'> & {
     type: ({ name }) => typeOf(name),
   },
 }
-
-const place = z.tuple([z.iso.datetime(), z.string().regex(/^[^\0]+$/)])

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
+import { text } from '../../kit/arguments.ts'
 import { badInput, conflict } from '../../kit/errors.ts'
-import { text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
 import { announceListing } from '../listing-change.ts'

@@ -1,8 +1,7 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import { badInput } from '../../kit/errors.ts'
-import type { Page } from '../../kit/page.ts'
+import type { Page, Slice } from '../../kit/page.ts'
 import type { VersionChannel } from '../schema.generated.ts'
-import type { Slice } from '../store.ts'
 import { type Rendered, rules } from './markdown.ts'
 import { asOfNow, type Stored } from './store.ts'
 

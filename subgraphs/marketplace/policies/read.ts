@@ -1,7 +1,7 @@
 import parseLicense from 'spdx-expression-parse'
+import { text } from '../../kit/arguments.ts'
 import type { CatalogPolicy } from '../../kit/catalog-policy.ts'
 import { badInput } from '../../kit/errors.ts'
-import { text } from '../arguments.ts'
 import type { CatalogPolicyRuleInput, InputMaybe, SetCatalogPolicyInput } from '../schema.generated.ts'
 
 const mostRules = 50

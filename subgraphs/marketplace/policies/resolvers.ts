@@ -1,5 +1,5 @@
 import { announce } from '../../kit/outbox.ts'
-import { administratorScope, requireOrganization, requireScope } from '../../kit/principal.ts'
+import { requireAdministrator, requireOrganization } from '../../kit/principal.ts'
 import { record } from '../audit/store.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { readChanges } from './read.ts'
@@ -15,8 +15,7 @@ export const resolvers: {
 
   Mutation: {
     async setCatalogPolicy(_, { input }, { principal, mutate, traceparent }) {
-      requireScope(principal, administratorScope)
-      const organizationId = requireOrganization(principal)
+      const organizationId = requireAdministrator(principal)
       const changes = readChanges(input)
       return await mutate(async (tx) => {
         const changed = await changePolicy(tx, organizationId, changes)

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
+import { type Repeated, repeat } from '../../kit/repeat.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import type { MarketplaceFloor } from '../floor.ts'
 import { settle } from './settle.ts'
@@ -12,27 +12,10 @@ const actor = 'subgraph:marketplace'
 type Needed = Pick<MarketplaceFloor, 'pool' | 'prove' | 'config' | 'log' | 'nudge'>
 
 /** Looks again, every day or as the operator says, whether proven domains still have their tokens. */
-export function keepVerified(floor: Needed): { stop(): Promise<void> } {
-  const stopping = new AbortController()
-  const { signal } = stopping
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      await recheckDue(floor).catch((error: unknown) =>
-        floor.log.warn({ err: error }, 'publishers’ domains could not be checked again'),
-      )
-      await sleep(everyMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-
-  const running = run()
-  return {
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
-}
+export const keepVerified = (floor: Needed): Repeated =>
+  repeat({ everyMs, log: floor.log, problem: 'publishers’ domains could not be checked again' }, () =>
+    recheckDue(floor),
+  )
 
 /** One batch of those whose time has come. */
 export async function recheckDue({ pool, prove, config, nudge }: Needed): Promise<void> {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { badInput, ClientError, conflict, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
-import { administratorScope, type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
+import { text } from '../../kit/arguments.ts'
+import { ClientError, conflict, notFound } from '../../kit/errors.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
+import { requireAdministrator } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers, VerificationStatus } from '../schema.generated.ts'
@@ -31,14 +31,12 @@ export const resolvers: Pick<Resolvers, 'PublisherVerification' | 'PublisherDoma
 } = {
   Query: {
     async publisherVerification(_, { id }, { principal, verifications }) {
-      administered(principal)
+      requireAdministrator(principal)
       return isUuid(id) ? await verifications.load(id) : null
     },
     async publisherVerifications(_, args, { db, principal }) {
-      const organizationId = administered(principal)
-      const page = pageArgs(args, { default: 20, size: 1 })
-      if (page.after && !isUuid(page.after[0]))
-        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const organizationId = requireAdministrator(principal)
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { rows, totalCount } = await verificationPage(db, organizationId, page)
       return connection(rows, totalCount, page, ({ id }) => [id])
     },
@@ -46,7 +44,7 @@ export const resolvers: Pick<Resolvers, 'PublisherVerification' | 'PublisherDoma
 
   Mutation: {
     async startPublisherVerification(_, { input }, { principal, mutate }) {
-      const organizationId = administered(principal)
+      const organizationId = requireAdministrator(principal)
       const domain = readDomain(text(input.domain, 'input.domain', 1_000), 'input.domain')
       const { method } = input
       return await mutate(async (tx) => {
@@ -119,16 +117,9 @@ export const resolvers: Pick<Resolvers, 'PublisherVerification' | 'PublisherDoma
 const going: VerificationStatus[] = ['PENDING', 'VERIFIED', 'LAPSED']
 const proven: VerificationStatus[] = ['VERIFIED']
 
-/** The caller's organization, for its administrators. */
-function administered(principal: Principal): string {
-  const organization = requireOrganization(principal)
-  requireScope(principal, administratorScope)
-  return organization
-}
-
 /** The verification, where it is of the caller's organization. */
 async function own({ principal, verifications }: Context, id: string): Promise<VerificationRow> {
-  administered(principal)
+  requireAdministrator(principal)
   const row = isUuid(id) ? await verifications.load(id) : null
   if (!row) throw notFound('verification', id)
   return row

@@ -89,7 +89,7 @@ export async function verifiedPublishers(db: Db): Promise<Set<string>> {
 const mostGoing = 20
 
 /**
- * The one that goes on for this domain and method, begun where there is none; null where the organization has twenty, and
+ * The one that goes on for this domain and method, begun where there is none; TOO_MANY where the organization has twenty, and
  * BARRED where a moderator has revoked it.
  */
 export async function beginVerification(

@@ -1,10 +1,9 @@
 import type { Transaction } from '@community/infra/postgres.ts'
-import { z } from 'zod'
+import { text } from '../../kit/arguments.ts'
 import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import { requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
-import { readPlace, text } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { announceRated } from '../listing-change.ts'
 import type { Resolvers } from '../schema.generated.ts'
@@ -37,8 +36,8 @@ export const resolvers = {
     },
     async heldRatings(_, args, { principal, db }) {
       requireScope(principal, 'marketplace:moderate')
-      const page = pageArgs(args, { default: 20, size: 2 })
-      const { rows, totalCount } = await heldRatings(db, readPlace(page, heldPlace))
+      const page = pageArgs(args, { default: 20, place: places.timeAndSerial })
+      const { rows, totalCount } = await heldRatings(db, page)
       return connection(rows, totalCount, page, (row) => [row.heldAt, row.id])
     },
   },
@@ -157,7 +156,7 @@ export const resolvers = {
         ? null
         : { text: reply, organizationId: repliedBy, at: repliedAt },
     async acts({ id }, args, { acts }) {
-      const page = readPlace(pageArgs(args, { default: 20, size: 1 }), z.tuple([number]))
+      const page = pageArgs(args, { default: 20, place: places.serial })
       const { rows, totalCount } = await acts.load({ id, page })
       return connection(rows, totalCount, page, (row) => [row.id])
     },
@@ -174,7 +173,7 @@ async function change(
   fn: (tx: Transaction, rating: RatingRow) => Promise<{ weighs: boolean }>,
 ): Promise<RatingRow> {
   const id = text(ratingId, 'input.ratingId', 18)
-  const seen = number.safeParse(id).success ? await ratingById(db, id) : null
+  const seen = places.serial.safeParse([id]).success ? await ratingById(db, id) : null
   if (!seen) throw notFound('rating', id)
   await pause()
   return await inTurn(seen.listingId, () =>
@@ -188,6 +187,3 @@ async function change(
     ),
   )
 }
-
-const number = z.string().regex(/^\d{1,18}$/)
-const heldPlace = z.tuple([z.iso.datetime(), number])

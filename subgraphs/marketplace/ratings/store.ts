@@ -1,7 +1,6 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
-import type { Page } from '../../kit/page.ts'
+import type { Page, Slice } from '../../kit/page.ts'
 import type { RatingHold, RatingSort, RatingState } from '../schema.generated.ts'
-import type { Slice } from '../store.ts'
 
 export type RatingRow = {
   id: string

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { text } from '../../kit/arguments.ts'
 import { badInput } from '../../kit/errors.ts'
 import { type Page, pageArgs } from '../../kit/page.ts'
-import { text } from '../arguments.ts'
 import { byVerifiedPublisher } from '../publishers/store.ts'
 import type { ListingFilter, ListingSort } from '../schema.generated.ts'
 import { average } from '../store.ts'
@@ -91,17 +91,14 @@ export function readSearch(args: SearchArgs): Search {
     .update(JSON.stringify([words, conditions, params, sort]))
     .digest('base64url')
     .slice(0, 16)
-  const page = pageArgs(args, { default: 20, size: 2 })
-  if (page.after && (page.after[0] !== digest || !isPlace(page.after[1])))
+  const page = pageArgs(args, { default: 20, place: z.tuple([z.string(), z.int32().min(1)]) })
+  if (page.after && page.after[0] !== digest)
     throw badInput('after is of another search', 'after', 'a cursor of an answer to the same arguments')
   return { words, filter, sort, conditions, params, page, digest }
 }
 
 /** How many come before a page. */
 export const placeOf = ({ after }: Page): number => Number(after?.[1] ?? 0)
-
-const isPlace = (value: unknown) =>
-  Number.isSafeInteger(value) && Number(value) > 0 && Number(value) < 2 ** 31
 
 function uuid(value: string, argument: string): string {
   if (z.guid().safeParse(value).success) return value

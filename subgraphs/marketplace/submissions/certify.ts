@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import { GraphError, isAway } from '../../kit/graph.ts'
 import { administratorScope } from '../../kit/principal.ts'
+import { type Repeated, repeat } from '../../kit/repeat.ts'
 import { type Floor, internalSettings } from '../../kit/subgraph.ts'
 import { advance, toldOfCertification } from './advance.ts'
 import { announceSubmission } from './announce.ts'
@@ -11,7 +11,7 @@ import { move, type ToAsk, takeToAsk } from './store.ts'
 /** The agent that brings submissions on. */
 const manager = 'agent:marketplace-manager'
 
-const pollMs = 1_000
+const everyMs = 1_000
 const batch = 10
 const tokenTtlSeconds = 60
 
@@ -28,22 +28,13 @@ const answer = z.object({
  * Asks for the certification of what was submitted, in its owner's name. What becomes of it comes by events; once in a while it
  * is asked after, should one have been missed.
  */
-export function startCertifying(floor: Floor): { stop(): Promise<void> } {
+export function keepCertifying(floor: Floor): Repeated {
   const { pool, keys, graph, config, log, nudge } = floor
-  const stopping = new AbortController()
-  const { signal } = stopping
   const internally = async <T>(fn: (tx: Transaction) => Promise<T>): Promise<T> =>
     await inTransaction(pool, internalSettings, fn)
 
-  const ask = async ({
-    id,
-    agentId,
-    organizationId,
-    level,
-    visibility,
-    status,
-    certificationId,
-  }: ToAsk): Promise<void> => {
+  const ask = async (submission: ToAsk, signal: AbortSignal): Promise<void> => {
+    const { id, agentId, organizationId, level, visibility, status, certificationId } = submission
     const scope = `certification:request${visibility === 'PRIVATE' ? ` ${administratorScope}` : ''}`
     const token =
       keys.issuer &&
@@ -78,28 +69,10 @@ export function startCertifying(floor: Floor): { stop(): Promise<void> } {
     }
   }
 
-  const run = async (): Promise<void> => {
-    let failing = false
-    while (!signal.aborted) {
-      try {
-        const taken = await internally((tx) => takeToAsk(tx, batch))
-        const asked = await Promise.allSettled(taken.map(ask))
-        const failed = asked.find(({ status }) => status === 'rejected')
-        if (failed?.status === 'rejected') throw failed.reason
-        if (taken.length > 0) failing = false
-      } catch (error) {
-        if (!failing && !signal.aborted)
-          log.warn({ err: error }, 'certifications can not be asked for now: trying again')
-        failing = true
-      }
-      await sleep(pollMs, undefined, { signal }).catch(() => undefined)
-    }
-  }
-  const running = run()
-  return {
-    async stop() {
-      stopping.abort()
-      await running
-    },
-  }
+  return repeat({ everyMs, log, problem: 'certifications can not be asked for now' }, async (signal) => {
+    const taken = await internally((tx) => takeToAsk(tx, batch))
+    const asked = await Promise.allSettled(taken.map((each) => ask(each, signal)))
+    const failed = asked.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
+  })
 }

@@ -1,9 +1,9 @@
-import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
+import { text } from '../../kit/arguments.ts'
+import { conflict, forbidden, notFound } from '../../kit/errors.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
 import { type Principal, requireOrganization, requireScope } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { text } from '../arguments.ts'
 import { record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers, SubmissionStatus } from '../schema.generated.ts'
@@ -24,9 +24,7 @@ export const resolvers: Pick<Resolvers, 'Submission' | 'SubmissionChange'> & {
   Query: {
     submission: async (_, { id }, { submissions }) => (isUuid(id) ? await submissions.load(id) : null),
     async submissions(_, args, { db }) {
-      const page = pageArgs(args, { default: 20, size: 1 })
-      if (page.after && !isUuid(page.after[0]))
-        throw badInput('after is no cursor of this connection', 'after', 'a cursor of an earlier answer')
+      const page = pageArgs(args, { default: 20, place: places.id })
       const { agentId, status } = args.filter ?? {}
       const filter = { agentId: agentId == null ? null : text(agentId, 'filter.agentId', 200), status }
       const { rows, totalCount } = await submissionPage(db, { ...filter, status: status ?? null }, page)

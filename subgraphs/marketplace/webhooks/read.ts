@@ -1,5 +1,5 @@
+import { text } from '../../kit/arguments.ts'
 import { badInput } from '../../kit/errors.ts'
-import { text } from '../arguments.ts'
 import type { WebhookEventKind } from '../schema.generated.ts'
 import type { WebhookWish } from './store.ts'
 

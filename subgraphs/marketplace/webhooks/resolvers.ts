@@ -1,10 +1,8 @@
-import { z } from 'zod'
-import { badInput, conflict, forbidden, notFound } from '../../kit/errors.ts'
-import { connection, pageArgs } from '../../kit/page.ts'
-import { isAdministrator, type Principal, requireOrganization } from '../../kit/principal.ts'
+import { badInput, conflict, notFound } from '../../kit/errors.ts'
+import { connection, pageArgs, places } from '../../kit/page.ts'
+import { type Principal, requireAdministrator } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { isUuid } from '../../kit/uuid.ts'
-import { readPlace } from '../arguments.ts'
 import { type Act, record } from '../audit/store.ts'
 import type { Context } from '../context.ts'
 import type { Resolvers } from '../schema.generated.ts'
@@ -33,15 +31,15 @@ export const resolvers: Pick<Resolvers, 'Webhook' | 'WebhookDelivery'> & {
 } = {
   Query: {
     async webhook(_, { id }, { principal, webhooks }) {
-      administered(principal)
+      requireAdministrator(principal)
       return isUuid(id) ? await webhooks.load(id) : null
     },
-    webhooks: async (_, __, { principal, db }) => await webhooksOf(db, administered(principal)),
+    webhooks: async (_, __, { principal, db }) => await webhooksOf(db, requireAdministrator(principal)),
   },
 
   Mutation: {
     async createWebhook(_, { input }, { principal, mutate, sealSecret, refusalOfTarget }) {
-      const organizationId = administered(principal)
+      const organizationId = requireAdministrator(principal)
       const wish = readWish(input, { url: input.url, kinds: input.kinds, ...everything })
       refuse(await refusalOfTarget(wish.url))
       const secret = newSecret()
@@ -111,7 +109,7 @@ export const resolvers: Pick<Resolvers, 'Webhook' | 'WebhookDelivery'> & {
 
     async redeliver(_, { deliveryId }, context) {
       const { principal, db, mutate } = context
-      administered(principal)
+      requireAdministrator(principal)
       const delivery = isUuid(deliveryId) ? await deliveryById(db, deliveryId) : null
       if (!delivery) throw notFound('delivery', deliveryId)
       const webhook = await own(context, delivery.webhookId)
@@ -130,7 +128,7 @@ export const resolvers: Pick<Resolvers, 'Webhook' | 'WebhookDelivery'> & {
     enabled: ({ disabledBecause }) => disabledBecause === null,
     secret: ({ secret }) => secret ?? null,
     async deliveries({ id }, { filter, ...args }, { webhookDeliveries }) {
-      const page = readPlace(pageArgs(args, { default: 20, size: 1 }), place)
+      const page = pageArgs(args, { default: 20, place: places.id })
       const fitting = { state: filter?.state ?? null, kind: filter?.kind ?? null }
       const { rows, totalCount } = await webhookDeliveries.load({ id, page: { ...page, ...fitting } })
       return connection<DeliveryRow>(rows, totalCount, page, (row) => [row.id])
@@ -142,14 +140,8 @@ export const resolvers: Pick<Resolvers, 'Webhook' | 'WebhookDelivery'> & {
   },
 }
 
-function administered(principal: Principal): string {
-  const organization = requireOrganization(principal)
-  if (!isAdministrator(principal)) throw forbidden('this is for administrators, with the scope org:admin')
-  return organization
-}
-
 async function own({ principal, webhooks }: Context, id: string): Promise<WebhookRow> {
-  administered(principal)
+  requireAdministrator(principal)
   const row = isUuid(id) ? await webhooks.load(id) : null
   if (!row) throw notFound('webhook', id)
   return row
@@ -175,5 +167,3 @@ const acted = (
   subject: id,
   details: { host: new URL(url).host },
 })
-
-const place = z.tuple([z.guid()])
