@@ -49,9 +49,8 @@ const neutral = { mean: 3, weight: 10 }
  * come: the same for every caller, and it tells nothing of listings that the caller may not see.
  */
 export const prior = `(
-  select (${neutral.mean * neutral.weight} + coalesce(sum(p.rating_points), 0))
-    / (${neutral.weight} + coalesce(sum(p.rating_weight), 0)) as mean
-  from listing as p where p.published_at is not null and p.rating_weight > 0 and p.visibility = 'PUBLIC'
+  select ((${neutral.mean * neutral.weight} + coalesce(sum(points), 0))
+    / (${neutral.weight} + coalesce(sum(weight), 0)))::float8 as mean from rated
 ) as prior`
 
 /** Of `listing as l` beside `prior`. */

@@ -2,6 +2,7 @@ import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
 import { type Repeated, repeat } from '../kit/repeat.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
 import { countUseByOthers } from './installs/report.ts'
+import { gatherRated } from './ratings/rated.ts'
 import { forgetUse } from './use.ts'
 
 const everyMs = 60_000
@@ -36,9 +37,11 @@ export async function countTrends(tx: Transaction): Promise<void> {
            and (now() at time zone 'utc')::date - 7), 0)::float8 / 3 as before
        from day_of_use group by agent_id
      ), now_used as (
-       select l.agent_id, w.calls::bigint as calls_lately,
+       select agent_id, w.calls::bigint as calls_lately,
          case when w.week > 0 then ln((w.week + $2) / (w.before + $2)) end as trend
-       from listing as l left join weeks as w using (agent_id)
+       from weeks as w full join (
+         select agent_id from listing where calls_lately is not null or trend is not null
+       ) as used_before using (agent_id)
      )
      update listing as l set calls_lately = u.calls_lately, trend = u.trend
      from now_used as u
@@ -46,6 +49,7 @@ export async function countTrends(tx: Transaction): Promise<void> {
     [mostADay, smoothing],
   )
   await countUseByOthers(tx)
+  await gatherRated(tx)
   await forgetUse(tx)
 }
 

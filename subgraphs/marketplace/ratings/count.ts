@@ -1,4 +1,5 @@
 import type { Transaction } from '@community/infra/postgres.ts'
+import { recountRated } from './rated.ts'
 
 /** A rating of an organization that has not been seen to use the agent, beside one of an organization that has. */
 const unverifiedWeight = 0.2
@@ -74,7 +75,9 @@ export async function recountAll(
     told.listings += page.ids.length
     told.corrected += page.corrected.length
     const last = page.ids.at(-1)
-    if (last === undefined) return told
+    if (last === undefined) break
     after = last
   }
+  await inTransaction(recountRated)
+  return told
 }

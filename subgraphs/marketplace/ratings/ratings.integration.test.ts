@@ -4,6 +4,7 @@ import { ratedMarketplace } from '../../../test/ratings.ts'
 import type { Caller } from '../../../test/subgraph.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { recountAll } from './count.ts'
+import { gatherRated } from './rated.ts'
 
 let market: Awaited<ReturnType<typeof ratedMarketplace>>
 
@@ -311,7 +312,53 @@ test('counted anew from the ratings alone, the figures are the same; what was sp
   )
   expect(await rebuild()).toEqual({ listings, corrected: 0 })
   const before = await market.figures('proven')
+  expect(await rated()).toMatchObject(await ratedByListings())
+  await market.sql('insert into rated values (1000, 5000)')
   await market.sql(`update listing set rating_weight = 99, stars = '{9,9,9,9,9}' where agent_id = 'proven'`)
   expect(await rebuild()).toEqual({ listings, corrected: 1 })
   expect(await market.figures('proven')).toEqual(before)
+  expect(await rated()).toEqual({ ...(await ratedByListings()), rows: 1 })
 })
+
+test('what all ratings weigh follows listings that come, change, hide and go, and is gathered into one row', async () => {
+  const outside = async () => {
+    expect(await rated()).toMatchObject(await ratedByListings())
+  }
+  const rate = 'rating_weight = 2, rating_points = 9.000001'
+  for (const set of [
+    rate,
+    `visibility = 'PARTNERS'`,
+    `visibility = 'PUBLIC'`,
+    'published_at = null',
+    `published_at = now()`,
+  ]) {
+    await market.sql(`update listing set ${set} where agent_id = 'proven'`)
+    await outside()
+  }
+  await market.sql(
+    `insert into listing (agent_id, organization_id, visibility, title, summary, type, category, tags, agent_changed_at, version,
+       published_at, rating_weight, rating_points) values ('fleeting', 'o', 'PUBLIC', '', '', 'worker', 'worker.x', '{}', now(), 1, now(), 0.2, 1)`,
+  )
+  await outside()
+  await market.sql(`delete from listing where agent_id = 'fleeting'`)
+  await outside()
+  await inTransaction(market.pool, internalSettings, gatherRated)
+  expect(await rated()).toEqual({ ...(await ratedByListings()), rows: 1 })
+})
+
+const sums = (weight: string, points: string) =>
+  `round(coalesce(sum(${weight}), 0)::numeric, 6)::float8 as weight, round(coalesce(sum(${points}), 0)::numeric, 6)::float8 as points`
+
+async function rated(): Promise<object> {
+  const [row] = await market.sql<object>(
+    `select ${sums('weight', 'points')}, count(*)::int as rows from rated`,
+  )
+  return row!
+}
+
+async function ratedByListings(): Promise<object> {
+  const [row] = await market.sql<object>(
+    `select ${sums('rating_weight', 'rating_points')} from listing where published_at is not null and visibility = 'PUBLIC'`,
+  )
+  return row!
+}
