@@ -7,6 +7,9 @@ export type Field = { name: string; weight: number }
 /** A word of the query with what it was found as; more than one only where it is read as something else. */
 export type FoundWord = { word: string; readings: { posting: Posting; likeness: number }[]; isGuess: boolean }
 
+/** Documents that a caller sees, a byte for each slot, with how many these are and how long on average. */
+export type View = { visible: Uint8Array; documents: number; averageLength: number }
+
 type WordMatches = {
   /** By slot; 0 where no word was found. */
   scores: Float32Array
@@ -18,12 +21,12 @@ type WordMatches = {
 export type WordIndex = {
   /** Texts in the order of the fields; slots come in rising order. */
   add(slot: number, texts: readonly string[]): void
+  viewOf(visible: Uint8Array): View
   /**
-   * Scores those of `fitting`. What a word weighs, how long texts are and which words are known is told by the documents of
-   * `visible` alone, so that no other shows through; both have a byte for each slot. `isTyping`: the last word may be the
-   * beginning of one.
+   * Scores those of `fitting`, a byte for each slot. What a word weighs, how long texts are and which words are known is told by
+   * the documents of the view alone, so that no other shows through. `isTyping`: the last word may be the beginning of one.
    */
-  search(query: string, visible: Uint8Array, fitting: Uint8Array, isTyping: boolean): WordMatches
+  search(query: string, view: View, fitting: Uint8Array, isTyping: boolean): WordMatches
   /** Moves documents to other slots in the same order; those with -1 are gone. */
   move(slots: Int32Array): void
 }
@@ -74,9 +77,10 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
       lengths[slot] = length
     },
 
-    search(query, visible, fitting, isTyping) {
+    viewOf: (visible) => ({ visible, ...seen(visible, lengths) }),
+
+    search(query, { visible, documents, averageLength }, fitting, isTyping) {
       const scores = new Float32Array(visible.length)
-      const { documents, averageLength } = seen(visible, lengths)
       const isKnown = (term: string) => {
         const posting = postings.get(term)
         return posting !== undefined && isSeen(posting, visible)

@@ -37,7 +37,8 @@ export function createFacets(names: readonly string[]): FacetIndex {
         names.map((name, facet) => {
           const column = known[facet]!
           const counts = new Uint32Array(values[facet]!.length)
-          for (let slot = 0; slot < marked.length; slot++) if (marked[slot] === 1) counts[column[slot]!]!++
+          // Adding a zero is a third of the time of asking whether to add a one.
+          for (let slot = 0; slot < marked.length; slot++) counts[column[slot]!]! += marked[slot]!
           const counted = values[facet]!.flatMap((value, number) =>
             value === null || counts[number] === 0 ? [] : [{ value, count: counts[number]! }],
           )

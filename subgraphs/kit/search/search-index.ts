@@ -1,6 +1,7 @@
-import { createWordIndex, type Field, type FoundWord, placesOf } from './bm25.ts'
+import { createWordIndex, type Field, type FoundWord, placesOf, type View } from './bm25.ts'
 import { createFacets, type FacetCount } from './facets.ts'
 import { type Fused, fuse } from './fuse.ts'
+import { keepAnswers } from './kept-answers.ts'
 import { hasWords, termsOf } from './terms.ts'
 import {
   type Compared,
@@ -80,6 +81,8 @@ type Options<Facts> = {
 // Of estimates so many are compared exactly.
 const mostCompared = 1_000
 const compactAbove = 1_000
+// A byte for each entry.
+const mostViews = 30
 
 /** Documents of one kind in memory, found by their words and by their meaning. */
 export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<Facts> {
@@ -99,6 +102,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
   let places: number[] = []
   let withVectors = new Set<number>()
   let generation = 0
+  const views = keepAnswers<View>(() => generation, mostViews)
 
   function slotFor(entry: Entry<Facts>): number {
     const known = slots.get(entry.id)
@@ -136,13 +140,15 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     for (const [slot, entry] of entries.entries()) slots.set(entry!.id, slot)
   }
 
-  /** A byte for each slot: 1 where the caller sees the entry. */
-  function visibleTo(sees: (audience: string) => boolean): Uint8Array {
+  /** What a caller sees; kept for the next who sees the same, until something changes. */
+  function viewOf(sees: (audience: string) => boolean): View {
     const seen = Uint8Array.from(audiences.keys(), (audience) => (sees(audience) ? 1 : 0))
-    const visible = new Uint8Array(entries.length)
-    for (let slot = 0; slot < visible.length; slot++)
-      if (entries[slot] !== null) visible[slot] = seen[audienceOf[slot]!]!
-    return visible
+    return views.get(seen.join(''), () => {
+      const visible = new Uint8Array(entries.length)
+      for (let slot = 0; slot < visible.length; slot++)
+        if (entries[slot] !== null) visible[slot] = seen[audienceOf[slot]!]!
+      return words.viewOf(visible)
+    })
   }
 
   function fittingOf(visible: Uint8Array, fits: Search<Facts>['fits']): Uint8Array {
@@ -167,7 +173,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     const head = rough.best.slice(0, mostCompared)
     const exact = fuse(
       Float32Array.from(head, (slot) => scores[slot]!),
-      Float32Array.from(head, (slot) => compared.one(slot)?.whole ?? 0),
+      Float32Array.from(head, compared.whole),
       mostCompared,
       (place, other) => precedes(head[place]!, head[other]!),
     )
@@ -230,17 +236,15 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     size: () => slots.size,
     generation: () => generation,
     all({ sees, fits }) {
-      const fitting = fittingOf(visibleTo(sees), fits)
-      return matchesOf(
-        fitting,
-        fitting.reduce((sum, each) => sum + each, 0),
-      )
+      const { visible, documents } = viewOf(sees)
+      const fitting = fittingOf(visible, fits)
+      return matchesOf(fitting, fits === null ? documents : fitting.reduce((sum, each) => sum + each, 0))
     },
     search({ query, vector, sees, fits, first, isTyping = false }) {
       if (!hasWords(query)) return nothing()
-      const visible = visibleTo(sees)
-      const fitting = fittingOf(visible, fits)
-      const matches = words.search(query, visible, fitting, isTyping)
+      const view = viewOf(sees)
+      const fitting = fittingOf(view.visible, fits)
+      const matches = words.search(query, view, fitting, isTyping)
       const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
       const { best, scoreOf, ...ranked } = rank(matches.scores, compared, fitting, first)
       const known = entries
@@ -264,8 +268,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
         cover: {
           asked: matches.asked,
           known: matches.words.length,
-          likeness:
-            compared && Math.max(0, ...best.slice(0, 10).map((slot) => compared.one(slot)?.whole ?? 0)),
+          likeness: compared && Math.max(0, ...best.slice(0, 10).map(compared.whole)),
         },
       }
     },

@@ -23,6 +23,18 @@ test('a packed vector keeps cosines to a hundredth, half of the description and 
   expect([...likeness]).toEqual([0, 0, 0, expect.closeTo((cosine(query, description!) + best) / 2, 2)])
 })
 
+test('vectors of any length are compared', () => {
+  const index = createVectorIndex({ dimensions: 5 })
+  for (const [slot, vector] of [
+    [0.6, 0, 0, 0, 0.8],
+    [0, 1, 0, 0, 0],
+    [0, 0, 0, 0, -1],
+  ].entries())
+    index.set(slot, [packed(Float32Array.from(vector))])
+  const { likeness } = index.comparedWith(Float32Array.from([0, 0, 0, 0, 1])).all(Uint8Array.from([1, 1, 1]))
+  expect([...likeness]).toEqual([0.8, 0, -1].map((cosine) => expect.closeTo(cosine, 2)))
+})
+
 test('a vector of another size is refused', () => {
   const index = createVectorIndex({ dimensions: testDimensions })
   expect(() => index.set(0, [packed(new Float32Array(3))])).toThrow('a vector of 3 numbers, not 64')

@@ -46,14 +46,14 @@ export const certificateExpires: Fault = {
 }
 
 /**
- * As if so much time had passed that only this is left, wherever somebody has noted when a certificate ends; whether all have
- * who do.
+ * As if so much time had passed that only this is left, wherever somebody has noted when a certificate of a level ends;
+ * whether all have who do.
  */
 async function passTime({ database }: Stage, id: string, leftSeconds: number): Promise<boolean> {
   const { rows } = await database.query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.columns
-     where column_name in ('agent_id', 'expires_at') and table_schema not in ('pg_catalog', 'information_schema')
-     group by table_schema, table_name having count(*) = 2`,
+     where column_name in ('agent_id', 'level', 'expires_at') and table_schema not in ('pg_catalog', 'information_schema')
+     group by table_schema, table_name having count(*) = 3`,
   )
   const noted: boolean[] = []
   for (const { name } of rows) {
