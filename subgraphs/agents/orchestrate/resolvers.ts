@@ -132,7 +132,7 @@ export const resolvers = {
 
   WorkflowSubmission: {
     steps({ steps }: Submission, args) {
-      const page = pageArgs(args, { max: 500, default: 100, place: places.integer })
+      const page = pageArgs(args, { max: 500, default: 100, place: places.bigint })
       const from = page.after ? Number(page.after[0]) : 0
       const numbered = steps.map((step, index) => ({ ...step, number: index + 1 }))
       return connection(numbered.slice(from, from + page.first + 1), steps.length, page, ({ number }) => [
@@ -152,7 +152,7 @@ export const resolvers = {
     convergence: ({ criteria }) => ({ met: criteria.every(({ met }) => met), criteria }),
     progress: ({ done, failed, total }) => ({ done, failed, total }),
     async steps({ id }, { filter, ...args }, { steps }) {
-      const page = pageArgs(args, { max: 500, default: 100, place: places.integer })
+      const page = pageArgs(args, { max: 500, default: 100, place: places.bigint })
       const { rows, totalCount } = await steps.load({ id, page: { ...page, filter: requireFilter(filter) } })
       return connection(rows, totalCount, page, ({ ordinal }) => [ordinal])
     },

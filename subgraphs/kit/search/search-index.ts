@@ -173,7 +173,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     const head = rough.best.slice(0, mostCompared)
     const exact = fuse(
       Float32Array.from(head, (slot) => scores[slot]!),
-      Float32Array.from(head, compared.whole),
+      Float32Array.from(head, (slot) => compared.whole(slot)),
       mostCompared,
       (place, other) => precedes(head[place]!, head[other]!),
     )
@@ -268,7 +268,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
         cover: {
           asked: matches.asked,
           known: matches.words.length,
-          likeness: compared && Math.max(0, ...best.slice(0, 10).map(compared.whole)),
+          likeness: compared && Math.max(0, ...best.slice(0, 10).map((slot) => compared.whole(slot))),
         },
       }
     },
