@@ -2,12 +2,13 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
+import { notePartners, organizationChange } from '../kit/partners.ts'
 import { handlers as catalogPolicy } from './catalog-policy/events.ts'
 import { holdCertificate } from './catalog-policy/store.ts'
 import { noteCertificate } from './incidents/certificates.ts'
 import { insertOutcome } from './orchestrate/store.ts'
 import type { AgentStatus } from './schema.generated.ts'
-import { agentsById, capabilitiesOf, replacePartners } from './store.ts'
+import { agentsById, capabilitiesOf } from './store.ts'
 
 export const topic = 'ossa.agents.events.v1'
 export const usageTopic = 'ossa.telemetry.usage.v1'
@@ -80,8 +81,7 @@ export async function announceAgent(
 export const handlers: Handlers = {
   ...catalogPolicy,
   async 'ossa.federation.OrganizationChange'(tx, value) {
-    const { organization, partnerIds, version } = organizationChange.parse(value)
-    await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
+    await notePartners(tx, organizationChange.parse(value))
   },
   async 'ossa.certification.CertificationProgress'(tx, value) {
     const { certification, at } = certificationProgress.parse(value)
@@ -91,12 +91,6 @@ export const handlers: Handlers = {
       await insertOutcome(tx, certification)
   },
 }
-
-const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1) }),
-  partnerIds: z.array(z.string()),
-  version: z.number().int(),
-})
 
 const certificationProgress = z.object({
   certification: z.object({

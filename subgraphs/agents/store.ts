@@ -266,25 +266,6 @@ export async function organizationExists(tx: Transaction, id: string, admit: boo
   return rowCount === 1
 }
 
-/** What an event of an organization told; an older one changes nothing. */
-export async function replacePartners(
-  tx: Transaction,
-  organization: { id: string; partners: readonly string[]; version: number },
-): Promise<void> {
-  const { id, partners, version } = organization
-  const { rowCount } = await tx.query(
-    `insert into organization (id, version) values ($1, $2)
-     on conflict (id) do update set version = excluded.version where organization.version < excluded.version`,
-    [id, version],
-  )
-  if (rowCount === 0) return
-  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [id, partners])
-  await tx.query(
-    'insert into partner (organization_id, partner_id) select $1, unnest($2::text[]) on conflict do nothing',
-    [id, partners],
-  )
-}
-
 /** Of two that would give an organization an agent of the same name, one waits here for the other. */
 export async function lockName(tx: Transaction, organizationId: string, name: string): Promise<void> {
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('agent ' || $1, 0))`, [

@@ -288,6 +288,7 @@ test('a certification is seen as its agent is, also after that has changed', asy
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'ossa', 1, {
     organization: { id: 'ossa' },
     partnerIds: ['friend'],
+    version: 1,
   })
   await show('PARTNERS')
   await graph.eventually(() => seenBy('friend'), Boolean)
@@ -305,6 +306,7 @@ test('certifications of a PRIVATE agent are for the administrators of its owner'
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', 'ossa', 2, {
     organization: { id: 'ossa' },
     partnerIds: ['friend'],
+    version: 2,
   })
   const unseen = await Promise.all([request('of-private'), request('of-nobody')])
   expect(unseen.map(({ code }) => code)).toEqual(['NOT_FOUND', 'NOT_FOUND'])

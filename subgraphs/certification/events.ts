@@ -2,14 +2,8 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { announce } from '../kit/outbox.ts'
-import {
-  type CertificationRow,
-  type GateRow,
-  moveCertifications,
-  noteOrganization,
-  noteOwner,
-  replacePartners,
-} from './store.ts'
+import { notePartners, organizationChange } from '../kit/partners.ts'
+import { type CertificationRow, type GateRow, moveCertifications, noteOwner } from './store.ts'
 
 export const topic = 'ossa.certification.events.v1'
 export const inboxTopics = ['ossa.federation.events.v1', 'ossa.agents.events.v1']
@@ -51,11 +45,6 @@ export async function announceProgress(
   })
 }
 
-const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1) }),
-  partnerIds: z.array(z.string()),
-})
-
 const agentStatusChange = z.object({
   agent: z.object({
     id: z.string().min(1),
@@ -66,9 +55,7 @@ const agentStatusChange = z.object({
 
 export const handlers: Handlers = {
   async 'ossa.federation.OrganizationChange'(tx, value) {
-    const { organization, partnerIds } = organizationChange.parse(value)
-    await noteOrganization(tx, organization.id)
-    await replacePartners(tx, organization.id, partnerIds)
+    await notePartners(tx, organizationChange.parse(value))
   },
   async 'ossa.agents.AgentStatusChange'(tx, value) {
     const { agent } = agentStatusChange.parse(value)

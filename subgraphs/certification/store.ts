@@ -174,22 +174,6 @@ export async function gatesOf(db: Db, ids: readonly string[]): Promise<GateRow[]
   return ids.map((id) => (byId.get(id) ?? []).map(({ certificationId: _of, ...gate }) => gate))
 }
 
-/** An organization's partners are those, and no others. */
-export async function replacePartners(
-  tx: Transaction,
-  organizationId: string,
-  partners: readonly string[],
-): Promise<void> {
-  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [
-    organizationId,
-    partners,
-  ])
-  await tx.query('insert into partner select $1, unnest($2::text[]) on conflict do nothing', [
-    organizationId,
-    partners,
-  ])
-}
-
 /** An agent's certifications are seen by whom the agent is seen. */
 export async function moveCertifications(
   tx: Transaction,
@@ -202,10 +186,6 @@ export async function moveCertifications(
      where agent_id = $1 and (organization_id, visibility) is distinct from ($2, $3)`,
     [agentId, organizationId, visibility],
   )
-}
-
-export async function noteOrganization(tx: Transaction, id: string): Promise<void> {
-  await tx.query('insert into organization (id) values ($1) on conflict do nothing', [id])
 }
 
 export async function noteOwner(tx: Transaction, agentId: string, organizationId: string): Promise<void> {

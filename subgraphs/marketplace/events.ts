@@ -2,12 +2,14 @@ import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { usageTopic } from '../kit/invoke.ts'
+import { notePartners, organizationChange } from '../kit/partners.ts'
 import { tagsOf } from './facts.ts'
+import { askForPartners } from './installs/turns.ts'
 import { announceListing, announceRated } from './listing-change.ts'
 import { agentOfferChange, recordOffer } from './publishers/offers.ts'
 import { verifyRatings } from './ratings/follow.ts'
 import type { ListingChangeKind } from './schema.generated.ts'
-import { listingsById, replacePartners, upsertCertification, upsertFacts, withdraw } from './store.ts'
+import { listingsById, upsertCertification, upsertFacts, withdraw } from './store.ts'
 import { advance, toldOfCertification } from './submissions/advance.ts'
 import { countUse, usageBatch } from './use.ts'
 import { handlers as webhooks } from './webhooks/note.ts'
@@ -28,7 +30,10 @@ export const handlers: Handlers = {
     await applyCertification(tx, certificationProgress.parse(value))
     await advance(tx, toldOfCertification.parse(value))
   },
-  'ossa.federation.OrganizationChange': (tx, value) => applyOrganization(tx, organizationChange.parse(value)),
+  async 'ossa.federation.OrganizationChange'(tx, value) {
+    const change = organizationChange.parse(value)
+    if (await notePartners(tx, change)) await askForPartners(tx, change.organization.id)
+  },
   async 'ossa.telemetry.UsageBatch'(tx, value) {
     await announceRated(tx, await verifyRatings(tx, await countUse(tx, usageBatch.parse(value))))
   },
@@ -108,18 +113,6 @@ async function applyCertification(
     version,
   })
   if (changed) await announceAsIs(tx, 'UPDATED', told.agentId)
-}
-
-const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1) }),
-  partnerIds: z.array(z.string()),
-})
-
-async function applyOrganization(
-  tx: Transaction,
-  { organization, partnerIds }: z.output<typeof organizationChange>,
-): Promise<void> {
-  await replacePartners(tx, organization.id, partnerIds)
 }
 
 async function announceAsIs(tx: Transaction, kind: ListingChangeKind, id: string): Promise<void> {

@@ -2,7 +2,7 @@ import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page, Slice } from '../kit/page.ts'
 import { endClaims } from './claims/end.ts'
 import type { AgentFacts } from './facts.ts'
-import { askForPartners, askForTurn } from './installs/turns.ts'
+import { askForTurn } from './installs/turns.ts'
 import { noteLevel, noteVersion } from './pages/heard.ts'
 import { noteOwner } from './ratings/follow.ts'
 import { leaveOwner } from './submissions/leave.ts'
@@ -239,23 +239,6 @@ export async function publisherPage(db: Db, { first, after }: Page): Promise<Sli
     [after?.[0] ?? null, first + 1],
   )
   return rows[0] ?? { rows: [], totalCount: 0 }
-}
-
-/** An organization's partners are those, and no others. */
-export async function replacePartners(
-  tx: Transaction,
-  organizationId: string,
-  partners: readonly string[],
-): Promise<void> {
-  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [
-    organizationId,
-    partners,
-  ])
-  await tx.query('insert into partner select $1, unnest($2::text[]) on conflict do nothing', [
-    organizationId,
-    partners,
-  ])
-  await askForPartners(tx, organizationId)
 }
 
 export type CertificationFact = {

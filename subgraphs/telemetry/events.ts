@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { usageTopic } from '../kit/invoke.ts'
+import { notePartners, organizationChange } from '../kit/partners.ts'
 import { batch } from './batch.ts'
-import { replacePartners, storeBatch, upsertAgent } from './store.ts'
+import { storeBatch, upsertAgent } from './store.ts'
 
 export const inboxTopics = [usageTopic, 'ossa.agents.events.v1', 'ossa.federation.events.v1'] as const
 
@@ -15,8 +16,7 @@ export const handlers: Handlers = {
     await upsertAgent(tx, { ...agent, version })
   },
   async 'ossa.federation.OrganizationChange'(tx, value) {
-    const { organization, partnerIds, version } = organizationChange.parse(value)
-    await replacePartners(tx, { id: organization.id, partners: partnerIds, version })
+    await notePartners(tx, organizationChange.parse(value))
   },
 }
 
@@ -26,11 +26,5 @@ const agentStatusChange = z.object({
     organizationId: z.string().min(1),
     visibility: z.enum(['PRIVATE', 'ORGANIZATION', 'PARTNERS', 'PUBLIC']),
   }),
-  version: z.number().int(),
-})
-
-const organizationChange = z.object({
-  organization: z.object({ id: z.string().min(1) }),
-  partnerIds: z.array(z.string()),
   version: z.number().int(),
 })

@@ -146,21 +146,3 @@ export async function upsertAgent(
     [id, organizationId, visibility, version],
   )
 }
-
-/** What an older event tells changes nothing. */
-export async function replacePartners(
-  tx: Transaction,
-  { id, partners, version }: { id: string; partners: readonly string[]; version: number },
-): Promise<void> {
-  const { rowCount } = await tx.query(
-    `insert into organization (id, version) values ($1, $2)
-     on conflict (id) do update set version = excluded.version where organization.version < excluded.version`,
-    [id, version],
-  )
-  if (rowCount === 0) return
-  await tx.query('delete from partner where organization_id = $1 and partner_id <> all($2)', [id, partners])
-  await tx.query(
-    'insert into partner (organization_id, partner_id) select $1, unnest($2::text[]) on conflict do nothing',
-    [id, partners],
-  )
-}

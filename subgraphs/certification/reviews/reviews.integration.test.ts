@@ -25,6 +25,7 @@ beforeAll(async () => {
     await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', id, 1, {
       organization: { id },
       partnerIds: id === 'owner' ? ['ada', 'bob'] : [],
+      version: 1,
     })
   await graph.eventually(
     async () => (await admin.query('select from certification.organization')).rowCount,

@@ -467,6 +467,7 @@ test('partners are told of what is for partners', async () => {
   await graph.tell('ossa.federation.events.v1', 'ossa.federation.OrganizationChange', organization, 1, {
     organization: { id: `${organization}-friend` },
     partnerIds: [organization],
+    version: 1,
   })
   await graph.eventually(
     async () =>
