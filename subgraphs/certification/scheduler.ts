@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
 import { repeat, together } from '../kit/repeat.ts'
 import { type Floor, internalSettings } from '../kit/subgraph.ts'
+import { openThread } from '../kit/thread.ts'
 import { type Claim, claim, expire, LeaseLost, release, renew } from './claims.ts'
 import { type Evaluation, evaluate, reject } from './evaluate.ts'
 import { announceProgress } from './events.ts'
 import { conformanceGate } from './gates/a2a-conformance.ts'
 import { functionalGate } from './gates/functional.ts'
+import type { Inputs, ToTry } from './gates/inputs.ts'
 import { manifestGate } from './gates/manifest.ts'
 import { performanceGate } from './gates/performance/performance.ts'
 import { securityGate } from './gates/security/security.ts'
@@ -19,6 +21,7 @@ const leaseMs = 15_000
 const renewEveryMs = 4_000
 const expireEveryMs = 60_000
 const maxTries = 8
+const longestInputsMs = 5_000
 /** The agent that certification runs as. */
 const subject = 'agent:certification-validator'
 
@@ -43,10 +46,15 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     caller: subject,
     endpointAllow: config.agentEndpointAllow,
   }
+  const inputs = openThread<ToTry, Inputs>({
+    file: new URL('./gates/inputs-thread.ts', import.meta.url),
+    longestMs: longestInputsMs,
+    log,
+  })
   const gates = [
     manifestGate,
     conformanceGate(calls),
-    functionalGate(calls),
+    functionalGate({ ...calls, inputsOf: (asked) => inputs.ask(asked) }),
     securityGate(calls),
     supplyChainGate({ ...calls, osvDir: config.osvDir }),
     performanceGate(calls),
@@ -114,6 +122,7 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
       await loops.stop()
       for (const { abort } of running.values()) abort.abort(new Error('the scheduler stops'))
       await Promise.all([...running.values()].map(({ done }) => done))
+      await inputs.close()
     },
   }
 }

@@ -4,6 +4,9 @@ import { auditContext } from './audit/context.ts'
 import { catalogsContext } from './catalogs/context.ts'
 import { claimsContext } from './claims/context.ts'
 import { partiesFromGraph } from './compatibility/agents.ts'
+import { compare } from './compatibility/compare.ts'
+import type { Only } from './compatibility/grade.ts'
+import type { Party } from './compatibility/party.ts'
 import { factsFromGraph } from './facts.ts'
 import type { MarketplaceFloor } from './floor.ts'
 import { installsContext } from './installs/context.ts'
@@ -34,6 +37,7 @@ export function createContext(base: RequestContext, floor: MarketplaceFloor) {
     facts: (agentId: string) => factsFromGraph(floor, principal, agentId),
     /** Agents that the caller may see, as the graph tells now. */
     parties: (ids: readonly string[]) => partiesFromGraph(floor, principal, ids),
+    compatibilityOf: (from: Party, to: Party, only: Only) => compare(floor.comparing, from, to, only),
     ...auditContext(floor),
     ...catalogsContext(base),
     ...claimsContext(base, floor, isHome),

@@ -3,6 +3,7 @@ import { openSeal, type Seal } from '@community/infra/seal.ts'
 import { type AddressesOf, addressesByDns } from '../kit/addresses.ts'
 import { type Catalogue, startCatalogue } from '../kit/search/catalogue.ts'
 import type { Floor } from '../kit/subgraph.ts'
+import { type Comparing, openComparing } from './compatibility/compare.ts'
 import { keepNeeds, type Needs } from './needs/needs.ts'
 import { openProofs, type Prove } from './publishers/proof.ts'
 import { listingSource } from './search/catalogue.ts'
@@ -15,6 +16,7 @@ export type MarketplaceFloor = Floor & {
   orders: Orders
   needs: Needs
   inTurn: InTurn
+  comparing: Comparing
   prove: Prove
   /** What webhooks' secrets are kept with. */
   seal: Seal
@@ -38,6 +40,8 @@ export async function prepareFloor(
   const onFault = (error: unknown) =>
     log.warn({ err: error }, 'the order of the catalogue could not be renewed')
   const orders = openOrders({ pool, onFault }, catalogue.index.generation)
+  const comparing = openComparing(log)
+  undo(() => comparing.close())
   const prove = openProofs({ outbound, dnsServers: config.dnsServers })
   return {
     ...floor,
@@ -45,6 +49,7 @@ export async function prepareFloor(
     orders,
     needs,
     inTurn: openTurns(mostInTurn),
+    comparing,
     prove,
     seal,
     addressesOf: addressesByDns(),

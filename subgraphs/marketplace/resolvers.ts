@@ -8,7 +8,6 @@ import { resolvers as audit } from './audit/resolvers.ts'
 import { record } from './audit/store.ts'
 import { resolvers as catalogs } from './catalogs/resolvers.ts'
 import { resolvers as claims } from './claims/resolvers.ts'
-import { compatibilityOf } from './compatibility/grade.ts'
 import type { Party } from './compatibility/party.ts'
 import type { Context } from './context.ts'
 import { resolvers as deprecation } from './deprecation.ts'
@@ -40,7 +39,7 @@ export const resolvers: Resolvers = {
     ...webhooks.Query,
     ...catalogs.Query,
     categories: async (_, __, { db }) => await categories(db),
-    async compatibility(_, args, { parties }) {
+    async compatibility(_, args, { parties, compatibilityOf }) {
       const ids = [text(args.from, 'from', 200), text(args.to, 'to', 200)]
       const [from, to] = await parties(ids)
       if (!from) throw notFound('agent', args.from)
@@ -50,7 +49,7 @@ export const resolvers: Resolvers = {
         ...(args.toCapability != null && { to: declared(to, args.toCapability, 'toCapability') }),
       }
       const agent = ({ id }: Party) => ({ __typename: 'Agent' as const, id })
-      return { from: agent(from), to: agent(to), ...compatibilityOf(from, to, only) }
+      return { from: agent(from), to: agent(to), ...(await compatibilityOf(from, to, only)) }
     },
     async publishers(_, args, { db }) {
       const page = pageArgs(args, { place: places.name })

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { type Keys, openKeys } from '@community/infra/keys.ts'
 import { Agent } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ThreadGaveUp } from '../../kit/thread.ts'
 import type { ExaminedAgent } from '../agent.ts'
-import { functionalGate } from './functional.ts'
+import { type FunctionalOptions, functionalGate } from './functional.ts'
+import { inputsFor } from './inputs.ts'
 import { type Fault, startTestAgent } from './test-agent.ts'
 
 const stack = new AsyncDisposableStack()
@@ -23,7 +25,11 @@ type Changed = Partial<ExaminedAgent['capabilities'][number]> & {
   outputs?: unknown[]
 }
 
-async function examine(fault?: Fault, { deterministic, outputs, ...changed }: Changed = {}) {
+async function examine(
+  fault?: Fault,
+  { deterministic, outputs, ...changed }: Changed = {},
+  inputsOf: FunctionalOptions['inputsOf'] = async (asked) => inputsFor(asked),
+) {
   const started = await startTestAgent(keys, 'doubler', fault)
   const outbound = new Agent()
   try {
@@ -41,6 +47,7 @@ async function examine(fault?: Fault, { deterministic, outputs, ...changed }: Ch
       caller: 'agent:certification-validator',
       endpointAllow: ['127.0.0.0/8'],
       timeoutMs: 300,
+      inputsOf,
     })
     const agent = { ...started.agent, manifest, capabilities: [capability] }
     const { verdict, evidence } = await gate.evaluate(agent, new AbortController().signal)
@@ -51,6 +58,14 @@ async function examine(fault?: Fault, { deterministic, outputs, ...changed }: Ch
     await started.stop()
   }
 }
+
+test('a schema that requests can not be made of in time fails, and says so', async () => {
+  const { verdict, failed } = await examine(undefined, {}, async () => {
+    throw new ThreadGaveUp('it took longer than 5000 ms')
+  })
+  expect(verdict).toBe('FAIL')
+  expect(failed).toEqual(['double: it has schemas to be tried with: it took longer than 5000 ms'])
+})
 
 test('an agent that does what its schemas say passes', async () => {
   expect(await examine()).toMatchObject({ verdict: 'PASS', failed: [] })

@@ -1,28 +1,30 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import * as fc from 'fast-check'
 import { z } from 'zod'
 import type { Invocation } from '../../kit/invoke.ts'
 import { SchemaError } from '../../kit/json-schema.ts'
-import { samplesOf } from '../../kit/schema-samples.ts'
+import { ThreadGaveUp } from '../../kit/thread.ts'
 import type { ExaminedAgent } from '../agent.ts'
 import type { Check } from '../store.ts'
 import { type Call, type CallOptions, callAgent, isRefusal, reach } from './call.ts'
 import { check, type Finding, type Gate, judged } from './gate.ts'
+import type { Inputs, ToTry } from './inputs.ts'
 import { type Validator, validatorOf } from './schemas.ts'
 
 type Capability = ExaminedAgent['capabilities'][number]
 
-/** So many requests are made up for each capability, of either kind. */
-const generated = 2
-const tried = 40
+export type FunctionalOptions = CallOptions & {
+  /** As `inputsFor` makes them; may throw ThreadGaveUp. */
+  inputsOf: (asked: ToTry) => Promise<Inputs>
+}
+type Exam = Call & Pick<FunctionalOptions, 'inputsOf'>
 
 /**
  * The agent does what its schemas say: examples are answered, requests made from the schema too or refused in due form,
  * what breaks the schema is refused, a message sent twice is answered once. What is made up follows from the agent's id and
  * version, so that a repetition tries the same.
  */
-export const functionalGate = (options: CallOptions): Gate => ({
+export const functionalGate = (options: FunctionalOptions): Gate => ({
   name: 'functional',
   async evaluate(agent, signal) {
     const reached = await reach(agent, options)
@@ -32,7 +34,7 @@ export const functionalGate = (options: CallOptions): Gate => ({
   },
 })
 
-async function examine(call: Call): Promise<Finding> {
+async function examine(call: Exam): Promise<Finding> {
   const declared = declaredOf(call.agent.manifest)
   const checks: Check[] = []
   for (const capability of call.agent.capabilities) {
@@ -65,7 +67,7 @@ const declaredOf = (document: unknown): Map<string, Declared> =>
 type Tried = { input: unknown; came: Invocation }
 
 async function examineCapability(
-  call: Call,
+  call: Exam,
   { name, input, output, examples }: Capability,
   declared: Declared | undefined,
 ): Promise<{ checks: Check[]; hangs: boolean }> {
@@ -86,16 +88,16 @@ async function examineCapability(
     const answered = await ask(examples.map((example) => example.input))
     checks.push(...examplesChecks(name, answered, ofOutput, declared))
     const seed = seedOf(call.agent, name)
-    const fitting = await ask(samplesOf(input, { seed, count: generated }))
-    checks.push(fittingCheck(name, fitting, ofOutput))
-    const breaking = await ask(breakingInputs(ofInput, seed))
-    checks.push(breakingCheck(name, breaking, ofInput))
+    const inputs = await call.inputsOf({ schema: input, seed })
+    if ('refused' in inputs) throw new SchemaError(inputs.refused)
+    checks.push(fittingCheck(name, await ask(inputs.fitting), ofOutput))
+    checks.push(breakingCheck(name, await ask(inputs.breaking), ofInput))
     const first = answered[0]
     if (hangs || first?.came.outcome !== 'OK') return { checks, hangs }
     checks.push(await repeatedCheck(call, name, first.input))
     if (declared?.deterministic) checks.push(await determinedCheck(call, name, first))
   } catch (error) {
-    if (!(error instanceof SchemaError)) throw error
+    if (!(error instanceof SchemaError || error instanceof ThreadGaveUp)) throw error
     checks.push(check(`${name}: it has schemas to be tried with`, false, error.message))
   }
   return { checks, hangs }
@@ -174,10 +176,3 @@ const seedOf = ({ id, version }: ExaminedAgent, capability: string): number =>
     .update(JSON.stringify([id, version, capability]))
     .digest()
     .readInt32BE()
-
-/** Any JSON that the schema does not take. */
-const breakingInputs = (ofInput: Validator, seed: number): unknown[] =>
-  fc
-    .sample(fc.oneof(fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue()), { seed, numRuns: tried })
-    .filter((value) => ofInput.violation(value) !== null)
-    .slice(0, generated)

@@ -56,3 +56,31 @@ test('a capability that an agent does not have is refused, with those that it ha
     { code: 'BAD_USER_INPUT', argument: 'fromCapability', expected: 'do' },
   ])
 })
+
+test('schemas that take their time are given up, and others are answered meanwhile', async () => {
+  const texts = { type: 'array', minItems: 3_000, items: { type: 'string', minLength: 20_000 } }
+  const huge = { type: 'array', minItems: 3_000, items: texts }
+  const agent = { ...graph.graphAgents.get('counter')!, id: 'slow' }
+  const capabilities = Array.from({ length: 20 }, (_, n) => ({ name: `do-${n}`, input: huge, output: huge }))
+  graph.graphAgents.set('slow', { ...agent, capabilities })
+  let isOver = false
+  let others = 0
+  const slow = ask('slow', 'taker').finally(() => {
+    isOver = true
+  })
+  for (; !isOver; others++) await graph.ask('{ categories { name } }', {}, anonymous)
+  expect(await slow).toMatchObject({
+    grade: 'CONDITIONAL',
+    pairs: [],
+    reasons: expect.arrayContaining([
+      {
+        aspect: 'SCHEMA',
+        holds: 'UNKNOWN',
+        reason: expect.stringMatching(/^their schemas could not be compared: it took (longer|more) than /),
+      },
+    ]),
+  })
+  // Where nothing else is done meanwhile it is one or two.
+  expect(others).toBeGreaterThan(5)
+  expect(await ask('counter', 'taker')).toMatchObject({ grade: 'COMPATIBLE' })
+})

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { compatibilityOf } from './grade.ts'
+import { compatibilityOf, type Only, pairsOf } from './grade.ts'
 import { type Party, partyOf } from './party.ts'
 import { answersOf, fitOf } from './schemas.ts'
 
@@ -54,8 +54,11 @@ const party = (id: string, changed: Partial<Party> = {}): Party => ({
   level: null,
   ...changed,
 })
+const gradeOf = (from: Party, to: Party, only: Only) =>
+  compatibilityOf(from, to, only, pairsOf(from, to, only))
+
 const graded = (from: Partial<Party>, to: Partial<Party>) => {
-  const { grade, reasons } = compatibilityOf(party('from', from), party('to', to), {})
+  const { grade, reasons } = gradeOf(party('from', from), party('to', to), {})
   return [
     grade,
     ...reasons.flatMap(({ holds, aspect, reason }) =>
@@ -65,7 +68,7 @@ const graded = (from: Partial<Party>, to: Partial<Party>) => {
 }
 
 test('two agents that agree in everything are compatible, with a reason for each aspect', () => {
-  const { grade, reasons, pairs } = compatibilityOf(party('from'), party('to'), {})
+  const { grade, reasons, pairs } = gradeOf(party('from'), party('to'), {})
   expect(grade).toBe('COMPATIBLE')
   expect(reasons.map(({ aspect, reason }) => [aspect, reason])).toEqual([
     ['PROTOCOL', 'both speak A2A 1'],
@@ -158,7 +161,7 @@ test('the best pair decides, and a named pair alone where one is named', () => {
     ...party('to').capabilities,
   ]
   expect(graded({}, { capabilities })).toEqual(['COMPATIBLE'])
-  const { grade, pairs } = compatibilityOf(party('from'), party('to', { capabilities }), { to: 'words' })
+  const { grade, pairs } = gradeOf(party('from'), party('to', { capabilities }), { to: 'words' })
   expect(grade).toBe('INCOMPATIBLE')
   expect(pairs).toMatchObject([{ to: 'words', holds: 'NO', witness: { n: expect.any(Number) } }])
 })
@@ -269,7 +272,7 @@ test('schemas that refer to parts of themselves are compared by what these say',
     $defs: { Note: object({ text: { type: 'string', ...extra } }) },
   })
   const grade = (extra: object) =>
-    compatibilityOf(
+    gradeOf(
       party('from', { capabilities: [{ name: 'count', input: {}, output: named({ maxLength: 10 }) }] }),
       party('to', { capabilities: [{ name: 'count', input: named(extra), output: {} }] }),
       {},

@@ -4,18 +4,30 @@ import { levels, type Party } from './party.ts'
 import { answersOf, type Fit, fitOf } from './schemas.ts'
 
 type Reason = { aspect: CompatibilityAspect; holds: Holds; reason: string }
-type Pair = Fit & { from: string; to: string }
+export type Pair = Fit & { from: string; to: string }
+type Capable = Pick<Party, 'capabilities'>
 export type Compatibility = { grade: CompatibilityGrade; reasons: Reason[]; pairs: Pair[] }
 
 /** Of either agent; a server may have hundreds of tools. */
 const mostCapabilities = 20
 
-/** Whether what the one answers can be handed to the other: all of it, some of it, or nothing, and why. */
-export function compatibilityOf(from: Party, to: Party, only: { from?: string; to?: string }): Compatibility {
-  const pairs = pairsOf(from, to, only)
+/** Capabilities that are compared alone. */
+export type Only = { from?: string; to?: string }
+
+/**
+ * Whether what the one answers can be handed to the other: all of it, some of it, or nothing, and why. `compared` are those of
+ * `pairsOf`, or why there are none.
+ */
+export function compatibilityOf(
+  from: Party,
+  to: Party,
+  only: Only,
+  compared: readonly Pair[] | { refused: string },
+): Compatibility {
+  const pairs = 'refused' in compared ? [] : [...compared]
   const reasons: Reason[] = [
     protocols(from, to),
-    schemas(from, to, pairs, only),
+    'refused' in compared ? said('SCHEMA', 'UNKNOWN', compared.refused) : schemas(from, to, pairs, only),
     mediaTypes(from, to),
     authentication(to),
     models(to),
@@ -33,8 +45,9 @@ function gradeOf(reasons: readonly Reason[]): CompatibilityGrade {
 
 const order: readonly Holds[] = ['YES', 'UNKNOWN', 'NO']
 
-function pairsOf(from: Party, to: Party, only: { from?: string; to?: string }): Pair[] {
-  const chosen = ({ capabilities }: Party, name?: string) =>
+/** Each capability of the one with each of the other, those that fit first. It may take long: schemas are what somebody wrote. */
+export function pairsOf(from: Capable, to: Capable, only: Only): Pair[] {
+  const chosen = ({ capabilities }: Capable, name?: string) =>
     capabilities.filter((each) => name === undefined || each.name === name).slice(0, mostCapabilities)
   const takers = chosen(to, only.to)
   const pairs = chosen(from, only.from).flatMap((giver) => {
@@ -54,12 +67,7 @@ const said = (aspect: CompatibilityAspect, holds: Holds, reason: string): Reason
   reason,
 })
 
-function schemas(
-  from: Party,
-  to: Party,
-  pairs: readonly Pair[],
-  only: { from?: string; to?: string },
-): Reason {
+function schemas(from: Party, to: Party, pairs: readonly Pair[], only: Only): Reason {
   const [best] = pairs
   if (!best) return said('SCHEMA', 'UNKNOWN', 'one of them declares no such capability')
   const passedOver =
