@@ -1,8 +1,12 @@
 import { lintSource } from '@secretlint/core'
+import { secretLintProfiler } from '@secretlint/profiler'
 import { rules as libraryRules } from '@secretlint/secretlint-rule-preset-recommend'
 import { z } from 'zod'
 import { entropyBits } from './entropy.ts'
 import { skill } from './skill.ts'
+
+// It times each rule of each scan and keeps the times for ever: 25 KB a scan.
+secretLintProfiler.setEnabled(false)
 
 // A comment that switches a scanner off is for repositories that trust their authors; texts here are not trusted.
 const providerRules = libraryRules.filter(({ meta }) => !meta.id.endsWith('-filter-comments'))

@@ -91,6 +91,11 @@ describe('secret-scan', () => {
     })
   })
 
+  test('nothing of a scan is kept, as the times of each rule would be', async () => {
+    await secretsIn('nothing to see', ['provider'])
+    expect(performance.getEntriesByType('mark').filter(({ name }) => name.startsWith('@'))).toEqual([])
+  })
+
   test('no part of a secret is left where two rules overlap', async () => {
     const { redacted } = await secretsIn(leaks[13]!)
     expect(redacted).toMatch(/^[^+/]*\[secret: aws\]"?$/)
