@@ -2,7 +2,10 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { z } from 'zod'
 import { type Deployment, DeploymentRefused, readDeployment } from './deployment.ts'
 import type { Hosted } from './hosted.ts'
+import type { Memory } from './memory.ts'
+import type { MemoryReading } from './memory-reading.ts'
 import type { PoolState } from './pool-state.ts'
+import { askedOf } from './read-memory.ts'
 import type { Replicas } from './replicas.ts'
 
 export type Reply = { status: number; body?: unknown; headers?: OutgoingHttpHeaders }
@@ -10,14 +13,19 @@ export type Reply = { status: number; body?: unknown; headers?: OutgoingHttpHead
 export type ControlOptions = {
   agents: Map<string, Hosted>
   replicas: Replicas
+  memory: Memory
   host: (agentId: string, deployment: Deployment) => Hosted
 }
 
-/** What a pool's owner may ask: which agents are here, put one, take one away; how many replicas run them. */
+/**
+ * What a pool's owner may ask: which agents are here, put one, take one away; how many replicas run them; what memory an agent
+ * takes.
+ */
 export const control = (options: ControlOptions) => {
   const { agents, replicas } = options
   return async (room: string, method: string, agentId: string | undefined, text: string): Promise<Reply> => {
     if (room === 'replicas' && agentId === undefined) return replicasReply(replicas, method, text)
+    if (room === 'memory' && agentId !== undefined) return await memoryReply(options, method, agentId)
     if (room !== 'deployments') return { status: 404, body: { error: 'there is nothing here' } }
     if (agentId === undefined)
       return method === 'GET'
@@ -51,6 +59,21 @@ async function deploy(
   if (refusal !== null) return { status: 422, body: { error: refusal } }
   agents.set(agentId, host(agentId, deployment))
   return { status: 201, body: {} }
+}
+
+async function memoryReply(
+  { agents, memory }: ControlOptions,
+  method: string,
+  agentId: string,
+): Promise<Reply> {
+  if (method !== 'POST') return { status: 405, headers: { allow: 'POST' } }
+  const hosted = agents.get(agentId)
+  if (!hosted) return { status: 404, body: { error: `${agentId} is not here` } }
+  if (askedOf(hosted.deployment).length === 0)
+    return { status: 422, body: { error: `no capability of ${agentId} has an example` } }
+  const reading = await memory.measure(agentId, hosted.deployment)
+  if (typeof reading === 'string') return { status: 503, body: { error: reading } }
+  return { status: 200, body: reading satisfies MemoryReading }
 }
 
 function replicasReply(replicas: Replicas, method: string, text: string): Reply {

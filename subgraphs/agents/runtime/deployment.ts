@@ -10,7 +10,7 @@ const capability = z.object({
   configuration: schema.default({}),
   input: schema,
   output: schema,
-  examples: z.array(z.object({ description: z.string() })).default([]),
+  examples: z.array(z.object({ description: z.string(), input: z.unknown() })).default([]),
 })
 
 /** What the runtime reads of a manifest. */

@@ -5,6 +5,7 @@ import { readText } from '../../kit/body.ts'
 import { control, type Reply } from './control.ts'
 import type { Deployment } from './deployment.ts'
 import { type Hosted, hostAgent, versionHeader } from './hosted.ts'
+import { openMemory } from './memory.ts'
 import { startReplicas } from './replicas.ts'
 import { openRecentTasks } from './tasks.ts'
 import type { StartThread } from './thread.ts'
@@ -41,11 +42,12 @@ const maxMessageBytes = 512 * 1024
 const maxManifestBytes = 1024 * 1024
 const maxOutputChars = 1024 * 1024
 const keptTasks = 500
-const controlRooms = ['deployments', 'replicas']
+const controlRooms = ['deployments', 'replicas', 'memory']
 
 /**
- * Hosts agents: A2A at `/a2a/<id>` for callers with a token made out to the agent, deployments at `/deployments` and the
- * threads that run them at `/replicas` for holders of a token made out to the pool. Ids are percent-encoded.
+ * Hosts agents: A2A at `/a2a/<id>` for callers with a token made out to the agent; for holders of a token made out to the pool
+ * deployments at `/deployments`, the threads that run them at `/replicas`, what memory one takes at `/memory/<id>`. Ids are
+ * percent-encoded.
  */
 export async function servePool(options: PoolOptions): Promise<AgentPoolServer> {
   const { name, host, port, keys, startThread, log } = options
@@ -53,6 +55,7 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
   const agents = new Map<string, Hosted>()
   const tasks = openRecentTasks(keptTasks)
   const replicas = startReplicas({ startThread, most, places, waiting, deadlineMs, maxOutputChars, log })
+  const memory = openMemory({ startThread, maxOutputChars })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     void answer(request, response)
   })
@@ -79,7 +82,7 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
       tasks: tasks.of(agentId),
       log,
     })
-  const controlled = control({ agents, replicas, host: hostHere })
+  const controlled = control({ agents, replicas, memory, host: hostHere })
   let isReady = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -133,6 +136,8 @@ export async function servePool(options: PoolOptions): Promise<AgentPoolServer> 
   const stop = async () => {
     const closed = new Promise((resolve) => server.close(resolve))
     server.closeIdleConnections()
+    // Who waits for a measurement keeps the server open.
+    await memory.stop()
     await closed
     await replicas.stop()
   }

@@ -4,6 +4,7 @@ import type { Log } from '@community/infra/log.ts'
 import { request } from 'undici'
 import { z } from 'zod'
 import { readText } from '../../kit/body.ts'
+import { type MemoryReading, memoryReading } from './memory-reading.ts'
 import { type PoolState, poolState } from './pool-state.ts'
 
 /** An agent to host. */
@@ -36,6 +37,8 @@ export type Runtime = {
   state(pool: string): Promise<PoolState>
   /** Wishes for so many replicas, and tells what there is. */
   scale(pool: string, count: number): Promise<PoolState>
+  /** What memory the agent takes, measured now or within the last ten minutes. Takes seconds. Throws RuntimeError. */
+  memory(agent: { agentId: string; pool: string }): Promise<MemoryReading>
   reconcile(options: ReconcileOptions): { stop(): Promise<void> }
 }
 
@@ -65,6 +68,8 @@ export class RuntimeError extends Error {
 const deadlineMs = 10_000
 const lookMs = 3_000
 const stateMs = 1_500
+/** A little more than a pool gives itself. */
+const memoryMs = 12_500
 /** Between looks at a pool that is down: it is looked for sooner, since all of its agents wait to be put back. */
 const downMs = 500
 const maxAnswerBytes = 4 * 1024 * 1024
@@ -91,7 +96,7 @@ export type LocalRuntimeOptions = {
 export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime {
   const ask = async (
     pool: string,
-    method: 'GET' | 'PUT' | 'DELETE',
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
     path: string,
     body?: object,
     withinMs = deadlineMs,
@@ -160,6 +165,14 @@ export function localRuntime({ pools, keys, log }: LocalRuntimeOptions): Runtime
     async undeploy({ agentId, pool }) {
       const { status, text } = await ask(pool, 'DELETE', `/deployments/${encodeURIComponent(agentId)}`)
       if (status !== 204) throw unexpected(pool, status, text)
+    },
+    async memory({ agentId, pool }) {
+      const path = `/memory/${encodeURIComponent(agentId)}`
+      const { status, text } = await ask(pool, 'POST', path, undefined, memoryMs)
+      if (status === 404 || status === 422)
+        throw new RuntimeError('REFUSED', `pool ${pool} can't measure ${agentId}: ${reasonOf(text)}`)
+      if (status !== 200) throw unexpected(pool, status, text)
+      return memoryReading.parse(JSON.parse(text))
     },
     reconcile({ onHeartbeat, missing, intervalMs = 2_000 }) {
       const stopping = new AbortController()

@@ -132,7 +132,7 @@ export function startReplica(options: Options): Replica {
   function message(told: ToPool): void {
     lastToldAt = performance.now()
     if (told.kind === 'deployed') events.deployed(told)
-    else if (told.kind !== 'ready') settle(told)
+    else if (told.kind === 'ended' || told.kind === 'broken') settle(told)
     events.told(replica)
   }
 

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Skill, SkillContext } from '../skills/skill.ts'
+import { collectGarbage } from './collect.ts'
 import { type Capability, capabilitiesOf, type Deployment, DeploymentRefused } from './deployment.ts'
 import { runCapability } from './run.ts'
 import { openSchemas, type Schemas } from './schemas.ts'
@@ -49,6 +50,8 @@ export function serveReplica(
         return running.get(message.id)?.abort(new Error('the task was cancelled'))
       case 'run':
         return void begin(message)
+      case 'collect':
+        return void collectGarbage().then(() => tell({ kind: 'collected' }))
     }
   })
   tell({ kind: 'ready' })

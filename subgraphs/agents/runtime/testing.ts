@@ -1,7 +1,8 @@
+import { getHeapStatistics } from 'node:v8'
 import { MessageChannel } from 'node:worker_threads'
 import type { Skill } from '../skills/skill.ts'
 import { type ReplicaOptions, serveReplica } from './serve-replica.ts'
-import type { StartThread } from './thread.ts'
+import { memoryBytesOf, type StartThread } from './thread.ts'
 
 /** Runs skills in the thread of the test, so that they may be closures. */
 export const sameThread =
@@ -14,6 +15,7 @@ export const sameThread =
     return {
       post: (sent) => port1.postMessage(sent),
       busyMs: () => 0,
+      memoryBytes: async () => memoryBytesOf(getHeapStatistics()),
       async terminate() {
         port1.close()
       },

@@ -1,3 +1,4 @@
+import type { HeapInfo } from 'node:v8'
 import { type ResourceLimits, Worker } from 'node:worker_threads'
 import type { Deployment } from './deployment.ts'
 
@@ -19,6 +20,7 @@ export type ToReplica =
       deadlineAt: number
     }
   | { kind: 'cancel'; id: number }
+  | { kind: 'collect' }
 
 export type ToPool =
   | { kind: 'ready' }
@@ -26,6 +28,8 @@ export type ToPool =
   /** Null: it was taken back before it had begun. */
   | { kind: 'ended'; place: number; id: number; outcome: RunOutcome | null }
   | { kind: 'broken'; place: number; id: number; broken: string }
+  /** What nothing holds any more is gone from its memory. */
+  | { kind: 'collected' }
 
 /**
  * What both sides hold of a run, a number in each place: whoever changes `given` first has it. So a run that waits behind one
@@ -48,6 +52,8 @@ type Thread = {
   post(message: ToReplica): void
   /** Since its start. */
   busyMs(): number
+  /** What it has in its heap and in buffers outside, with what is not collected yet. Tells it also while it computes. */
+  memoryBytes(): Promise<number>
   terminate(): Promise<void>
 }
 
@@ -73,6 +79,10 @@ export const workerThread =
     return {
       post: (sent) => worker.postMessage(sent),
       busyMs: () => worker.performance.eventLoopUtilization().active,
+      memoryBytes: async () => memoryBytesOf(await worker.getHeapStatistics()),
       terminate: async () => void (await worker.terminate()),
     }
   }
+
+export const memoryBytesOf = ({ used_heap_size: heap, external_memory: outside }: HeapInfo): number =>
+  heap + outside

@@ -77,6 +77,12 @@ export function kubernetesRuntime({
       requireOwn('Deployment', found.metadata, agentId)
       await told(agentId, () => cluster.scale(objectName(agentId), replicas))
     },
+    async memory({ agentId }) {
+      throw new RuntimeError(
+        'REFUSED',
+        `${agentId} runs in Kubernetes, which is not asked what its pods take`,
+      )
+    },
     reconcile({ onHeartbeat, missing, intervalMs = 2_000 }) {
       const stopping = new AbortController()
       const tend = async () => {
