@@ -18,6 +18,7 @@ const mappers: Record<(typeof subgraphNames)[number], Record<string, string>> = 
     PlanStep: './orchestrate/store.ts#StepRow',
     WorkflowSubmission: './orchestrate/submission.ts#Submission',
     Invocation: '../kit/invoke.ts#Invocation',
+    AgentMemory: './memory/resolvers.ts#AgentMemory',
     Incident: './incidents/store.ts#IncidentRow',
     AgentOffer: './offers/store.ts#OfferRow',
   },

@@ -166,6 +166,7 @@ const meaning = record({
     protocols: object,
     budgets: record({ tokensPerCall: number }),
     performance: record({ p95LatencyMs: number, throughputPerSecond: number }),
+    resources: record({ memory: anything, limits: record({ memory: anything }) }),
     sbom: object,
     dependencies: texts,
   }),

@@ -10,6 +10,7 @@ import { importAgents } from './import.ts'
 import { resolvers as incidents } from './incidents/resolvers.ts'
 import { notInvocable } from './invocable.ts'
 import { invokeAgent } from './invoke.ts'
+import { resolvers as memory } from './memory/resolvers.ts'
 import { resolvers as offers } from './offers/resolvers.ts'
 import { resolvers as orchestrate } from './orchestrate/resolvers.ts'
 import { activateAgent, deployAgent, retireAgent, rollbackAgent } from './placement.ts'
@@ -66,6 +67,7 @@ export const resolvers: Resolvers = {
     ...orchestrate.Mutation,
     ...incidents.Mutation,
     ...offers.Mutation,
+    ...memory.Mutation,
     async registerAgent(_, { source }, context) {
       requireScope(context.principal, 'agents:write')
       const id = await register(context, readDocuments.one(source))
@@ -177,6 +179,7 @@ export const resolvers: Resolvers = {
   PlanStep: orchestrate.PlanStep,
   WorkflowSubmission: orchestrate.WorkflowSubmission,
   DeploymentStatus: orchestrate.DeploymentStatus,
+  AgentMemory: memory.AgentMemory,
   AgentOffer: offers.AgentOffer!,
   AgentOfferChange: offers.AgentOfferChange!,
   Incident: incidents.Incident,

@@ -234,6 +234,7 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
     approveStep: each('step', (id) => ({ stepId: id, approved: true })),
     grantTokens: each('run', (id) => ({ planId: id, tokens: 1, reason: 'more' })),
     invokeAgent: each('agent', (id) => ({ agentId: id, capability: 'watch', input: {} })),
+    measureAgentMemory: each('agent', (id) => ({ agentId: id })),
     resolveIncident: each('incident', (id) => ({ id })),
     requestCertification: each('agent', (id) => ({ agentId: id, level: 'BRONZE' })),
     renewCertification: each('certification', (id) => ({ id })),
