@@ -10,6 +10,7 @@ import { conformanceGate } from './gates/a2a-conformance.ts'
 import { functionalGate } from './gates/functional.ts'
 import type { Inputs, ToTry } from './gates/inputs.ts'
 import { manifestGate } from './gates/manifest.ts'
+import { askMemory } from './gates/performance/ask-memory.ts'
 import { performanceGate } from './gates/performance/performance.ts'
 import { securityGate } from './gates/security/security.ts'
 import { supplyChainGate } from './gates/supply-chain/supply-chain.ts'
@@ -57,7 +58,7 @@ export function startScheduler(floor: Floor): { stop(): Promise<void> } {
     functionalGate({ ...calls, inputsOf: (asked) => inputs.ask(asked) }),
     securityGate(calls),
     supplyChainGate({ ...calls, osvDir: config.osvDir }),
-    performanceGate(calls),
+    performanceGate({ ...calls, memory: askMemory(floor, subject) }),
   ]
   const evaluation: Evaluation = { config, keys, graph, gates, holder, subject, mutate }
 

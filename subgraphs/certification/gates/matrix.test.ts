@@ -38,7 +38,7 @@ beforeAll(async () => {
   gates = [
     securityGate(options),
     supplyChainGate({ ...options, osvDir: records.folder }),
-    performanceGate({ ...options, maxCalls: 40, maxSeconds: 0.5 }),
+    performanceGate({ ...options, memory: async () => 'it runs elsewhere', maxCalls: 40, maxSeconds: 0.5 }),
   ]
 })
 afterAll(async () => {

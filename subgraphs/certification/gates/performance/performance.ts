@@ -4,9 +4,12 @@ import type { ExaminedAgent } from '../../agent.ts'
 import type { Check } from '../../store.ts'
 import { type Call, type CallOptions, callAgent, reach } from '../call.ts'
 import { check, type Finding, type Gate, judged, notEvaluated } from '../gate.ts'
+import type { AskMemory } from './ask-memory.ts'
+import { declaredMemory, judgedMemory } from './memory.ts'
 import { percentile, type Run, runSchedule, type Sample } from './schedule.ts'
 
 export type PerformanceOptions = CallOptions & {
+  memory: AskMemory
   /** Most calls, and how long they are made for. */
   maxCalls?: number
   maxSeconds?: number
@@ -33,25 +36,40 @@ type Declared = z.output<typeof declared>['spec']['performance']
 type Asked = { capability: string; input: unknown }
 type Load = Required<Pick<PerformanceOptions, 'maxCalls' | 'maxSeconds' | 'concurrency' | 'warmUpCalls'>>
 
-/** The agent is as fast, and takes as many calls, as its manifest declares. */
+/** The agent is as fast, takes as many calls and as little memory, as its manifest declares. */
 export const performanceGate = (options: PerformanceOptions): Gate => ({
   name: 'performance',
   async evaluate(agent, signal) {
     const figures = declared.safeParse(agent.manifest).data?.spec.performance ?? {}
     const { p95LatencyMs, throughputPerSecond } = figures
-    if (p95LatencyMs === undefined && throughputPerSecond === undefined)
-      return notEvaluated('nothing declared: the manifest has no spec.performance')
+    const limit = declaredMemory(agent.manifest)
+    const isTimed = p95LatencyMs !== undefined || throughputPerSecond !== undefined
+    if (!isTimed && limit === null) return notEvaluated(nothingDeclared)
     const asked = askedOf(agent)
     if (asked.length === 0) return notEvaluated('no capability has an example to be called with')
     const reached = await reach(agent, options)
     if ('finding' in reached) return reached.finding
     const { endpoint, bounds } = reached
+    // Before the calls are timed, beside which nothing else is to be asked of the agent.
+    const memory = judgedMemory(await options.memory(agent, signal), agent.version, limit)
+    if (!isTimed && memory.reason !== null) return notEvaluated(memory.reason)
+    if (!isTimed) return together(judged([]), memory)
     const { maxCalls = 300, maxSeconds = 5, concurrency = 64, warmUpCalls = 3, usualPerSecond = 10 } = options
     const call = { ...options, agent, endpoint, bounds: { ...bounds, signal } }
     const perSecond = throughputPerSecond ?? usualPerSecond
-    return await examine(call, asked, figures, perSecond, { maxCalls, maxSeconds, concurrency, warmUpCalls })
+    const load = { maxCalls, maxSeconds, concurrency, warmUpCalls }
+    return together(await examine(call, asked, figures, perSecond, load), memory)
   },
 })
+
+const nothingDeclared =
+  'nothing declared: the manifest has neither spec.performance nor spec.resources.limits.memory'
+
+/** What the calls and the memory told. */
+function together({ evidence: timed }: Finding, memory: ReturnType<typeof judgedMemory>): Finding {
+  const { verdict, evidence } = judged([...timed.checks, ...memory.checks])
+  return { verdict, evidence: { ...evidence, figures: { ...timed.figures, ...memory.figures } } }
+}
 
 /** Every example of every capability, in turns: a cache of one answer helps little. */
 const askedOf = ({ capabilities }: ExaminedAgent): Asked[] =>
@@ -117,7 +135,6 @@ function judgedRun({ samples, elapsedMs }: Run<Invocation>, figures: Declared, p
         `${rounded(heldPerSecond)} answers a second; ${shown}`,
       ),
     )
-  checks.push(check('its memory', true, 'NOT_EVALUATED: the graph does not tell what memory an agent takes'))
   const seconds = rounded(elapsedMs / 1_000)
   const measured = { calls: samples.length, errors, seconds, perSecond: rounded(heldPerSecond) }
   const figured = { ...measured, p50Ms: p50!, p90Ms: p90!, p95Ms: p95!, p99Ms: p99!, maxMs: max! }
