@@ -80,6 +80,13 @@ test('a manifest is read, the alias of a type written out, what is not known kep
   })
 })
 
+test.each(['512Mi', '0.5Gi', '129M', 134_217_728])('memory may be declared as %s', (memory) => {
+  const declared = `spec:\n  resources: { memory: ${memory}, limits: { memory: ${memory} } }`
+  const { document, reading } = read(source.replace('spec:', declared))
+  expect(document).toMatchObject({ spec: { resources: { memory, limits: { memory } } } })
+  expect(reading.notUnderstood).toEqual(['/metadata/identity', '/security'])
+})
+
 test('JSON is read as well', () => {
   expect(read(JSON.stringify(read(source).document)).document).toEqual(read(source).document)
 })
@@ -90,6 +97,18 @@ test.each([
   ['a name that is no slug', ['name: reader', 'name: Reader!'], '/metadata/name', 'line 4'],
   ['an unknown type', ['type: monitor', 'type: magician'], '/spec/type', 'line 9'],
   ['a subtype of another type', ['monitor.read', 'critic.read'], '/spec/subtype', 'line 10'],
+  [
+    'memory that is no amount',
+    ['spec:', 'spec:\n  resources: { memory: much }'],
+    '/spec/resources/memory',
+    'line 9',
+  ],
+  [
+    'memory of no unit there is',
+    ['spec:', 'spec:\n  resources: { limits: { memory: 512MB } }'],
+    '/spec/resources/limits/memory',
+    'line 9',
+  ],
   ['a schema that is none', ['type: string', 'type: strong'], '/spec/capabilities/0/input', 'line 14'],
   [
     'a schema that is elsewhere',
