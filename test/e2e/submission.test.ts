@@ -29,6 +29,7 @@ async function manifestOf(name: string): Promise<string> {
       ...spec,
       // Whatever else this machine does meanwhile.
       performance: { p95LatencyMs: 5_000, throughputPerSecond: 2 },
+      resources: { limits: { memory: '64Mi' } },
       sbom: { bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, components: [component] },
     },
   })
@@ -44,7 +45,10 @@ type Submission = {
   }
 }
 type Progress = {
-  certificationProgress: { certification: { status: string }; gate: { name: string; verdict: string } | null }
+  certificationProgress: {
+    certification: { status: string }
+    gate: { name: string; verdict: string; evidence: { checks: { name: string; passed: boolean }[] } } | null
+  }
 }
 type Installation = { installationProgress: { installation: { state: string; pinnedVersion: string } } }
 type Activity = { marketplaceActivity: { listingId: string; kind: string } | null }
@@ -97,7 +101,7 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
   await using progress = watch<Progress>(
     world.wsUrl,
     `subscription ($id: ID!) { certificationProgress(id: $id) {
-      certification { status } gate { name verdict } } }`,
+      certification { status } gate { name verdict evidence } } }`,
     { id: certificationId },
     owner,
   )
@@ -128,8 +132,11 @@ test('an agent is handed in, certified while people watch, reviewed by others, p
   ])
   await progress.until(({ data }) => data?.certificationProgress.certification.status === 'CERTIFIED', 10_000)
   const gates = progress.received.flatMap(({ data }) => data?.certificationProgress.gate ?? [])
-  expect(gates).toContainEqual({ name: 'peer-review', verdict: 'PASS' })
+  expect(gates.map(({ name }) => name)).toContain('peer-review')
   expect(gates.filter((gate) => gate.verdict !== 'PASS')).toEqual([])
+  expect(gates.find(({ name }) => name === 'performance')?.evidence.checks).toContainEqual(
+    expect.objectContaining({ name: 'it takes 64Mi of memory or less', passed: true }),
+  )
   const isOfIt = (kind: string) => (result: { data?: Activity | null }) =>
     result.data?.marketplaceActivity?.listingId === agentId && result.data.marketplaceActivity.kind === kind
   await activity.until(isOfIt('PUBLISHED'), 10_000)
