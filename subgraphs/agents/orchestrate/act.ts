@@ -8,6 +8,7 @@ import { delegateFor } from './delegate.ts'
 import { type Ending, holds, stepsIn } from './dependencies.ts'
 import { callerOf, type Execution, type State } from './execution.ts'
 import { NoTokensLeft, StepFailed } from './failure.ts'
+import { nameAgents } from './named.ts'
 import { outputAt, storedOutput } from './output.ts'
 import { filledIn, NoValue, referencesIn } from './reference.ts'
 import { review, told } from './review.ts'
@@ -93,7 +94,8 @@ async function invokeStep(
       // They went to others while it was looked for.
       continue
     }
-    await journal.record(delegated(row, other.id, note)(journal, row.iteration))
+    const change = delegated(row, other.id, note)(journal, row.iteration)
+    await journal.record({ ...change, apply: (tx) => nameAgents(tx, claim.id, [other.id]) })
     return { note, output: await callAgent(caller, { ...call, agentId: other.id, tokens: other.tokens }) }
   }
 }

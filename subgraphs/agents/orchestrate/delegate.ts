@@ -14,8 +14,8 @@ type Candidate = { id: string; tokens: number; input: Schema; output: Schema; wa
 
 /**
  * Who is asked instead of the agent of the call: the one that takes the fewest tokens of those that the run's organization
- * may see, that are open for use, have the capability, take the message, answer as that agent would, and take no more than
- * is left. Or the one that may have been sent the message already, whatever is left. Throws StepFailed where there is none.
+ * may see, that are for no fewer than the run is, are open for use, have the capability, take the message, answer as that
+ * agent would, and take no more than is left. Or the one that may have been sent the message already, whatever is left. Throws StepFailed where there is none.
  */
 export async function delegateFor(
   execution: Execution,
@@ -45,7 +45,7 @@ export async function delegateFor(
 const atMost = 50
 
 async function candidatesFor(
-  { floor }: Execution,
+  { floor, claim }: Execution,
   { agentId, organizationId, capability }: Call,
   { least, most, sentTo }: { least: number; most: number; sentTo: string | null },
 ): Promise<Candidate[]> {
@@ -59,9 +59,10 @@ async function candidatesFor(
        join capability as own on own.agent_id = $1 and own.name = $2
        cross join lateral (select ${declaredTokens} as tokens) as declared
        where agent.id <> $1 and agent.status in ('ACTIVE', 'DEGRADED') and declared.tokens >= $3
-         and case when $5::text is null then declared.tokens <= $4 else agent.id = $5 end
+         and case when $5::text is not null then agent.id = $5 else declared.tokens <= $4
+           and reach_of_runs(agent, $6) >= (select reach(visibility) from run where id = $7) end
        order by declared.tokens, agent.id limit ${atMost}`,
-      [agentId, capability, least, most, sentTo],
+      [agentId, capability, least, most, sentTo, organizationId, claim.id],
     )
     return rows
   })

@@ -339,7 +339,7 @@ async function usageSamples(count: number): Promise<Sample[]> {
 }
 
 test('a second run has a suffix, finds everything done, and says so', async () => {
-  expect(await start('whole')).toEqual({ id: 'whole-2' })
+  expect(await start('whole')).toEqual({ id: 'whole-2', visibility: 'PUBLIC' })
   const orchestrator = startOrchestrator(floor, { fleet: openFleet(fleet, 'ossa'), locate })
   expect(await ended('whole-2')).toMatchObject({ status: 'CONVERGED', done: 30 })
   await orchestrator.stop()

@@ -5,6 +5,7 @@ import { type Principal, requireOrganization, requireScope } from '../../kit/pri
 import type { Context } from '../context.ts'
 import { requireVisible } from '../register.ts'
 import type { Resolvers } from '../schema.generated.ts'
+import type { RunDefinition } from './check.ts'
 import { definitionNames, definitionsFolder, readDefinition, readPlan } from './definition.ts'
 import { grantTokens, maxAllocated } from './grants.ts'
 import { refusal } from './source.ts'
@@ -31,7 +32,8 @@ export const resolvers = {
   },
 
   Mutation: {
-    async startPlan(_, { definition: name }, { principal, db, mutate, runs, home, fleet, wake }) {
+    async startPlan(_, { definition: name }, context) {
+      const { principal, db, home, fleet } = context
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       // A run acts for the owners of all the fleet's agents: it is not for everybody to start.
@@ -46,14 +48,10 @@ export const resolvers = {
       const written = await readDefinition(definitionsFolder, name)
       requireVisible(principal, written.plan.visibility)
       const { definition } = await checkedPlan(db, fleet, organizationId, written)
-      const started = await mutate((tx) =>
-        insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
-      )
-      if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
-      wake()
-      return await requiredRun(runs, started.id)
+      return await startedRun(context, organizationId, definition)
     },
-    async submitWorkflow(_, { source, dryRun }, { principal, db, mutate, runs, home, fleet, wake }) {
+    async submitWorkflow(_, { source, dryRun }, context) {
+      const { principal, db, home, fleet } = context
       requireScope(principal, 'agents:deploy')
       const organizationId = requireOrganization(principal)
       if (organizationId !== home) throw forbidden(`runs are started by the organization ${home}`)
@@ -66,12 +64,7 @@ export const resolvers = {
         ])
       const { definition, steps } = await checkedPlan(db, fleet, organizationId, written)
       if (dryRun) return { plan: null, steps }
-      const started = await mutate((tx) =>
-        insertRun(tx, { definition, organizationId, startedBy: principal.subject }),
-      )
-      if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
-      wake()
-      return { plan: await requiredRun(runs, started.id), steps }
+      return { plan: await startedRun(context, organizationId, definition), steps }
     },
     async pausePlan(_, { id }, context) {
       await goingRun(context, id)
@@ -186,6 +179,22 @@ const going: readonly string[] = ['PENDING', 'RUNNING', 'PAUSED']
 
 const isOwn = async ({ runs, principal }: Context, runId: string): Promise<boolean> =>
   (await runs.load(runId))?.organizationId === principal.organization
+
+async function startedRun(
+  { principal, mutate, runs, wake }: Context,
+  organizationId: string,
+  definition: RunDefinition,
+): Promise<RunRow> {
+  const started = await mutate(async (tx) => {
+    const run = await insertRun(tx, { definition, organizationId, startedBy: principal.subject })
+    // As one that its plan says is PRIVATE: it is so where an agent is.
+    if ('visibility' in run) requireVisible(principal, run.visibility)
+    return run
+  })
+  if ('going' in started) throw conflict(`${started.going} is going: wait for its end or cancel it`)
+  wake()
+  return await requiredRun(runs, started.id)
+}
 
 /** Refuses a caller without the scope, runs of others, and those that have ended. */
 async function goingRun(context: Context, id: string): Promise<void> {

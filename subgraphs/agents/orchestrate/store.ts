@@ -6,8 +6,10 @@ import type {
   PlanPhaseStatus,
   PlanStepAction,
   PlanStepStatus,
+  Visibility,
 } from '../schema.generated.ts'
 import type { RunDefinition } from './check.ts'
+import { agentsNamed, nameAgents } from './named.ts'
 
 export type Criterion = { name: string; target: number; actual: number | null; met: boolean }
 
@@ -206,11 +208,11 @@ export async function stepPages(
 
 export type NewRun = { definition: RunDefinition; organizationId: string; startedBy: string }
 
-/** The new run's id, or that of the run of the same definition that is going. */
+/** The new run, for whom its agents let it be, or the id of the run of the same definition that is going. */
 export async function insertRun(
   tx: Transaction,
   { definition, organizationId, startedBy }: NewRun,
-): Promise<{ id: string } | { going: string }> {
+): Promise<{ id: string; visibility: Visibility } | { going: string }> {
   const { name, description, visibility, tokenBudget, maxIterations, convergence, phases } = definition
   // A run that the caller may not see has its id all the same.
   const [, { rows }] = await Promise.all([
@@ -251,7 +253,23 @@ export async function insertRun(
     [id, phases.map((phase) => phase.name), phases.map((phase) => phase.description)],
   )
   await Promise.all([inserted, described])
-  return { id }
+  return { id, visibility: await visibilityNaming(tx, id, agentsNamed(definition)) }
+}
+
+async function visibilityNaming(
+  tx: Transaction,
+  id: string,
+  agentIds: readonly string[],
+): Promise<Visibility> {
+  return await internally(tx, async () => {
+    await nameAgents(tx, id, agentIds)
+    const { rows } = await tx.query<{ visibility: Visibility }>('select visibility from run where id = $1', [
+      id,
+    ])
+    const [run] = rows
+    if (!run) throw new Error(`the run ${id} is gone`)
+    return run.visibility
+  })
 }
 
 /** The name, or the name with the first number above those of its runs that no other plan's run has. */
@@ -440,7 +458,7 @@ const stepId = (runId: string, { phase, name, agentId, action }: NewStep): strin
 
 /** In their order. */
 export async function insertSteps(tx: Transaction, runId: string, steps: readonly NewStep[]): Promise<void> {
-  await tx.query(
+  const inserted = tx.query(
     `insert into step (id, run_id, ordinal, phase, name, action, agent_id, depends_on, undo_tokens)
      select id, $1, ordinal, phase, name, action, agent_id,
        array(select jsonb_array_elements_text(depends_on::jsonb)), undo_tokens
@@ -457,6 +475,8 @@ export async function insertSteps(tx: Transaction, runId: string, steps: readonl
       steps.map((step) => stepId(runId, step)),
     ],
   )
+  const agentIds = steps.flatMap(({ agentId }) => agentId ?? [])
+  await Promise.all([inserted, nameAgents(tx, runId, agentIds)])
 }
 
 /** How a certification ended, as its event told. */

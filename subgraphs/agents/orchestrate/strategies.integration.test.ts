@@ -132,7 +132,13 @@ const known = new Map<string, KnownAgent>([
 
 const { internal, run, ended, step } = runsOn(() => floor)
 
-type Settings = { budgetStrategy: string; tokenBudget: number; budgetWaitMs?: number; maxIterations?: number }
+type Settings = {
+  visibility?: string
+  budgetStrategy: string
+  tokenBudget: number
+  budgetWaitMs?: number
+  maxIterations?: number
+}
 
 async function start(name: string, steps: object[], settings: Settings) {
   const source = JSON.stringify({
@@ -456,6 +462,19 @@ test('delegate: where nobody takes so little the step fails, and the reason tell
     ],
   })
   await orchestrator.stop()
+  expect(asked).toEqual([])
+})
+
+test('delegate: nobody is asked whom not all may see who see the run', async () => {
+  asked.length = 0
+  const show = (visibility: string) =>
+    internal((tx) => tx.query(`update agent set visibility = $1 where id = 'teller'`, [visibility]))
+  await show('PUBLIC')
+  await start('open', [ask('one')], { visibility: 'PUBLIC', budgetStrategy: 'delegate', tokenBudget: 90 })
+  const orchestrator = orchestrate()
+  expect(await ended('open')).toMatchObject({ status: 'EXHAUSTED', spent: 0 })
+  await orchestrator.stop()
+  await show('PRIVATE')
   expect(asked).toEqual([])
 })
 

@@ -36,13 +36,13 @@ const echo = skill({
 const pools = testPools({ startThread: threadWith(echo) })
 
 const schema = { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
-const manifestOf = (name: string) =>
+const manifestOf = (name: string, visibility = 'PUBLIC', version = '1.0.0') =>
   stringify({
     apiVersion: 'ossa/v0.5',
     kind: 'Agent',
     metadata: {
       name,
-      version: '1.0.0',
+      version,
       description: 'Repeats what it is told.',
       namespace: 'ossa',
       labels: { pool: 'foundation', team: 'echoes' },
@@ -50,7 +50,7 @@ const manifestOf = (name: string) =>
     spec: {
       type: 'worker',
       subtype: 'worker.echo',
-      visibility: 'PUBLIC',
+      visibility,
       budgets: { tokensPerCall: 1_000 },
       capabilities: [
         {
@@ -251,6 +251,44 @@ test('a run waits for a person of its organization, and shows what was said to t
     { status: 'SUCCEEDED', output: null, decision: null },
     { status: 'SUCCEEDED', output: null, decision: null },
   ])
+})
+
+test('a run is for those alone who may see all its agents, and stays so', async () => {
+  const register = async (visibility: string, version: string) =>
+    await done('mutation ($source: String!) { registerAgent(source: $source) { id } }', {
+      source: manifestOf('plan-shy', visibility, version),
+    })
+  const steps = [
+    { name: 'wait', action: 'approve', message: 'Go on?' },
+    ask('asked', { agent: 'plan-shy', dependsOn: ['wait'] }),
+  ]
+  const member = { ...owner, scopes: ['agents:deploy'] }
+  const readers = [anonymous, stranger, member, owner]
+  const seen = async (id: string) =>
+    await Promise.all(readers.map(async (caller) => (await runOf(id, caller)) !== null))
+  await register('PUBLIC', '1.0.0')
+  await submit(planOf('open', steps))
+  await graph.eventually(
+    () => runOf('open'),
+    (run) => stepsOf(run)[0]?.status === 'WAITING',
+  )
+  expect(await seen('open')).toEqual([true, true, true, true])
+  await register('ORGANIZATION', '1.1.0')
+  expect(await seen('open')).toEqual([false, false, true, true])
+  await submit(planOf('named-later', steps))
+  expect(await seen('named-later')).toEqual([false, false, true, true])
+  await register('PRIVATE', '1.2.0')
+  expect(await seen('open')).toEqual([false, false, false, true])
+  await register('PUBLIC', '1.3.0')
+  expect(await seen('open')).toEqual([false, false, false, true])
+  const undone = ask('undone', {
+    compensate: { agent: 'plan-shy', capability: 'repeat-text', input: { text: 'back' } },
+  })
+  await register('PARTNERS', '1.4.0')
+  await submit(planOf('undoing', [steps[0]!, { ...undone, dependsOn: ['wait'] }]))
+  expect(await seen('undoing')).toEqual([false, false, true, true])
+  for (const id of ['open', 'named-later', 'undoing'])
+    await done('mutation ($id: ID!) { cancelPlan(id: $id) { id } }', { id })
 })
 
 const grantMutation = `mutation ($planId: ID!, $tokens: Int!, $reason: String!) {
