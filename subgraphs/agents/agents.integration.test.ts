@@ -407,7 +407,7 @@ test('a run shows as far as its visibility goes', async () => {
       startedBy: 'somebody',
     }),
   )
-  expect(next).toEqual({ id: 'run-PRIVATE-2' })
+  expect(next).toMatchObject({ id: 'run-PRIVATE-2' })
 })
 
 test('however many agents, their capabilities and pools take the same number of statements', async () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync())
 
 /** `longest`: characters of the version that the declared output allows. */
-const manifest = (name: string, version: string, longest = 10) =>
+const manifest = (name: string, version: string, longest = 10, visibility = 'PUBLIC') =>
   stringify({
     apiVersion: 'ossa/v0.5',
     kind: 'Agent',
@@ -65,7 +65,7 @@ const manifest = (name: string, version: string, longest = 10) =>
     spec: {
       type: 'worker',
       subtype: 'worker.versioned',
-      visibility: 'PUBLIC',
+      visibility,
       capabilities: [
         {
           name: 'tell-version',
@@ -234,6 +234,30 @@ test('rolled back, the version before serves again; asked twice for the same, on
     { version: '2.0.0', outcome: 'REPLACED' },
     { version: '1.0.0', outcome: 'REPLACED' },
   ])
+})
+
+test('what came of a version that was PRIVATE is for administrators, whatever the next one is', async () => {
+  const member = { ...owner, scopes: ['agents:write', 'agents:deploy'] }
+  await register(manifest('opener', '1.0.0', 10, 'PRIVATE'))
+  await deploy('opener')
+  await register(manifest('opener', '2.0.0'))
+  // Who replaces a version need not see it.
+  const { data } = await graph.ask(
+    'mutation { deployAgent(agentId: "opener") { deployedVersion } }',
+    {},
+    member,
+  )
+  expect(data).toEqual({ deployAgent: { deployedVersion: '2.0.0' } })
+  expect(await rolloutsOf('opener', member)).toMatchObject([{ version: '2.0.0', outcome: 'SERVING' }])
+  expect(await rolloutsOf('opener')).toMatchObject([
+    { version: '2.0.0', outcome: 'SERVING' },
+    { version: '1.0.0', outcome: 'REPLACED' },
+  ])
+  const back = 'mutation { rollbackAgent(agentId: "opener") { deployedVersion } }'
+  expect((await graph.ask(back, {}, member)).errors).toMatchObject([
+    { message: 'opener: no version served before 2.0.0', extensions: { code: 'CONFLICT' } },
+  ])
+  expect((await rollBack('opener', null)).data).toMatchObject({ rollbackAgent: { deployedVersion: '1.0.0' } })
 })
 
 test('two who deploy the same version at once both succeed', async () => {

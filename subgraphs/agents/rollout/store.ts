@@ -1,5 +1,6 @@
 import type { Db, Transaction } from '@community/infra/postgres.ts'
 import type { Page } from '../../kit/page.ts'
+import { internally } from '../../kit/subgraph.ts'
 import type { RolloutOutcome } from '../schema.generated.ts'
 
 export type RolloutRow = {
@@ -44,18 +45,21 @@ export async function endServing(
   agentId: string,
   { outcome, reason }: { outcome: 'REPLACED' | 'ROLLED_BACK'; reason: string | null },
 ): Promise<void> {
-  await tx.query(
-    `insert into rollout (agent_id, version, pool, endpoint, outcome, checked, started_at)
-     select agent_id, version, pool, endpoint, 'SERVING', 'not known', placed_at from deployment
-     where agent_id = $1 and not exists (
-       select from rollout where rollout.agent_id = $1 and rollout.outcome = 'SERVING'
-     )`,
-    [agentId],
-  )
-  await tx.query(
-    `update rollout set outcome = $2, reason = $3, ended_at = now() where agent_id = $1 and outcome = 'SERVING'`,
-    [agentId, outcome, reason],
-  )
+  // Who puts a version in the place of another need not see that one.
+  await internally(tx, async () => {
+    await tx.query(
+      `insert into rollout (agent_id, version, pool, endpoint, outcome, checked, started_at)
+       select agent_id, version, pool, endpoint, 'SERVING', 'not known', placed_at from deployment
+       where agent_id = $1 and not exists (
+         select from rollout where rollout.agent_id = $1 and rollout.outcome = 'SERVING'
+       )`,
+      [agentId],
+    )
+    await tx.query(
+      `update rollout set outcome = $2, reason = $3, ended_at = now() where agent_id = $1 and outcome = 'SERVING'`,
+      [agentId, outcome, reason],
+    )
+  })
 }
 
 async function insert(
@@ -68,11 +72,13 @@ async function insert(
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     [agentId, version, pool, endpoint, outcome, checked, reason, startedAt, endedAt],
   )
-  await tx.query(
-    `delete from rollout where agent_id = $1 and id <= (
-       select old.id from rollout as old where old.agent_id = $1 order by old.id desc offset $2 limit 1
-     )`,
-    [agentId, kept],
+  await internally(tx, () =>
+    tx.query(
+      `delete from rollout where agent_id = $1 and id <= (
+         select old.id from rollout as old where old.agent_id = $1 order by old.id desc offset $2 limit 1
+       )`,
+      [agentId, kept],
+    ),
   )
 }
 
