@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Handlers } from '../kit/inbox.ts'
 import { usageTopic } from '../kit/invoke.ts'
 import { notePartners, organizationChange } from '../kit/partners.ts'
+import { claimHandlers } from './claims/fail.ts'
 import { tagsOf } from './facts.ts'
 import { askForPartners } from './installs/turns.ts'
 import { announceListing, announceRated } from './listing-change.ts'
@@ -37,6 +38,7 @@ export const handlers: Handlers = {
   async 'ossa.telemetry.UsageBatch'(tx, value) {
     await announceRated(tx, await verifyRatings(tx, await countUse(tx, usageBatch.parse(value))))
   },
+  ...claimHandlers,
   ...webhooks,
 }
 

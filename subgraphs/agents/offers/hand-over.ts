@@ -1,13 +1,15 @@
 import type { Transaction } from '@community/infra/postgres.ts'
 import { z } from 'zod'
 import type { Handlers } from '../../kit/inbox.ts'
+import { announce } from '../../kit/outbox.ts'
 import { agentsById } from '../store.ts'
 import { announceOffer } from './announce.ts'
 import { withdrawOffers } from './store.ts'
-import { transferAgent } from './transfer.ts'
+import { type NotTransferred, transferAgent } from './transfer.ts'
 
 const agentClaimChange = z.object({
   claim: z.object({
+    id: z.string().min(1),
     agentId: z.string().min(1),
     organizationId: z.string().min(1),
     ownerId: z.string().min(1),
@@ -24,14 +26,31 @@ export const claimHandlers: Handlers = {
   },
 }
 
-/** Throws where that can not be: it goes to the dead letters, and people look at what was promised. */
-async function handOver(tx: Transaction, { agentId, organizationId, ownerId }: Claim): Promise<void> {
+/** Tells the marketplace where that can not be: the claim ends there, and both sides see why. */
+async function handOver(tx: Transaction, claim: Claim): Promise<void> {
+  const { agentId, organizationId, ownerId } = claim
   const refusal = await transferAgent(tx, { agentId, from: ownerId, to: organizationId })
-  if (refusal !== null) {
-    const [agent] = await agentsById(tx, [agentId])
-    if (agent?.organizationId === organizationId) return
-    throw new Error(`${agentId} can not be handed over to ${organizationId}: ${refusal}`)
+  if (refusal === null) {
+    for (const row of await withdrawOffers(tx, agentId, `${organizationId} has claimed the agent`))
+      await announceOffer(tx, row)
+    return
   }
-  for (const row of await withdrawOffers(tx, agentId, `${organizationId} has claimed the agent`))
-    await announceOffer(tx, row)
+  const [agent] = await agentsById(tx, [agentId])
+  if (agent?.organizationId !== organizationId) await announceRefusal(tx, claim, reasons[refusal](claim))
+}
+
+// For the owner too, who need not know what agents the claimant has.
+const reasons: Record<NotTransferred, (claim: Claim) => string> = {
+  NOT_OWNED: ({ agentId, ownerId }) => `${agentId} does not belong to ${ownerId} any more`,
+  RETIRED: ({ agentId }) => `${agentId} is retired`,
+  NAME_TAKEN: ({ organizationId }) => `${organizationId} can not take an agent of this name`,
+}
+
+async function announceRefusal(tx: Transaction, { id, agentId }: Claim, reason: string): Promise<void> {
+  await announce(tx, {
+    aggregateId: id,
+    type: 'AgentClaimRefusal',
+    version: 1,
+    value: { __typename: 'AgentClaimRefusal', id, agentId, reason, version: 1, at: new Date() },
+  })
 }

@@ -1,9 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { createPool, inTransaction, type Pool } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
-import { deadLetterTopic } from '../../kit/inbox.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import { inboxTopics, topic } from '../events.ts'
 import { sameThread } from '../runtime/testing.ts'
@@ -333,17 +333,11 @@ test('an incident that is open goes with its agent, one that is over stays whose
   ])
 })
 
-test('an agent goes to who has claimed it, what its owner has offered of it is over, and what can not be is put aside', async () => {
+test('an agent goes to who has claimed it, and what its owner has offered of it is over', async () => {
   await register('claimed', {}, 'acme')
   const { id } = await offer('acme/claimed', 'acme', 'gamma')
-  const accepted = (agentId: string, claim: string) =>
-    graph.tell('ossa.marketplace.events.v1', 'ossa.marketplace.AgentClaimChange', claim, 2, {
-      claim: { agentId, organizationId: 'beta', ownerId: 'acme', status: 'ACCEPTED' },
-    })
-  await graph.tell('ossa.marketplace.events.v1', 'ossa.marketplace.AgentClaimChange', 'a-claim', 1, {
-    claim: { agentId: 'acme/first', organizationId: 'beta', ownerId: 'acme', status: 'OPEN' },
-  })
-  await accepted('acme/claimed', 'a-claim')
+  await claimed('acme/first', { status: 'OPEN' })
+  const claim = await claimed('acme/claimed')
   await graph.eventually(
     () => agentSeenBy(anonymous, 'acme/claimed'),
     (agent) => agent?.organizationId === 'beta',
@@ -352,18 +346,48 @@ test('an agent goes to who has claimed it, what its owner has offered of it is o
     { id, status: 'WITHDRAWN', why: 'beta has claimed the agent' },
   ])
   expect(await act('acceptAgent', { id }, admin('gamma'))).toBe('CONFLICT')
-  // Told twice it has no second effect; beta has a `first` of its own.
-  const buried: unknown[] = []
-  const letters = await graph.eventLog.tail({ topics: [deadLetterTopic], from: 'earliest' }, (records) => {
-    buried.push(...records.map(({ headers }) => headers.error))
-  })
-  stack.defer(() => letters.stop())
-  await accepted('acme/claimed', 'a-claim')
-  await accepted('acme/first', 'another-claim')
-  await graph.eventually(
-    async () => buried,
-    ({ length }) => length > 0,
-  )
-  expect(buried).toEqual(['acme/first can not be handed over to beta: NAME_TAKEN'])
-  expect(await agentSeenBy(anonymous, 'acme/first')).toMatchObject({ organizationId: 'acme' })
+  // Told twice it has no second effect.
+  await claimed('acme/claimed', { id: claim })
+  await claimed('acme/first', { id: 'behind-it' })
+  await refusalsOf('behind-it', 1)
+  expect(await refusalsOf(claim, 0)).toEqual([])
 })
+
+test('a claim that can not be carried out is told of, with words that are for both sides', async () => {
+  await register('hers', {}, 'acme')
+  await register('hers', { visibility: 'PRIVATE' }, 'beta')
+  await register('retired', {}, 'acme')
+  await graph.ask('mutation { retireAgent(agentId: "acme/retired") { id } }', {}, admin('acme'))
+  await register('gone', {}, 'acme')
+  const { id } = await offer('acme/gone', 'acme', 'gamma')
+  await act('acceptAgent', { id }, admin('gamma'))
+  const expected = {
+    'acme/hers': 'beta can not take an agent of this name',
+    'acme/retired': 'acme/retired is retired',
+    'acme/gone': 'acme/gone does not belong to acme any more',
+  }
+  for (const [agentId, reason] of Object.entries(expected)) {
+    const claim = await claimed(agentId)
+    expect(await refusalsOf(claim, 1)).toMatchObject([
+      { type: 'ossa.agents.AgentClaimRefusal', version: 1, value: { id: claim, agentId, reason } },
+    ])
+  }
+  expect(await agentSeenBy(anonymous, 'acme/hers')).toMatchObject({ organizationId: 'acme' })
+})
+
+/** The marketplace tells of beta's claim on an agent of acme's. */
+async function claimed(
+  agentId: string,
+  { id = randomUUID(), status = 'ACCEPTED' }: { id?: string; status?: string } = {},
+): Promise<string> {
+  await graph.tell('ossa.marketplace.events.v1', 'ossa.marketplace.AgentClaimChange', id, 2, {
+    claim: { id, agentId, organizationId: 'beta', ownerId: 'acme', status },
+  })
+  return id
+}
+
+const refusalsOf = (claim: string, count: number) =>
+  graph.eventually(
+    async () => (await graph.told(0)).filter(({ key }) => key === claim),
+    ({ length }) => length === count,
+  )

@@ -243,3 +243,43 @@ test('of two who claim at once for one organization one does', async () => {
   const made = await Promise.all([1, 2, 3].map(() => claim()))
   expect(made.filter((each) => (each as unknown) === 'CONFLICT')).toHaveLength(2)
 })
+
+test('an accepted claim that could not be carried out ends there, and both sides see why', async () => {
+  await prove(claimant)
+  const { id } = await claim()
+  const reason = `${claimant} can not take an agent of this name`
+  const refuse = async (version: number, of = id) =>
+    await graph.tell('ossa.agents.events.v1', 'ossa.agents.AgentClaimRefusal', of, version, {
+      id: of,
+      reason,
+    })
+  const status = async (caller: Caller) => {
+    const query = 'query ($id: ID!) { agentClaim(id: $id) { status why version } }'
+    return (await graph.ask<{ agentClaim: object | null }>(query, { id }, caller)).data?.agentClaim
+  }
+  // One that nobody has accepted stays as it is.
+  await refuse(1)
+  await act('acceptClaim', { id, reason: 'So it is.' }, admin('importer'))
+  await refuse(1)
+  await refuse(1)
+  const told = await toldOf(id, 3)
+  expect(told.map(({ version, value }) => [version, (value.claim as Claim).status])).toEqual([
+    [1, 'OPEN'],
+    [2, 'ACCEPTED'],
+    [3, 'FAILED'],
+  ])
+  for (const caller of [admin(claimant), admin('importer')])
+    expect(await status(caller)).toEqual({ status: 'FAILED', why: reason, version: 3 })
+  expect(await status(admin('stranger'))).toBeNull()
+  for (const side of [claimant, 'importer']) {
+    const log = await graph.eventually(
+      () => recorded(side),
+      (entries) => entries.some(({ subject, action }) => subject === id && action === 'claim.fail'),
+    )
+    expect(log.filter(({ subject, action }) => subject === id && action === 'claim.fail')).toMatchObject([
+      { actor: 'subgraph:agents', details: { agentId, claimant, why: reason } },
+    ])
+  }
+  // What stood in the way may be gone.
+  expect(await claim()).toMatchObject({ status: 'OPEN' })
+})

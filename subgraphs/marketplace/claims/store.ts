@@ -91,17 +91,17 @@ export async function refusedUntil(
   return rows[0]?.until ?? null
 }
 
-/** Null where it is not open any more. */
+/** Null where it is not open any more; to have failed it has to be accepted. */
 export async function moveClaim(
   tx: Transaction,
   id: string,
-  to: 'ACCEPTED' | 'REFUSED' | 'WITHDRAWN',
+  to: 'ACCEPTED' | 'REFUSED' | 'WITHDRAWN' | 'FAILED',
   why: string,
 ): Promise<ClaimRow | null> {
   const { rows } = await tx.query<ClaimRow>(
     `update agent_claim as c set status = $2, why = $3, decided_at = now(), version = c.version + 1
-     where c.id = $1 and c.status = 'OPEN' returning ${columns}`,
-    [id, to, why],
+     where c.id = $1 and c.status = $4 returning ${columns}`,
+    [id, to, why, to === 'FAILED' ? 'ACCEPTED' : 'OPEN'],
   )
   return rows[0] ?? null
 }

@@ -150,6 +150,7 @@ test('a publisher proves a domain by DNS, and is shown as verified', async () =>
     status: 'PENDING',
     problem: 'there is no TXT record _ossa-challenge.one.example.com',
   })
+  await check(begun.id)
   expect(await publisherOf(`${organization}/agent`)).toEqual({ verified: false, domains: [] })
   // Again the same token: what somebody has put there is not in vain.
   expect((await start('one.example.com')).challenge).toEqual(begun.challenge)
@@ -160,7 +161,11 @@ test('a publisher proves a domain by DNS, and is shown as verified', async () =>
     verified: true,
     domains: [{ id: begun.id, domain: 'one.example.com', method: 'DNS' }],
   })
-  expect(await toldOf(begun.id, 1)).toEqual([['ossa.marketplace.PublisherDomainChange', 1, 'VERIFIED']])
+  // The second check found what the first one had.
+  expect(await toldOf(begun.id, 2)).toEqual([
+    ['ossa.marketplace.PublisherDomainChange', 1, 'PENDING'],
+    ['ossa.marketplace.PublisherDomainChange', 2, 'VERIFIED'],
+  ])
   expect((await recorded()).map(({ action, subject, actor }) => [action, subject, actor])).toEqual([
     ['listing.publish', `${organization}/agent`, `someone of ${organization}`],
     ['publisher.begin', 'one.example.com', `someone of ${organization}`],
@@ -237,9 +242,12 @@ test('what is proven is looked at again, and lapses after three checks in a row 
   await sql(`${due}, failing_since = now() - interval '4 days' where id = $1`, [id])
   await recheck()
   expect(await publisherOf(`${organization}/agent`)).toEqual({ verified: false, domains: [] })
-  expect(await toldOf(id, 2)).toEqual([
-    ['ossa.marketplace.PublisherDomainChange', 1, 'VERIFIED'],
-    ['ossa.marketplace.PublisherDomainChange', 2, 'LAPSED'],
+  expect((await toldOf(id, 5)).map(([, ...told]) => told)).toEqual([
+    [1, 'VERIFIED'],
+    [2, 'VERIFIED'],
+    [3, 'VERIFIED'],
+    [4, 'VERIFIED'],
+    [5, 'LAPSED'],
   ])
   expect((await recorded()).at(-1)).toMatchObject({
     action: 'publisher.lapse',
@@ -268,9 +276,28 @@ test('a proof is ended by its organization, which may begin anew with another to
   const again = await start('five.example.com')
   expect(again.challenge.token).not.toBe(challenge.token)
   expect(await check(again.id)).toMatchObject({ status: 'PENDING' })
-  // What was never proven ends silently.
-  await act('revokePublisherVerification', { input: { id: again.id, reason: 'No.' } }, admin())
-  expect(await toldOf(again.id, 0)).toEqual([])
+})
+
+test('how a proof goes on is told to administrators of its organization alone, and without what was found', async () => {
+  const { id } = await proven('watched.example.com')
+  const representations = [{ __typename: 'PublisherDomainChange', id }]
+  const selection = '... on PublisherDomainChange { status version verification { status problem } }'
+  const seen = async (caller: Caller) => (await graph.entities(selection, representations, caller)).entities
+  expect(await seen(admin())).toEqual([
+    { status: 'VERIFIED', version: 1, verification: { status: 'VERIFIED', problem: null } },
+  ])
+  for (const caller of [member(), admin('stranger'), moderator, anonymous])
+    expect(await seen(caller)).toEqual([null])
+  const pending = await start('unwatched.example.com')
+  await check(pending.id)
+  await act('revokePublisherVerification', { input: { id: pending.id, reason: 'No.' } }, admin())
+  await toldOf(pending.id, 2)
+  const told = (await graph.told(0)).filter(({ key }) => key === pending.id)
+  expect(told.map(({ version, value }) => [version, value.status])).toEqual([
+    [1, 'PENDING'],
+    [2, 'REVOKED'],
+  ])
+  expect(JSON.stringify(told)).not.toMatch(/TXT|No\.|token/)
 })
 
 test('a moderator ends a proof for good, and sees none that is not proven', async () => {
@@ -322,6 +349,8 @@ test('what was begun a month ago and never proven is worth nothing any more', as
   const { id, challenge } = await start('late.example.com')
   await sql(`update publisher_domain set created_at = now() - interval '31 days' where id = $1`, [id])
   await recheck()
+  await recheck()
+  expect((await toldOf(id, 1)).map(([, ...told]) => told)).toEqual([[1, 'EXPIRED']])
   zone.set(challenge.place, [challenge.value])
   expect(await act('checkPublisherVerification', { id }, admin())).toBe('CONFLICT')
 })

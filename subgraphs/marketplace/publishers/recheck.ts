@@ -2,7 +2,7 @@ import { inTransaction, type Transaction } from '@community/infra/postgres.ts'
 import { type Repeated, repeat } from '../../kit/repeat.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import type { MarketplaceFloor } from '../floor.ts'
-import { settle } from './settle.ts'
+import { announceDomain, settle } from './settle.ts'
 import { expirePending, takeDue } from './store.ts'
 
 const everyMs = 30_000
@@ -21,12 +21,16 @@ export const keepVerified = (floor: Needed): Repeated =>
 export async function recheckDue({ pool, prove, config, nudge }: Needed): Promise<void> {
   const internally = async <T>(fn: (tx: Transaction) => Promise<T>): Promise<T> =>
     await inTransaction(pool, internalSettings, fn)
-  await internally(expirePending)
+  const expired = await internally(async (tx) => {
+    const rows = await expirePending(tx, batch)
+    for (const row of rows) await announceDomain(tx, row)
+    return rows
+  })
   const due = await internally((tx) => takeDue(tx, batch))
   const periodMs = config.publisherRecheckMs
   for (const { id, problem } of await Promise.all(
     due.map(async (row) => ({ id: row.id, problem: await prove(row) })),
   ))
     await internally((tx) => settle(tx, id, { problem, periodMs, actor }))
-  if (due.length > 0) nudge()
+  if (due.length + expired.length > 0) nudge()
 }

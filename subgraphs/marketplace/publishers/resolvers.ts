@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { text } from '../../kit/arguments.ts'
 import { ClientError, conflict, notFound } from '../../kit/errors.ts'
 import { connection, pageArgs, places } from '../../kit/page.ts'
-import { requireAdministrator } from '../../kit/principal.ts'
+import { isAdministrator, requireAdministrator } from '../../kit/principal.ts'
 import { internally } from '../../kit/subgraph.ts'
 import { isUuid } from '../../kit/uuid.ts'
 import { record } from '../audit/store.ts'
@@ -85,8 +85,9 @@ export const resolvers: Pick<Resolvers, 'PublisherVerification' | 'PublisherDoma
       return await mutate(async (tx) => {
         const revoked = await internally(tx, async () => {
           const row = await revokeVerification(tx, id, revocation)
-          if (row?.wasProven) await announceDomain(tx, row, traceparent)
-          if (row) await record(tx, acted(row, principal.subject, 'publisher.revoke'))
+          if (!row) return null
+          await announceDomain(tx, row, traceparent)
+          await record(tx, acted(row, principal.subject, 'publisher.revoke'))
           return row
         })
         if (!revoked) throw isOwn ? conflict(`the verification ${id} is over`) : notFound('verification', id)
@@ -100,11 +101,12 @@ export const resolvers: Pick<Resolvers, 'PublisherVerification' | 'PublisherDoma
   },
 
   PublisherDomainChange: {
-    async __resolveReference({ id }, { verifications }) {
-      const row = isUuid(id) ? await verifications.load(id) : null
-      if (!row) return null
-      const { organizationId, domain, status, version, updatedAt: at } = row
-      return { id, publisher: { id: organizationId }, domain, status, version, at }
+    // To administrators alone: members see what is proven, not how it came to be.
+    async __resolveReference({ id }, { principal, verifications }) {
+      const verification = isUuid(id) && isAdministrator(principal) ? await verifications.load(id) : null
+      if (!verification) return null
+      const { organizationId, domain, status, version, updatedAt: at } = verification
+      return { id, publisher: { id: organizationId }, domain, status, verification, version, at }
     },
   },
 

@@ -13,7 +13,7 @@ type Checked = {
   traceparent?: string | undefined
 }
 
-/** Writes what a check has found, and tells of it where others see the difference. Null where it was revoked meanwhile. */
+/** Writes what a check has found, and tells of it where that is something else. Null where it was revoked meanwhile. */
 export async function settle(
   tx: Transaction,
   id: string,
@@ -22,15 +22,16 @@ export async function settle(
   const before = await lockGoing(tx, id)
   if (!before) return null
   const proof = afterCheck(before, problem, new Date(), periodMs)
-  const isTold = proof.status !== before.status
+  const isOther = proof.status !== before.status
+  const isTold = isOther || proof.problem !== before.problem || proof.failures !== before.failures
   const row = await writeProof(tx, id, proof, isTold)
-  if (!isTold) return row
-  await announceDomain(tx, row, traceparent)
+  if (isTold) await announceDomain(tx, row, traceparent)
+  if (!isOther) return row
   await record(tx, acted(row, actor, proof.status === 'VERIFIED' ? 'publisher.verify' : 'publisher.lapse'))
   return row
 }
 
-/** Tells of a domain that is proven, or is no more, as a change has just left it. */
+/** Tells of a proof as a change has just left it; what a check has found is for its organization to ask. */
 export async function announceDomain(
   tx: Transaction,
   { id, organizationId, domain, status, version, updatedAt }: VerificationRow,

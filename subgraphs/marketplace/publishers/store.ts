@@ -140,12 +140,17 @@ export async function takeDue(tx: Transaction, limit: number): Promise<Verificat
   return rows
 }
 
-/** What was begun a month ago and never proven; its token is worth nothing from then on. */
-export async function expirePending(tx: Transaction): Promise<void> {
-  await tx.query(
-    `update publisher_domain set status = 'EXPIRED', updated_at = now()
-     where status = 'PENDING' and created_at < now() - interval '30 days'`,
+/** What was begun a month ago and never proven, at most so many; its token is worth nothing from then on. */
+export async function expirePending(tx: Transaction, limit: number): Promise<VerificationRow[]> {
+  const { rows } = await tx.query<VerificationRow>(
+    `update publisher_domain as d set status = 'EXPIRED', updated_at = now(), version = d.version + 1
+     where d.id in (
+       select id from publisher_domain where status = 'PENDING' and created_at < now() - interval '30 days'
+       order by created_at limit $1 for update skip locked
+     ) returning ${columns}`,
+    [limit],
   )
+  return rows
 }
 
 /** As it is, and nobody else changes it until the transaction ends; null where it is over. */
@@ -161,7 +166,7 @@ export async function lockGoing(
   return rows[0] ?? null
 }
 
-/** `isTold`: whether others see the difference, as a new version. */
+/** `isTold`: as a new version. */
 export async function writeProof(
   tx: Transaction,
   id: string,
@@ -186,16 +191,16 @@ export async function writeProof(
   return rows[0]!
 }
 
-/** `wasProven`: whether others see the difference. Null where it is in none of the states that it may leave. */
+/** Null where it is in none of the states that it may leave. */
 export async function revokeVerification(
   tx: Transaction,
   id: string,
   { from, reason, bar }: { from: readonly VerificationStatus[]; reason: string; bar: boolean },
-): Promise<(VerificationRow & { wasProven: boolean }) | null> {
-  const { rows } = await tx.query<VerificationRow & { wasProven: boolean }>(
+): Promise<VerificationRow | null> {
+  const { rows } = await tx.query<VerificationRow>(
     `update publisher_domain as d set status = 'REVOKED', problem = $3, barred = $4, check_at = null, updated_at = now(),
-       version = d.version + (d.status = 'VERIFIED')::int
-     where d.id = $1 and d.status = any($2) returning ${columns}, old.status = 'VERIFIED' as "wasProven"`,
+       version = d.version + 1
+     where d.id = $1 and d.status = any($2) returning ${columns}`,
     [id, from, reason, bar],
   )
   return rows[0] ?? null
