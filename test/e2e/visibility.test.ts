@@ -14,7 +14,7 @@ import {
   worsen,
 } from './visibility/offers.ts'
 import { isPaged, operationFor, type Root, rootFields, roots, unasked } from './visibility/operations.ts'
-import { administrator, mayRead, owner, type Principal, principals } from './visibility/principals.ts'
+import { administrator, home, mayRead, owner, type Principal, principals } from './visibility/principals.ts'
 import { type Row, rows, type Seen } from './visibility/rows.ts'
 
 const world = inject('world')
@@ -44,6 +44,8 @@ beforeAll(async () => {
   await eventually(unsettled, (left) => left.length === 0)
 }, 180_000)
 
+const homeAdministrator = { ...administrator, organization: home }
+
 // Others count what is active, and draw reviewers from who has a certificate.
 afterAll(async () => {
   for (const { id } of community.offers)
@@ -55,7 +57,10 @@ afterAll(async () => {
         'mutation ($input: RevokeCertificationInput!) { revokeCertification(input: $input) { id } }',
         { input: { id, reason: 'The birds have flown.' } },
       )
-  await ask({ ...administrator, organization: 'ossa' }, 'mutation { cancelPlan(id: "zqrun") { id } }')
+  for (const { id, kind } of community.things)
+    if (kind === 'run')
+      await ask(homeAdministrator, 'mutation ($id: ID!) { cancelPlan(id: $id) { id } }', { id })
+  await ask(homeAdministrator, 'mutation { retireAgent(agentId: "zqhome") { id } }')
 }, 60_000)
 
 /** What the subgraphs have not yet heard of. */

@@ -7,6 +7,7 @@ import { internalSettings } from '@community/subgraphs/kit/subgraph.ts'
 import type { Answer } from '../../client.ts'
 import {
   administrator,
+  home,
   mayRead,
   owner,
   type Principal,
@@ -95,7 +96,7 @@ export async function makeCommunity(world: World, ask: Ask): Promise<Community> 
   })
   await act.administrator('setMember', { input: { subject: 'zqmember', role: 'MEMBER' } })
   community.secrets.push({ kind: 'member', of: 'zqmember', word: 'zqmember', mayRead: isOwn })
-  await makeRun(act, community)
+  await makeRuns(act, community)
   await makeCatalogs(act, community)
   await makeShared(world, act, community)
   await makeWebhook(act, community)
@@ -110,13 +111,14 @@ function manifestOf(
   visibility: Visibility,
   subtype: string,
   role = spoken,
+  namespace = owner,
 ) {
   const schema = { type: 'object' }
   const example = (n: number) => ({ description: `Where does the kestrel hover, number ${n}?`, input: { n } })
   return JSON.stringify({
     apiVersion: 'ossa/v0.5',
     kind: 'Agent',
-    metadata: { name: word, version, description: `Watches a kestrel: ${spoken}.`, namespace: owner },
+    metadata: { name: word, version, description: `Watches a kestrel: ${spoken}.`, namespace },
     spec: {
       type: 'worker',
       subtype,
@@ -188,6 +190,7 @@ const of = (organization: string, ...scopes: string[]): Principal => ({
 })
 
 const isOwn = ({ organization }: Principal) => organization === owner
+const isHome = ({ organization }: Principal) => organization === home
 const isAdministrator = ({ scopes }: Principal) => scopes.includes('org:admin')
 const isModerator = ({ scopes }: Principal) => scopes.includes('marketplace:moderate')
 
@@ -308,29 +311,60 @@ async function makeUnlisted(act: Acting, { offers, secrets, things }: Community)
   await act.administrator('retireAgent', { agentId: `${owner}/zqgone` })
 }
 
-/** A run of the home organization's, for itself. */
-async function makeRun(act: Acting, { secrets, things }: Community): Promise<void> {
-  const word = 'zqrun'
-  const may = ({ organization }: Principal) => organization === 'ossa'
+/** Runs of the home organization: for itself, for all, and one that was for all until its agent was not any more. */
+async function makeRuns(act: Acting, { secrets, things }: Community): Promise<void> {
+  const consent = { name: 'consent', action: 'approve', message: 'Go on?' }
+  const asked = (agent: string, capability: string) => ({
+    name: 'asked',
+    action: 'invoke',
+    agent,
+    capability,
+    dependsOn: ['consent'],
+  })
+  const run = async (
+    word: string,
+    visibility: Visibility,
+    steps: object[],
+    may: (principal: Principal) => boolean,
+  ) => {
+    const id = await submit(act, { name: word, visibility, steps })
+    secrets.push({ kind: 'run', of: word, word, mayRead: may })
+    things.push({ kind: 'run', id, of: word, mayRead: may })
+    things.push({ kind: 'step', id: `${id}/only/consent`, of: word, mayRead: may })
+  }
+  await run('zqrun', 'ORGANIZATION', [consent], isHome)
+  await run('zqopen', 'PUBLIC', [consent, asked(`${owner}/zwpublic`, 'zwpublic')], () => true)
+  const register = async (version: string, visibility: Visibility) =>
+    await act.as(of(home, 'agents:write', 'org:admin'), 'registerAgent', {
+      source: manifestOf('zqhome', 'zqhome', version, visibility, 'worker.zqhome', 'zqhome', home),
+    })
+  await register('1.0.0', 'PUBLIC')
+  await run('zqhomely', 'PUBLIC', [consent, asked('zqhome', 'zqhome')], isHome)
+  secrets.push({ kind: 'run', of: 'zqhomely', word: 'zqhome', mayRead: isHome })
+  await register('2.0.0', 'ORGANIZATION')
+}
+
+/** A run of the home organization's that waits for a person; its id. */
+async function submit(
+  act: Acting,
+  { name, visibility, steps }: { name: string; visibility: Visibility; steps: object[] },
+): Promise<string> {
   const plan = {
-    name: word,
+    name,
     description: 'Waits.',
-    tokenBudget: 1,
+    visibility,
+    tokenBudget: 1_000,
     maxIterations: 1,
-    phases: [
-      { name: 'only', description: 'Waits.', steps: [{ name: 'consent', action: 'approve', message: word }] },
-    ],
+    phases: [{ name: 'only', description: 'Waits.', steps }],
     convergence: [{ name: 'failed-steps', target: 0 }],
   }
   const { plan: run } = await act.as<{ plan: { id: string } }>(
-    of('ossa', 'agents:deploy'),
+    of(home, 'agents:deploy'),
     'submitWorkflow',
     { source: JSON.stringify(plan) },
     'plan { id }',
   )
-  secrets.push({ kind: 'run', of: word, word, mayRead: may })
-  things.push({ kind: 'run', id: run.id, of: word, mayRead: may })
-  things.push({ kind: 'step', id: `${run.id}/only/consent`, of: word, mayRead: may })
+  return run.id
 }
 
 /** Of each audience one, with everything that is in the catalogue. */
@@ -372,7 +406,7 @@ async function makeShared({ adminUrl }: World, act: Acting, { secrets, things }:
   things.push({ kind: 'offer', id: offer.id, of: 'zqoffer', mayRead: isEither })
 
   const mayReadClaim = (principal: Principal) =>
-    isEither(principal) || (principal.organization === 'ossa' && isModerator(principal))
+    isEither(principal) || (isHome(principal) && isModerator(principal))
   const claim = await inRole(adminUrl, 'marketplace', async (tx) => {
     const { rows } = await tx.query<{ id: string }>(
       `insert into agent_claim (agent_id, organization_id, owner_id, reason, evidence)

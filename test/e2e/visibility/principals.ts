@@ -15,7 +15,7 @@ export type Visibility = 'PRIVATE' | 'ORGANIZATION' | 'PARTNERS' | 'PUBLIC'
 export const owner = 'vega'
 export const partner = 'lupus'
 export const stranger = 'corvus'
-const home = 'ossa'
+export const home = 'ossa'
 
 /** The whole rule. What is only for some of those who see a thing says so where it is made, in `offers.ts`. */
 export function mayRead({ organization, scopes: its }: Principal, visibility: Visibility): boolean {

@@ -115,7 +115,7 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
       expected: ({ known }) => inSharedCategory(known),
     }),
     executionPlan: each('run', (id) => ({ id }), 'run'),
-    executionPlans: all({ filter: { definition: 'zqrun' } }, ['run']),
+    executionPlans: all({ filter: { status: ['PENDING', 'RUNNING'] } }, ['run']),
     incident: each('incident', (id) => ({ id }), 'incident'),
     incidents: all({ filter: { symptom: ['PROBE_FAILED'] } }, ['incident'], {
       counted: ofOwner,
@@ -322,12 +322,15 @@ export const rows: Record<Root, Record<string, Row | Row[]>> = {
   },
 
   Subscription: {
+    agentClaimProgress: each('claim', (id) => ({ id })),
+    agentOfferProgress: each('offer', (id) => ({ id })),
     agentStatus: all(),
     certificationProgress: each('certification', (id) => ({ id })),
     deploymentStatus: each('run', (id) => ({ planId: id })),
     incidentFeed: all(),
     installationProgress: each('installation', (id) => ({ id })),
     marketplaceActivity: all(),
+    publisherVerificationProgress: each('verification', (id) => ({ id })),
     submissionProgress: each('submission', (id) => ({ id })),
   },
 }
