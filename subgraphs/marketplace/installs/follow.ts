@@ -8,14 +8,14 @@ import type { InstallationAvailability } from '../schema.generated.ts'
 import { announceInstallation } from './announce.ts'
 import { countInstallations } from './report.ts'
 import { type InstallationChanges, type InstallationRow, move } from './store.ts'
-import { endTurn, nextAgent, type Turn, takeTurn } from './turns.ts'
+import { askForNext, endTurn, nextAgent, type Turn, takeTurn } from './turns.ts'
 import { follows } from './update-policy.ts'
 
 const everyMs = 1_000
 const batch = 50
 const by = 'marketplace'
 
-/** Lets installations follow their agents: to other versions, and into retirement. */
+/** Lets installations follow their agents: to other versions, and into retirement; and policies that let them. */
 export const keepFollowing = ({ pool, log, nudge }: Pick<Floor, 'pool' | 'log' | 'nudge'>): Repeated =>
   repeat({ everyMs, log, problem: 'installations can not follow their agents for now' }, async (signal) => {
     while (!signal.aborted && (await followNext(pool))) nudge()
@@ -24,7 +24,8 @@ export const keepFollowing = ({ pool, log, nudge }: Pick<Floor, 'pool' | 'log' |
 /** Whether there was anything to do. */
 async function followNext(pool: Pool): Promise<boolean> {
   const agentId = await inTransaction(pool, internalSettings, nextAgent)
-  if (agentId === null) return false
+  // An organization's agents are asked for when all others have had their turn: it may have installed very many.
+  if (agentId === null) return await inTransaction(pool, internalSettings, (tx) => askForNext(tx, batch))
   await inTransaction(pool, internalSettings, (tx) => followAgent(tx, agentId))
   return true
 }

@@ -475,6 +475,52 @@ test('a version that the policy does not let be used is waited with, until it do
   await reached(id, ({ pinnedVersion }) => pinnedVersion === '1.1.0')
 })
 
+test('what waited for the policy goes over when the policy lets it, more than are gone through at once too', async () => {
+  const first = agentId
+  const others = Array.from({ length: 55 }, (_, index) => `${first}-${index}`)
+  const installed = new Map<string, string>()
+  for (const id of [first, ...others]) {
+    agentId = id
+    if (id !== first) await publish()
+    installed.set(id, (await install({ updatePolicy: 'LATEST' })).id)
+  }
+  const pinned = { ...user, organization: `${user.organization}-pinned` }
+  const stays = await install({ updatePolicy: 'PINNED' }, pinned)
+  await restrict({ deny: [{ licenses: ['MIT'] }] })
+  for (const id of installed.keys()) {
+    agentId = id
+    await changed('1.1.0')
+  }
+  await followed(({ version }) => version === '1.1.0')
+  const turns = async () =>
+    (
+      await database.query(
+        'select agent_id from marketplace.installation_turn union all select organization_id from marketplace.policy_turn',
+      )
+    ).rowCount
+  const allTaken = () => graph.eventually(turns, (count) => count === 0)
+  await allTaken()
+  const at = async (version: string) => {
+    const { rows } = await database.query<{ count: number }>(
+      `select count(*)::int as count from marketplace.installation where organization_id = $1 and pinned_version = $2`,
+      [user.organization, version],
+    )
+    return rows[0]?.count
+  }
+  expect(await at('1.0.0')).toBe(56)
+  // What has no say in which agents may be used asks for nothing.
+  await restrict({ callsPerDay: 100 })
+  expect(await turns()).toBe(0)
+  await restrict({ deny: null })
+  await graph.eventually(
+    () => at('1.1.0'),
+    (count) => count === 56,
+  )
+  expect(stepsOf((await read(installed.get(first)!))!).at(-1)).toMatchObject({ by: 'marketplace' })
+  expect(await read(stays.id, pinned)).toMatchObject({ pinnedVersion: '1.0.0', version: stays.version })
+  await allTaken()
+})
+
 test('an installation stays when its agent is hidden or retired, says so, and tells nothing of what is hidden', async () => {
   const { id } = await install({ updatePolicy: 'LATEST' })
   await changed('1.1.0', { visibility: 'ORGANIZATION' })

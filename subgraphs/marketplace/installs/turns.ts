@@ -23,6 +23,45 @@ export async function askForPartners(tx: Transaction, organizationId: string): P
   )
 }
 
+/** The organization's policy is otherwise: what of it waits for the version that its agent has is gone through. Has to see all rows. */
+export async function askForPolicy(tx: Transaction, organizationId: string): Promise<void> {
+  await tx.query(
+    `insert into policy_turn (organization_id) values ($1) on conflict (organization_id) do update set after = null`,
+    [organizationId],
+  )
+}
+
+/** Of the organization that has waited longest the next agents have a turn, at most so many. Whether one waited. */
+export async function askForNext(tx: Transaction, limit: number): Promise<boolean> {
+  const { rows } = await tx.query<{ organizationId: string; after: string | null }>(
+    `select organization_id as "organizationId", after from policy_turn order by at limit 1 for update skip locked`,
+  )
+  const [next] = rows
+  if (!next) return false
+  const { organizationId, after } = next
+  const waiting = await tx.query<{ agentId: string }>(
+    `select agent_id as "agentId" from installation as i join listing as l using (agent_id)
+     where i.organization_id = $1 and i.state = 'INSTALLED' and i.owner_id <> $1 and i.update_policy <> 'PINNED'
+       and i.settled_version is distinct from l.agent_version and ($2::text is null or agent_id > $2)
+     order by agent_id limit $3`,
+    [organizationId, after, limit],
+  )
+  const agentIds = waiting.rows.map(({ agentId }) => agentId)
+  await tx.query(
+    `insert into installation_turn (agent_id) select agent_id from unnest($1::text[]) as asked (agent_id)
+     on conflict (agent_id) do update set after = null, at = least(installation_turn.at, now())`,
+    [agentIds],
+  )
+  if (agentIds.length < limit)
+    await tx.query('delete from policy_turn where organization_id = $1', [organizationId])
+  else
+    await tx.query('update policy_turn set after = $2, at = now() where organization_id = $1', [
+      organizationId,
+      agentIds.at(-1),
+    ])
+  return true
+}
+
 export type Turn = {
   agentId: string
   /** The last installation that was gone through. */

@@ -1,6 +1,9 @@
+import type { CatalogPolicy } from '../../kit/catalog-policy.ts'
 import { announce } from '../../kit/outbox.ts'
 import { requireAdministrator, requireOrganization } from '../../kit/principal.ts'
+import { internally } from '../../kit/subgraph.ts'
 import { record } from '../audit/store.ts'
+import { askForPolicy } from '../installs/turns.ts'
 import type { Resolvers } from '../schema.generated.ts'
 import { readChanges } from './read.ts'
 import { changePolicy, type PolicyRow, policyOf } from './store.ts'
@@ -34,6 +37,7 @@ export const resolvers: {
           },
           ...(traceparent === undefined ? {} : { traceparent }),
         })
+        if (decidesAgents(changes)) await internally(tx, () => askForPolicy(tx, organizationId))
         await record(tx, {
           organizationId,
           actor: principal.subject,
@@ -46,6 +50,10 @@ export const resolvers: {
     },
   },
 }
+
+/** Whether it may let an agent be used that was not. */
+const decidesAgents = ({ allow, deny, minimumLevel }: Partial<CatalogPolicy>): boolean =>
+  allow !== undefined || deny !== undefined || minimumLevel !== undefined
 
 /** As an event has it. */
 function told({ version: _version, updatedAt: _updatedAt, ...policy }: PolicyRow): object {
