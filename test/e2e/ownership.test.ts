@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { Client } from 'pg'
 import { expect, inject, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { ask } from '../client.ts'
+import { ask, watch } from '../client.ts'
 import { eventually } from '../eventually.ts'
 import { act, tokenOf } from './act.ts'
 
@@ -52,6 +52,21 @@ const actsIn = (token: string, subject: string) =>
     ),
   )
 
+type Progress = Record<string, Record<string, { status: string }> | null>
+
+/** What both sides follow; `all` resolves when each has been told of the status. */
+async function watchedBy(tokens: readonly string[], field: string, what: string, id: string | undefined) {
+  const stack = new AsyncDisposableStack()
+  const query = `subscription ($id: ID!) { ${field}(id: $id) { version ${what} { status why } } }`
+  const feeds = tokens.map((token) => stack.use(watch<Progress>(world.wsUrl, query, { id }, token)))
+  const all = async (status: string) => {
+    for (const feed of feeds)
+      await feed.until(({ data: told }) => told?.[field]?.[what]?.status === status, 30_000)
+  }
+  await all('OPEN')
+  return { all, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
 test('an agent goes to another organization with its listing, and runs on as the new owner’s', async () => {
   const vega = await administrator('vega')
   const lyra = await administrator('lyra')
@@ -77,9 +92,10 @@ test('an agent goes to another organization with its listing, and runs on as the
     () => ask<{ offerAgent: { id: string } }>(world.graphqlUrl, offer, { input }, vega),
     ({ data: made }) => made?.offerAgent !== undefined && made.offerAgent !== null,
   )
-  await act(lyra, 'mutation ($id: ID!) { acceptAgent(id: $id) { agent { organizationId } } }', {
-    id: data?.offerAgent.id,
-  })
+  const id = data?.offerAgent.id
+  await using sides = await watchedBy([vega, lyra], 'agentOfferProgress', 'offer', id)
+  await act(lyra, 'mutation ($id: ID!) { acceptAgent(id: $id) { agent { organizationId } } }', { id })
+  await sides.all('ACCEPTED')
   await eventually(
     () => act<Owned>(lyra, owned, { id: agentId, organization: 'lyra' }),
     isOf(agentId, 'lyra'),
@@ -152,8 +168,10 @@ test('what a mass import has listed goes to who has proven its domain, when a mo
     { host: 'mcp.altair-search.com', source: 'ENDPOINT' },
     { host: 'altair-search.com', source: 'NAMESPACE' },
   ])
+  await using sides = await watchedBy([vendor, world.token], 'agentClaimProgress', 'claim', claimAgent.id)
   const accept = 'mutation ($input: DecideClaimInput!) { acceptClaim(input: $input) { status } }'
   await act(world.token, accept, { input: { id: claimAgent.id, reason: 'By its namespace.' } })
+  await sides.all('ACCEPTED')
   await eventually(
     () => act<Owned>(vendor, owned, { id: agentId, organization: 'altair' }),
     isOf(agentId, 'altair'),
