@@ -75,6 +75,13 @@ select run_id, agent_id from step where agent_id is not null
 union
 select run_id, sent_to from step where sent_to is not null
 union
-select run.id, planned ->> 'id' from run
-cross join jsonb_each(coalesce(run.definition -> 'agents', '{}')) as named (step, agents)
-cross join jsonb_array_elements(named.agents) as planned;
+select run.id, named #>> '{}' from run
+cross join unnest(array['$.agents.*[*].id', '$.phases[*].steps[*].compensate.agent']::jsonpath[]) as place
+cross join jsonb_path_query(run.definition, place) as named;
+
+-- What went wrong with a run tells of it.
+create policy with_run on incident as restrictive using (
+  subject_kind <> 'RUN'
+  or exists (select from run where run.id = incident.subject_id)
+  or (select current_setting('app.internal', true)) = 'on'
+);

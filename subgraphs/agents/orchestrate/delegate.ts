@@ -15,7 +15,8 @@ type Candidate = { id: string; tokens: number; input: Schema; output: Schema; wa
 /**
  * Who is asked instead of the agent of the call: the one that takes the fewest tokens of those that the run's organization
  * may see, that are for no fewer than the run is, are open for use, have the capability, take the message, answer as that
- * agent would, and take no more than is left. Or the one that may have been sent the message already, whatever is left. Throws StepFailed where there is none.
+ * agent would, and take no more than is left. Or the one that may have been sent the message already, whatever is left.
+ * Throws StepFailed where there is none.
  */
 export async function delegateFor(
   execution: Execution,

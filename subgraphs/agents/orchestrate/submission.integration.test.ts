@@ -1,7 +1,9 @@
+import { createPool, inTransaction } from '@community/infra/postgres.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import { type Caller, type TestSubgraph, testSubgraph } from '../../../test/subgraph.ts'
+import { internalSettings } from '../../kit/subgraph.ts'
 import { inboxTopics, topic, usageTopic } from '../events.ts'
 import { threadWith } from '../runtime/testing.ts'
 import { skill } from '../skills/skill.ts'
@@ -253,6 +255,24 @@ test('a run waits for a person of its organization, and shows what was said to t
   ])
 })
 
+async function goWrong(runId: string): Promise<void> {
+  const pool = createPool({ url: graph.databaseUrl, role: 'agents', applicationName: 'test' })
+  await inTransaction(pool, internalSettings, (tx) =>
+    tx.query(
+      `insert into incident (id, symptom, subject_kind, subject_id, status, objective, organization_id, visibility,
+         detected_at, began_at, updated_at)
+       values ($1, 'BUDGET_BURN', 'RUN', $1, 'RESOLVED', 'It ends.', 'ossa', 'ORGANIZATION', now(), now(), now())`,
+      [runId],
+    ),
+  )
+  await pool.end()
+}
+
+async function hasIncident(id: string, caller: Caller): Promise<boolean> {
+  const query = 'query ($id: ID!) { incident(id: $id) { id } }'
+  return (await graph.ask<{ incident: object | null }>(query, { id }, caller)).data?.incident !== null
+}
+
 test('a run is for those alone who may see all its agents, and stays so', async () => {
   const register = async (visibility: string, version: string) =>
     await done('mutation ($source: String!) { registerAgent(source: $source) { id } }', {
@@ -277,8 +297,12 @@ test('a run is for those alone who may see all its agents, and stays so', async 
   expect(await seen('open')).toEqual([false, false, true, true])
   await submit(planOf('named-later', steps))
   expect(await seen('named-later')).toEqual([false, false, true, true])
+  await goWrong('open')
+  expect(await hasIncident('open', member)).toBe(true)
   await register('PRIVATE', '1.2.0')
   expect(await seen('open')).toEqual([false, false, false, true])
+  expect(await hasIncident('open', member)).toBe(false)
+  expect(await hasIncident('open', owner)).toBe(true)
   await register('PUBLIC', '1.3.0')
   expect(await seen('open')).toEqual([false, false, false, true])
   const undone = ask('undone', {
