@@ -4,8 +4,6 @@ const pageBytes = 65_536
 const alignment = 16
 
 export type Rows = {
-  /** Bytes of a row. */
-  length: number
   set(row: number, bytes: Uint8Array): void
   /** A copy. */
   get(row: number): Uint8Array
@@ -33,7 +31,6 @@ export function createRows(kernel: keyof Kernels, length: number, queryLength: n
   const place = (row: number) => begin + row * length
 
   return {
-    length,
     set(row, values) {
       reserve(place(row + 1))
       bytes.set(values, place(row))

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { text } from '../../kit/arguments.ts'
 import { badInput } from '../../kit/errors.ts'
 import { type Page, pageArgs } from '../../kit/page.ts'
+import { isUuid } from '../../kit/uuid.ts'
 import { byVerifiedPublisher } from '../publishers/store.ts'
 import type { ListingFilter, ListingSort } from '../schema.generated.ts'
 import { average } from '../store.ts'
@@ -101,7 +102,7 @@ export function readSearch(args: SearchArgs): Search {
 export const placeOf = ({ after }: Page): number => Number(after?.[1] ?? 0)
 
 function uuid(value: string, argument: string): string {
-  if (z.guid().safeParse(value).success) return value
+  if (isUuid(value)) return value
   throw badInput(`${argument} is ${value}`, argument, "a catalogue's id")
 }
 
