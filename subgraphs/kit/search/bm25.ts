@@ -1,3 +1,4 @@
+import { createScratch } from './scratch.ts'
 import { createSpelling } from './spelling.ts'
 import { termsOf } from './terms.ts'
 
@@ -5,14 +6,18 @@ import { termsOf } from './terms.ts'
 export type Field = { name: string; weight: number }
 
 /** A word of the query with what it was found as; more than one only where it is read as something else. */
-export type FoundWord = { word: string; readings: { posting: Posting; likeness: number }[]; isGuess: boolean }
+export type FoundWord = { word: string; readings: Reading[]; isGuess: boolean }
+
+type Reading = { posting: Posting; likeness: number }
 
 /** Documents that a caller sees, a byte for each slot, with how many these are and how long on average. */
 export type View = { visible: Uint8Array; documents: number; averageLength: number }
 
-type WordMatches = {
-  /** By slot; 0 where no word was found. */
+export type WordMatches = {
+  /** By slot; 0 where no word was found. Valid until the next search. */
   scores: Float32Array
+  /** The same of one slot, as long as it is the same document's. */
+  scoreOf: (slot: number) => number
   words: FoundWord[]
   /** How many words of the query say something, found or not. */
   asked: number
@@ -45,6 +50,7 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
   const postings = new Map<string, Posting>()
   const spelling = createSpelling()
   let lengths = new Float32Array(1024)
+  const zeros = createScratch()
 
   const postingOf = (term: string): Posting => {
     const known = postings.get(term)
@@ -80,26 +86,36 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
     viewOf: (visible) => ({ visible, ...seen(visible, lengths) }),
 
     search(query, { visible, documents, averageLength }, fitting, isTyping) {
-      const scores = new Float32Array(visible.length)
       const isKnown = (term: string) => {
         const posting = postings.get(term)
         return posting !== undefined && isSeen(posting, visible)
       }
       const asked = wordsOf(query, isKnown, isTyping)
       const words = asked.filter(({ readings }) => readings.length > 0)
-      for (const { readings } of words)
-        for (const { posting, likeness } of readings) {
+      const weights = words
+        .flatMap(({ readings }) => readings)
+        .map(({ posting, likeness }) => {
           const frequency = countSeen(posting, visible)
-          const idf = likeness * Math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
-          for (let at = 0; at < posting.size; at++) {
-            const slot = posting.slots[at]!
-            if (fitting[slot] === 0) continue
-            const count = (posting.counts[at]! >>> fieldBits) / unit
-            const norm = k1 * (1 - b + (b * lengths[slot]!) / averageLength)
-            scores[slot]! += (idf * count * (k1 + 1)) / (count + norm)
-          }
+          return { posting, idf: likeness * Math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5)) }
+        })
+      const scores = zeros(visible.length)
+      const worth = (idf: number, { slots, counts }: Posting, at: number) => {
+        const count = (counts[at]! >>> fieldBits) / unit
+        const norm = k1 * (1 - b + (b * lengths[slots[at]!]!) / averageLength)
+        return (idf * count * (k1 + 1)) / (count + norm)
+      }
+      for (const { posting, idf } of weights)
+        for (let at = 0; at < posting.size; at++) {
+          const slot = posting.slots[at]!
+          if (fitting[slot] === 1) scores[slot]! += worth(idf, posting, at)
         }
-      return { scores, words, asked: asked.length }
+      // Rounded as the array does.
+      const scoreOf = (slot: number) =>
+        weights.reduce((sum, { posting, idf }) => {
+          const at = placeIn(posting, slot)
+          return at === null ? sum : Math.fround(sum + worth(idf, posting, at))
+        }, 0)
+      return { scores, scoreOf, words, asked: asked.length }
     },
 
     move(slots) {
@@ -139,16 +155,21 @@ export function createWordIndex(fields: readonly Field[]): WordIndex {
 export function placesOf({ readings }: FoundWord, slot: number): number {
   let places = 0
   for (const { posting } of readings) {
-    let low = 0
-    let high = posting.size
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (posting.slots[middle]! < slot) low = middle + 1
-      else high = middle
-    }
-    if (low < posting.size && posting.slots[low] === slot) places |= posting.counts[low]! & fieldMask
+    const at = placeIn(posting, slot)
+    if (at !== null) places |= posting.counts[at]! & fieldMask
   }
   return places
+}
+
+function placeIn({ slots, size }: Posting, slot: number): number | null {
+  let low = 0
+  let high = size
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (slots[middle]! < slot) low = middle + 1
+    else high = middle
+  }
+  return low < size && slots[low] === slot ? low : null
 }
 
 function append(posting: Posting, slot: number, count: number): void {

@@ -42,7 +42,7 @@ export async function find<Facts>(
   const audiences = await audiencesSeen(db)
   const fits = filter === null ? null : await fitsOf()
   const best = (most: number): Answer => {
-    const { facets, ...found } = index.search({
+    const { found, totalCount, facets, stems, cover } = index.search({
       query,
       vector,
       sees: (audience) => audiences.has(audience),
@@ -50,7 +50,8 @@ export async function find<Facts>(
       isTyping,
       first: most,
     })
-    return { ...found, facets: facets() }
+    // Without what else is there, which holds a byte for each entry.
+    return { found, totalCount, facets: facets(), stems, cover }
   }
   const key = JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()])
   const answer = skip + first > mostKept ? best(skip + first) : kept.get(key, () => best(mostKept))

@@ -8,7 +8,8 @@ type Precedes = (slot: number, other: number) => boolean
 export type Fused = {
   /** Slots of the best, the best first. */
   best: number[]
-  scoreOf: (slot: number) => number
+  /** What both scores of a document come to. */
+  mix: (words: number, likeness: number) => number
   /** A byte for each slot: 1 where it fits at all. */
   fitting: Uint8Array
   count: number
@@ -29,9 +30,9 @@ export function fuse(
   const bestLikeness = likeness === null ? 0 : largestOf(likeness)
   const least = Math.max(leastLikeness, leastOfBest * bestLikeness)
   const share = likeness === null ? 0 : meaningShare
-  const scoreOf = (slot: number) =>
-    (bestWords > 0 ? ((1 - share) * words[slot]!) / bestWords : 0) +
-    (likeness !== null && bestLikeness > 0 ? (share * Math.max(0, likeness[slot]!)) / bestLikeness : 0)
+  const mix = (ofWords: number, ofLikeness: number) =>
+    (bestWords > 0 ? ((1 - share) * ofWords) / bestWords : 0) +
+    (bestLikeness > 0 ? (share * Math.max(0, ofLikeness)) / bestLikeness : 0)
 
   const heap = createHeap(first, precedes)
   const fitting = new Uint8Array(words.length)
@@ -40,9 +41,9 @@ export function fuse(
     if (words[slot]! <= 0 && (likeness === null || likeness[slot]! < least)) continue
     count++
     fitting[slot] = 1
-    heap.offer(slot, scoreOf(slot))
+    heap.offer(slot, mix(words[slot]!, likeness === null ? 0 : likeness[slot]!))
   }
-  return { best: heap.sorted(), scoreOf, fitting, count }
+  return { best: heap.sorted(), mix, fitting, count }
 }
 
 function largestOf(scores: Float32Array): number {

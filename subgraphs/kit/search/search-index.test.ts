@@ -176,6 +176,25 @@ test('pages follow each other, exact or estimated, and all that fit are on them 
   }
 })
 
+test('an answer tells the same of each that fits after others have asked something else', () => {
+  const many = Array.from({ length: 1_500 }, (_, n) =>
+    entry(`agent-${n}`, `does ${n % 7} things, ${n % 3 === 0 ? 'part by part' : 'as a whole'}`, {
+      examples: [`do ${n}`],
+    }),
+  )
+  for (const index of [indexOf(many), indexOf(many, 100)])
+    for (const search of [
+      byWords('agent part', { first: 1_500 }),
+      byMeaning('agent part', { first: 1_500 }),
+    ]) {
+      const answer = index.search(search)
+      expect(answer.found.length).toBeGreaterThan(1_000)
+      index.search(byMeaning('whole 5'))
+      index.search(byWords('whole'))
+      expect(answer.found.map(({ id }) => answer.explain(id))).toEqual(answer.found)
+    }
+})
+
 test('what is removed is not found, and what takes its place is', () => {
   const index = indexOf(agents)
   index.remove('forecaster')

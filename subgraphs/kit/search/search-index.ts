@@ -1,4 +1,4 @@
-import { createWordIndex, type Field, type FoundWord, placesOf, type View } from './bm25.ts'
+import { createWordIndex, type Field, type FoundWord, placesOf, type View, type WordMatches } from './bm25.ts'
 import { createFacets, type FacetCount } from './facets.ts'
 import { type Fused, fuse } from './fuse.ts'
 import { keepAnswers } from './kept-answers.ts'
@@ -164,32 +164,46 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
     places[slot]! < places[other]! ||
     (places[slot] === places[other] && entries[slot]!.id < entries[other]!.id)
 
-  /** Of estimates the best are told apart exactly, as many whatever is asked for: pages follow each other. */
-  function rank(scores: Float32Array, compared: Compared | null, fitting: Uint8Array, first: number): Fused {
-    if (compared === null) return fuse(scores, null, first, precedes)
-    const { likeness, isExact } = compared.all(fitting)
-    if (isExact) return fuse(scores, likeness, first, precedes)
-    const rough = fuse(scores, likeness, Math.max(mostCompared, first), precedes)
-    const head = rough.best.slice(0, mostCompared)
-    const exact = fuse(
-      Float32Array.from(head, (slot) => scores[slot]!),
-      Float32Array.from(head, (slot) => compared.whole(slot)),
-      mostCompared,
-      (place, other) => precedes(head[place]!, head[other]!),
+  /**
+   * Of estimates the best are told apart exactly, as many whatever is asked for: pages follow each other. What it returns holds
+   * a byte for each slot, and no scores: those asked for later are made again.
+   */
+  function rank(
+    words: WordMatches,
+    compared: Compared | null,
+    fitting: Uint8Array,
+    first: number,
+  ): Omit<Fused, 'mix'> & { scoreOf: (slot: number) => number } {
+    const { likeness = null, isExact = true } = compared?.all(fitting) ?? {}
+    const { mix, ...fused } = fuse(
+      words.scores,
+      likeness,
+      isExact ? first : Math.max(mostCompared, first),
+      precedes,
+    )
+    // Rounded as the arrays do.
+    const likenessOf = (slot: number) =>
+      compared === null ? 0 : Math.fround(isExact ? compared.whole(slot) : compared.about(slot))
+    const scoreOf = (slot: number) => mix(words.scoreOf(slot), likenessOf(slot))
+    if (compared === null || isExact) return { ...fused, scoreOf }
+    const head = fused.best.slice(0, mostCompared)
+    const wordScores = Float32Array.from(head, (slot) => words.scores[slot]!)
+    const likenesses = Float32Array.from(head, (slot) => compared.whole(slot))
+    const exact = fuse(wordScores, likenesses, mostCompared, (place, other) =>
+      precedes(head[place]!, head[other]!),
     )
     // Of an estimate it seemed to fit, and it does not.
     const unfit = head.filter((_, place) => exact.fitting[place] === 0)
-    for (const slot of unfit) rough.fitting[slot] = 0
-    const placeOf = new Map(head.map((slot, place) => [slot, place]))
-    const least = Math.min(...exact.best.slice(-1).map(exact.scoreOf))
+    for (const slot of unfit) fused.fitting[slot] = 0
+    const exactly = new Map(
+      head.map((slot, place) => [slot, exact.mix(wordScores[place]!, likenesses[place]!)]),
+    )
+    const least = Math.min(...exact.best.slice(-1).map((place) => exactly.get(head[place]!)!))
     return {
-      best: [...exact.best.map((place) => head[place]!), ...rough.best.slice(mostCompared)].slice(0, first),
-      fitting: rough.fitting,
-      count: rough.count - unfit.length,
-      scoreOf(slot) {
-        const place = placeOf.get(slot)
-        return place === undefined ? Math.min(least, rough.scoreOf(slot)) : exact.scoreOf(place)
-      },
+      best: [...exact.best.map((place) => head[place]!), ...fused.best.slice(mostCompared)].slice(0, first),
+      fitting: fused.fitting,
+      count: fused.count - unfit.length,
+      scoreOf: (slot) => exactly.get(slot) ?? Math.min(least, scoreOf(slot)),
     }
   }
 
@@ -246,7 +260,7 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
       const fitting = fittingOf(view.visible, fits)
       const matches = words.search(query, view, fitting, isTyping)
       const compared = vector === null ? null : (vectors?.comparedWith(vector) ?? null)
-      const { best, scoreOf, ...ranked } = rank(matches.scores, compared, fitting, first)
+      const { best, scoreOf, ...ranked } = rank(matches, compared, fitting, first)
       const known = entries
       const foundAt = (slot: number): Found => {
         const entry = known[slot]!

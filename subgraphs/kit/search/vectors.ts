@@ -1,4 +1,5 @@
 import { createRows } from './rows.ts'
+import { createScratch } from './scratch.ts'
 
 /** A vector of unit length as bytes: its scale (float32, little-endian), then each number in 127ths of that scale. */
 export type PackedVector = Uint8Array
@@ -29,8 +30,13 @@ export type VectorIndex = {
 }
 
 export type Compared = {
-  /** By slot, 0 where there is none. Where more than `exactUpTo` vectors fit, an estimate from their signs, ± 0.08. */
+  /**
+   * By slot, 0 where there is none; valid until somebody compares another query. Where more than `exactUpTo` vectors fit, an
+   * estimate from their signs, ± 0.08.
+   */
   all(fitting: Uint8Array): { likeness: Float32Array; isExact: boolean }
+  /** That estimate; 0 where the slot has no vectors. */
+  about(slot: number): number
   /** Exactly; 0 where the slot has no vectors. */
   whole(slot: number): number
   /** As `whole`, with what it is made of; null where the slot has no vectors. */
@@ -53,6 +59,7 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
   let starts = new Int32Array(1024).fill(-1)
   let counts = new Uint16Array(1024)
   let size = 0
+  const zeros = createScratch()
   // The share of signs that differ is the angle's share of a half turn.
   const cosines = Float32Array.from({ length: dimensions + 1 }, (_, n) =>
     Math.cos((Math.PI * n) / dimensions),
@@ -108,10 +115,13 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
     }
   }
 
-  /** As `exactly`, of all slots, and about so. */
-  function roughly(query: Float32Array): (vector: number) => number {
-    const different = signs.compare(signsOf(query, signsLength), 0, size)
-    return (vector) => cosines[different[vector]!]!
+  /** As `exactly`, about so, of as many vectors as are asked for. */
+  function roughly(query: Float32Array): (first: number, many: number) => (vector: number) => number {
+    const its = signsOf(query, signsLength)
+    return (first, many) => {
+      const different = signs.compare(its, first, many)
+      return (vector) => cosines[different[vector - first]!]!
+    }
   }
 
   return {
@@ -123,22 +133,25 @@ export function createVectorIndex({ dimensions, exactUpTo = usualExactUpTo }: Op
     },
     comparedWith(query) {
       const exact = exactly(query)
+      const rough = roughly(query)
+      const has = (slot: number) => (starts[slot] ?? -1) >= 0
       return {
         all(fitting) {
           const last = Math.min(fitting.length, starts.length)
           let vectors = 0
           for (let slot = 0; slot < last; slot++) if (fitting[slot] === 1) vectors += counts[slot]!
           const isExact = vectors <= exactUpTo
-          const rough = isExact ? null : roughly(query)
-          const likeness = new Float32Array(fitting.length)
+          const estimate = isExact ? null : rough(0, size)
+          const likeness = zeros(fitting.length)
           for (let slot = 0; slot < last; slot++)
-            if (fitting[slot] === 1 && starts[slot]! >= 0) likeness[slot] = whole(slot, rough ?? exact(slot))
+            if (fitting[slot] === 1 && has(slot)) likeness[slot] = whole(slot, estimate ?? exact(slot))
           return { likeness, isExact }
         },
-        whole: (slot) => ((starts[slot] ?? -1) < 0 ? 0 : whole(slot, exact(slot))),
+        about: (slot) => (has(slot) ? whole(slot, rough(starts[slot]!, counts[slot]!)) : 0),
+        whole: (slot) => (has(slot) ? whole(slot, exact(slot)) : 0),
         one(slot) {
-          const start = starts[slot] ?? -1
-          if (start < 0) return null
+          if (!has(slot)) return null
+          const start = starts[slot]!
           const cosineOf = exact(slot)
           const [description = 0, ...examples] = Array.from({ length: counts[slot]! }, (_, at) =>
             cosineOf(start + at),
