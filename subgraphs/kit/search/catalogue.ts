@@ -45,6 +45,7 @@ export type Answer = Pick<SearchResult, 'found' | 'stems' | 'cover'> & {
 export type Catalogue<Facts> = {
   index: SearchIndex<Facts>
   kept: KeptAnswers<Answer>
+  keptMatches: KeptAnswers<SearchResult>
   keptAll: KeptAnswers<Matches>
   queries: QueryVectors
   /** Once all that was there at the start can be found. */
@@ -188,6 +189,7 @@ export function startCatalogue<Facts extends { revision: number }>(
     index,
     kept: keepAnswers(index.generation),
     // Each has some bytes for each entry.
+    keptMatches: keepAnswers(index.generation, 100),
     keptAll: keepAnswers(index.generation, 50),
     queries: createQueryVectors(embeddings, { log }),
     loaded,

@@ -36,45 +36,52 @@ const mostKept = 100
 export async function find<Facts>(
   db: Db,
   { index, kept }: Catalogue<Facts>,
-  { query, vector }: Question,
-  { filter, fitsOf, isTyping = false, first, skip = 0 }: Asked<Facts> & { first: number; skip?: number },
+  question: Question,
+  { first, skip = 0, ...asked }: Asked<Facts> & { first: number; skip?: number },
 ): Promise<Answer> {
   const audiences = await audiencesSeen(db)
-  const fits = filter === null ? null : await fitsOf()
+  const fits = asked.filter === null ? null : await asked.fitsOf()
   const best = (most: number): Answer => {
     const { found, totalCount, facets, stems, cover } = index.search({
-      query,
-      vector,
-      sees: (audience) => audiences.has(audience),
+      ...searchOf(question, asked, audiences),
       fits,
-      isTyping,
       first: most,
     })
     // Without what else is there, which holds a byte for each entry.
     return { found, totalCount, facets: facets(), stems, cover }
   }
-  const key = JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()])
-  const answer = skip + first > mostKept ? best(skip + first) : kept.get(key, () => best(mostKept))
+  const answer =
+    skip + first > mostKept
+      ? best(skip + first)
+      : kept.get(keyOf(question, asked, audiences), () => best(mostKept))
   return { ...answer, found: answer.found.slice(skip, skip + first) }
 }
+
+const searchOf = (
+  { query, vector }: Question,
+  { isTyping = false }: Asked<never>,
+  audiences: ReadonlySet<string>,
+) => ({ query, vector, isTyping, sees: (audience: string) => audiences.has(audience) })
+
+/** The same for the same answer, as long as the index is what it is. */
+const keyOf = (
+  { query, vector }: Question,
+  { filter, isTyping = false }: Asked<never>,
+  audiences: ReadonlySet<string>,
+): string => JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()])
 
 /** All of what fits a question, of what the caller may see, to be sorted otherwise. */
 export async function findMatches<Facts>(
   db: Db,
-  { index }: Catalogue<Facts>,
-  { query, vector }: Question,
-  { fitsOf, isTyping = false }: Asked<Facts>,
+  { index, keptMatches }: Catalogue<Facts>,
+  question: Question,
+  asked: Asked<Facts>,
 ): Promise<SearchResult> {
   const audiences = await audiencesSeen(db)
-  const fits = await fitsOf()
-  return index.search({
-    query,
-    vector,
-    sees: (audience) => audiences.has(audience),
-    fits,
-    isTyping,
-    first: 10,
-  })
+  const fits = asked.filter === null ? null : await asked.fitsOf()
+  return keptMatches.get(keyOf(question, asked, audiences), () =>
+    index.search({ ...searchOf(question, asked, audiences), fits, first: 10 }),
+  )
 }
 
 /** All that the caller may see and that fits. */

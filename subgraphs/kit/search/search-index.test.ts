@@ -34,8 +34,8 @@ function indexOf(entries: readonly Entry<Facts>[], exactUpTo?: number): SearchIn
 
 /** All that an answer tells. */
 function answerOf(index: SearchIndex<Facts>, search: Search<Facts>) {
-  const { ids, facets: counts, explain, ...answer } = index.search(search)
-  const found = ids().toSorted()
+  const { has, ids, facets: counts, explain, ...answer } = index.search(search)
+  const found = ids().filter(has).toSorted()
   return { ...answer, ids: found, counts: counts(), explained: found.map(explain) }
 }
 
@@ -214,10 +214,13 @@ test('an answer tells of what fits as it was found, whatever becomes of the inde
   expect(answer.totalCount).toBe(4)
   const [first] = answer.found
   expect(answer.explain(first!.id)).toEqual(first)
+  expect(['code-reviewer', 'nobody'].map(answer.has)).toEqual([true, false])
+  expect(index.search(byWords('reads code')).has('translator')).toBe(false)
   for (let n = 0; n < 1_500; n++) index.put(entry('forecaster', `Version ${n}.`), null)
   index.remove('secret-scanner')
   expect(answer.explain('code-reviewer')).toBeNull()
   expect(answer.ids()).toContain('code-reviewer')
+  expect(['code-reviewer', 'nobody'].map(answer.has)).toEqual([true, false])
   expect(answer.facets()).toEqual([
     {
       name: 'pool',

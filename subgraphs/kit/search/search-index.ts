@@ -42,6 +42,8 @@ type Found = { id: string; score: number; reasons: string[] }
 /** Entries that fit, as they were when they were asked for. */
 export type Matches = {
   totalCount: number
+  /** Whether it is one of them. */
+  has: (id: string) => boolean
   /** In no order. */
   ids: () => readonly string[]
   facets: () => FacetCount[]
@@ -210,11 +212,13 @@ export function createSearchIndex<Facts>(options: Options<Facts>): SearchIndex<F
   // Who asks later asks of the slots as they are now: `compact` leaves these arrays as they are.
   function matchesOf(fitting: Uint8Array, totalCount: number): Matches {
     const known = entries
-    const facetsOf = facetIndex.counting(fitting)
+    const ids = once(() => idsIn(known, fitting))
+    const idSet = once(() => new Set(ids()))
     return {
       totalCount,
-      ids: once(() => idsIn(known, fitting)),
-      facets: once(facetsOf),
+      has: (id) => (known === entries ? fitting[slots.get(id) ?? -1] === 1 : idSet().has(id)),
+      ids,
+      facets: once(facetIndex.counting(fitting)),
     }
   }
 
@@ -308,6 +312,7 @@ function once<T>(make: () => T): () => T {
 
 const nothing = (): SearchResult => ({
   totalCount: 0,
+  has: () => false,
   ids: () => [],
   facets: () => [],
   found: [],

@@ -1,12 +1,13 @@
 import { type Db, inTransaction, type Pool } from '@community/infra/postgres.ts'
+import type { Matches } from '../../kit/search/search-index.ts'
 import { internalSettings } from '../../kit/subgraph.ts'
 import type { ListingSort } from '../schema.generated.ts'
 import { idsInOrder } from './list.ts'
 
 /** All listings by a sort. */
 export type Order = {
-  /** Of `ids`, as many as `count` after the first `skip`, in this order; what is not in it comes last. */
-  window(ids: readonly string[], skip: number, count: number): string[]
+  /** Of those that match, as many as `count` after the first `skip`, in this order; what is not in it comes last. */
+  window(matches: Pick<Matches, 'has' | 'ids'>, skip: number, count: number): string[]
 }
 
 /** Orders of the whole catalogue, kept in memory: Postgres takes a tenth of a second of CPU for each of 100,000 listings. */
@@ -61,21 +62,18 @@ export function openOrders(
 
 /** @public for its test */
 export function orderOf(inOrder: readonly string[]): Order {
-  const places = new Map(inOrder.map((id, place) => [id, place]))
+  const known = new Set(inOrder)
   return {
-    window(ids, skip, count) {
-      const unknown: string[] = []
-      const found = new Int32Array(ids.length)
-      let length = 0
-      for (const id of ids) {
-        const place = places.get(id)
-        if (place === undefined) unknown.push(id)
-        else found[length++] = place
+    window({ has, ids }, skip, count) {
+      const window: string[] = []
+      let passed = 0
+      for (const id of inOrder) {
+        if (window.length === count) return window
+        if (has(id) && passed++ >= skip) window.push(id)
       }
-      const sorted = found.subarray(0, length).sort()
-      const known = Array.from(sorted.subarray(skip, skip + count), (place) => inOrder[place]!)
-      const before = Math.max(0, skip - length)
-      return [...known, ...unknown.toSorted().slice(before, before + count - known.length)]
+      const unknown = ids().filter((id) => !known.has(id))
+      const before = Math.max(0, skip - passed)
+      return [...window, ...unknown.toSorted().slice(before, before + count - window.length)]
     },
   }
 }

@@ -2,7 +2,7 @@ import type { Db } from '@community/infra/postgres.ts'
 import type { Catalogue } from '../../kit/search/catalogue.ts'
 import { find, findAll, findMatches, type Question, questionOf } from '../../kit/search/find.ts'
 import { type Fragment, highlighter } from '../../kit/search/highlight.ts'
-import type { SearchResult } from '../../kit/search/search-index.ts'
+import type { Matches, SearchResult } from '../../kit/search/search-index.ts'
 import { contentsOf } from '../catalogs/store.ts'
 import { verifiedPublishers } from '../publishers/store.ts'
 import type { ListingFilter, ListingHighlightField, ListingSort } from '../schema.generated.ts'
@@ -63,16 +63,15 @@ async function pageInMemory(
   if (indexed.includes(search.sort) || !catalogue.isLoaded() || !orders.isFor(catalogue.index.size()))
     return null
   if (!(await catchUp(db, catalogue))) return null
-  const { ids } = await findAll(db, catalogue, await askedOf(db, search))
-  return await pageOf(db, orders, search, ids())
+  return await pageOf(db, orders, search, await findAll(db, catalogue, await askedOf(db, search)))
 }
 
-/** A page of `ids`, sorted as the search wants it. */
-async function pageOf(db: Db, orders: Orders, search: Search, ids: readonly string[]): Promise<ListingEdges> {
+/** A page of what matches, sorted as the search wants it. */
+async function pageOf(db: Db, orders: Orders, search: Search, matches: Matches): Promise<ListingEdges> {
   const { sort, page } = search
-  const order = orders.isFor(ids.length) ? orders.by(sort) : null
-  if (order === null) return await pageOfListings(db, search, ids)
-  return edgesOf(search, await listingsById(db, order.window(ids, placeOf(page), page.first + 1)))
+  const order = orders.isFor(matches.totalCount) ? orders.by(sort) : null
+  if (order === null) return await pageOfListings(db, search, matches.ids())
+  return edgesOf(search, await listingsById(db, order.window(matches, placeOf(page), page.first + 1)))
 }
 
 async function ranked(
@@ -116,7 +115,7 @@ async function sorted(
 ): Promise<Answer> {
   const matches = await findMatches(db, catalogue, question, await askedOf(db, search))
   const { totalCount, facets, explain, stems, cover } = matches
-  const { edges, pageInfo } = await pageOf(db, orders, search, matches.ids())
+  const { edges, pageInfo } = await pageOf(db, orders, search, matches)
   const highlightOf = highlighter(stems)
   return {
     edges: edges.map((edge) => ({
