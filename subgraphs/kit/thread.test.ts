@@ -48,6 +48,18 @@ test('what needs too much memory ends alone', async () => {
   expect(await Promise.all(answers)).toEqual(['Error: it took more than 32 MB', 'still here'])
 })
 
+test('a thread that never comes to work is given up with what waited for it', async () => {
+  const thread = openThread<object, string>({
+    file: new URL('data:text/javascript,setInterval(() => {}, 1000)'),
+    longestMs: 60_000,
+    readyWithinMs: 300,
+    log: createLog('test', 'silent'),
+  })
+  stack.defer(() => thread.close())
+  const asked = [{ say: 'a' }, { say: 'b' }].map((input) => message(thread.ask(input)))
+  expect(await Promise.all(asked)).toEqual(Array(2).fill('Error: the thread was not ready within 300 ms'))
+})
+
 test('more than may wait are refused at once, and who waits when it is closed is told', async () => {
   const thread = opened({ mostWaiting: 2 })
   const asked = [{ hang: true }, { say: 'a' }].map((input) => message(thread.ask(input)))

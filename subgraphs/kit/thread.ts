@@ -25,6 +25,8 @@ type Options = {
   longestMs: number
   log: Log
   mostWaiting?: number
+  /** From the thread's start until it says that it is ready. */
+  readyWithinMs?: number
   /** Of the thread; what needs more ends with it. */
   mostMegabytes?: number
 }
@@ -38,6 +40,7 @@ export function openThread<Input, Output>({
   longestMs,
   log,
   mostWaiting = 20,
+  readyWithinMs = 30_000,
   mostMegabytes = 256,
 }: Options): Thread<Input, Output> {
   const waiting: Job[] = []
@@ -48,14 +51,26 @@ export function openThread<Input, Output>({
   let nextId = 1
   let isClosed = false
 
+  const stopClock = () => {
+    if (deadline !== null) clearTimeout(deadline)
+    deadline = null
+  }
+  const within = (ms: number, late: () => Error) => {
+    deadline = setTimeout(() => giveUp(late()), ms)
+  }
+
   function start(): Worker {
     isReady = false
     const started = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: mostMegabytes } })
     started.unref()
+    within(readyWithinMs, () => new Error(`the thread was not ready within ${readyWithinMs} ms`))
     started.on('message', (message: 'ready' | Told) => {
       if (worker !== started) return
-      if (message === 'ready') isReady = true
-      else settle(message)
+      if (message !== 'ready') settle(message)
+      else if (!isReady) {
+        isReady = true
+        stopClock()
+      }
       next()
     })
     started.on('error', (error) => {
@@ -76,7 +91,7 @@ export function openThread<Input, Output>({
     if (!isReady) return
     current = waiting.shift() ?? null
     if (current === null) return
-    deadline = setTimeout(() => giveUp(new ThreadGaveUp(`it took longer than ${longestMs} ms`)), longestMs)
+    within(longestMs, () => new ThreadGaveUp(`it took longer than ${longestMs} ms`))
     worker.postMessage({ id: current.id, input: current.input } satisfies Asked)
   }
 
@@ -84,7 +99,7 @@ export function openThread<Input, Output>({
     const job = current
     if (job?.id !== told.id) return
     current = null
-    if (deadline !== null) clearTimeout(deadline)
+    stopClock()
     if ('output' in told) job.resolve(told.output)
     else job.reject(new Error(told.failed))
   }
@@ -93,7 +108,7 @@ export function openThread<Input, Output>({
   function giveUp(error: Error): void {
     const lost = current === null ? waiting.splice(0) : [current]
     current = null
-    if (deadline !== null) clearTimeout(deadline)
+    stopClock()
     void worker?.terminate()
     worker = null
     for (const job of lost) job.reject(error)
@@ -118,7 +133,7 @@ export function openThread<Input, Output>({
       const lost = [...(current ? [current] : []), ...waiting.splice(0)]
       worker = null
       current = null
-      if (deadline !== null) clearTimeout(deadline)
+      stopClock()
       for (const job of lost) job.reject(new Error('the thread was closed'))
       await ended?.terminate()
     },

@@ -32,10 +32,10 @@ export async function pageOfListings(db: Db, search: Search, ids?: readonly stri
   return edgesOf(search, rows)
 }
 
-/** Ids of all listings there are. */
+/** Ids of all listings there are; as JSON, which is read many times faster than an array of Postgres. */
 export async function idsInOrder(db: Db, sort: ListingSort): Promise<string[]> {
   const { rows } = await db.query<{ ids: string[] | null }>(
-    `select array_agg(l.agent_id order by ${orders[sort]}) as ids from listing as l, ${prior} where l.published_at is not null`,
+    `select json_agg(l.agent_id order by ${orders[sort]}) as ids from listing as l, ${prior} where l.published_at is not null`,
   )
   return rows[0]?.ids ?? []
 }

@@ -62,7 +62,6 @@ export function openOrders(
 
 /** @public for its test */
 export function orderOf(inOrder: readonly string[]): Order {
-  const known = new Set(inOrder)
   return {
     window({ has, ids }, skip, count) {
       const window: string[] = []
@@ -71,6 +70,8 @@ export function orderOf(inOrder: readonly string[]): Order {
         if (window.length === count) return window
         if (has(id) && passed++ >= skip) window.push(id)
       }
+      // The last page.
+      const known = new Set(inOrder)
       const unknown = ids().filter((id) => !known.has(id))
       const before = Math.max(0, skip - passed)
       return [...window, ...unknown.toSorted().slice(before, before + count - window.length)]
