@@ -39,36 +39,15 @@ export async function find<Facts>(
   question: Question,
   { first, skip = 0, ...asked }: Asked<Facts> & { first: number; skip?: number },
 ): Promise<Answer> {
-  const audiences = await audiencesSeen(db)
-  const fits = asked.filter === null ? null : await asked.fitsOf()
+  const { key, search } = await asSeen(db, question, asked)
   const best = (most: number): Answer => {
-    const { found, totalCount, facets, stems, cover } = index.search({
-      ...searchOf(question, asked, audiences),
-      fits,
-      first: most,
-    })
+    const { found, totalCount, facets, stems, cover } = index.search({ ...search, first: most })
     // Without what else is there, which holds a byte for each entry.
     return { found, totalCount, facets: facets(), stems, cover }
   }
-  const answer =
-    skip + first > mostKept
-      ? best(skip + first)
-      : kept.get(keyOf(question, asked, audiences), () => best(mostKept))
+  const answer = skip + first > mostKept ? best(skip + first) : kept.get(key, () => best(mostKept))
   return { ...answer, found: answer.found.slice(skip, skip + first) }
 }
-
-const searchOf = (
-  { query, vector }: Question,
-  { isTyping = false }: Asked<never>,
-  audiences: ReadonlySet<string>,
-) => ({ query, vector, isTyping, sees: (audience: string) => audiences.has(audience) })
-
-/** The same for the same answer, as long as the index is what it is. */
-const keyOf = (
-  { query, vector }: Question,
-  { filter, isTyping = false }: Asked<never>,
-  audiences: ReadonlySet<string>,
-): string => JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()])
 
 /** All of what fits a question, of what the caller may see, to be sorted otherwise. */
 export async function findMatches<Facts>(
@@ -77,11 +56,22 @@ export async function findMatches<Facts>(
   question: Question,
   asked: Asked<Facts>,
 ): Promise<SearchResult> {
+  const { key, search } = await asSeen(db, question, asked)
+  return keptMatches.get(key, () => index.search({ ...search, first: 10 }))
+}
+
+/** A question as its caller asks it; with the same key it has the same answer, as long as the index is what it is. */
+async function asSeen<Facts>(
+  db: Db,
+  { query, vector }: Question,
+  { filter, fitsOf, isTyping = false }: Asked<Facts>,
+): Promise<{ key: string; search: Omit<Search<Facts>, 'first'> }> {
   const audiences = await audiencesSeen(db)
-  const fits = asked.filter === null ? null : await asked.fitsOf()
-  return keptMatches.get(keyOf(question, asked, audiences), () =>
-    index.search({ ...searchOf(question, asked, audiences), fits, first: 10 }),
-  )
+  const fits = filter === null ? null : await fitsOf()
+  return {
+    key: JSON.stringify([query, vector !== null, isTyping, filter, [...audiences].sort()]),
+    search: { query, vector, sees: (audience) => audiences.has(audience), fits, isTyping },
+  }
 }
 
 /** All that the caller may see and that fits. */

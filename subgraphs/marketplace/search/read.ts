@@ -103,7 +103,7 @@ export const placeOf = ({ after }: Page): number => Number(after?.[1] ?? 0)
 
 function uuid(value: string, argument: string): string {
   if (isUuid(value)) return value
-  throw badInput(`${argument} is ${String(value)}`, argument, "a catalogue's id")
+  throw badInput(`${argument} is ${value}`, argument, "a catalogue's id")
 }
 
 function oneOf(values: readonly string[], value: string, argument: string): string {
